@@ -1,0 +1,109 @@
+"""The library's front door for notebooks and scripts; each call is one step of the command line, with values as results."""
+
+from pathlib import Path
+
+import pandas as pd
+from sqlalchemy.dialects import postgresql
+
+from etl import schema
+from etl.batches import BATCH_ROWS, ROW_NUMBER, raw_series, read_batches
+from etl.catalog import ColumnPlan, named_type
+from etl.convert import convert
+from etl.endpoints import open_target
+from etl.errors import UsageError
+from etl.migrate import Settings, plan_between, run_migration
+from etl.observer import Observer
+from etl.plan import ExtraColumns, Plan, added_type
+from etl.report import Report
+from etl.session import Session
+from etl.source import Source, SourceTable
+
+
+def migrate(
+    sqlite: str | Path,
+    pg: str | None = None,
+    *,
+    tables: tuple[str, ...] = (),
+    dry_run: bool = False,
+    create_schema: bool = False,
+    extra_columns: str = "stop",
+    assume_timezone: str = "UTC",
+    batch_rows: int = BATCH_ROWS,
+    keep_constraints: bool = False,
+    report_folder: str | Path | None = None,
+    observer: Observer | None = None,
+) -> Report:
+    """Loads a SQLite database into PostgreSQL in one transaction; the options are those of `python -m etl.run`.
+
+    Returns the report, which displays itself in Jupyter. Raises `EtlError` where nothing could be done.
+    """
+    settings = Settings(
+        sqlite=Path(sqlite),
+        pg=pg,
+        tables=tuple(tables),
+        dry_run=dry_run,
+        create_schema=create_schema,
+        extra_columns=ExtraColumns(extra_columns),
+        assume_timezone=assume_timezone,
+        batch_rows=batch_rows,
+        keep_constraints=keep_constraints,
+        report_folder=Path(report_folder) if report_folder else None,
+    )
+    return run_migration(settings, observer)
+
+
+def plan(
+    sqlite: str | Path, pg: str | None = None, *, tables: tuple[str, ...] = (), extra_columns: str = "drop"
+) -> Plan:
+    """What would go where, from both catalogues; nothing is written, and an embedded target shows its future schema.
+
+    Columns that the target lacks are in the plan's `drift` here; with `extra_columns="stop"` they raise `DriftError`.
+    """
+    with Source(Path(sqlite)) as source, open_target(pg, Path(sqlite)) as target:
+        with target.engine.connect() as connection:
+            session = Session(connection)
+            if target.embedded:
+                schema.create_missing(connection)  # rolled back with the connection
+            return plan_between(source, session, only=tuple(tables), extra_columns=ExtraColumns(extra_columns))
+
+
+def read_table(path: str | Path, name: str, *, assume_timezone: str = "UTC") -> pd.DataFrame:
+    """A table of the source as a converted DataFrame, indexed by row number.
+
+    Columns have the Arrow-backed dtypes of their target types: those of the 20 known tables for these, else what the
+    declared types in SQLite suggest. Rows that cannot be converted are left out; `frame.attrs["rejected"]` is a
+    DataFrame of them (column, reason). Raises `UsageError` for a table that the source lacks.
+    """
+    with Source(Path(path)) as source:
+        if name not in source.tables:
+            raise UsageError(f"{path} has no table {name!r}; it has: {', '.join(source.tables) or 'none'}.")
+        table = source.tables[name]
+        columns = _known_columns(table)
+        parts = [
+            convert(batch.frame, columns, assume_timezone=assume_timezone)
+            for batch in read_batches(source, table, table.column_names)
+        ] or [convert(_empty(table), columns)]
+    frame = pd.concat([part.frame for part in parts])
+    frame.attrs["rejected"] = pd.concat([part.rejected for part in parts])
+    return frame
+
+
+def _known_columns(table: SourceTable) -> list[ColumnPlan]:
+    described = schema.metadata.tables.get(table.name)
+    types = {} if described is None else {column.name: column.type for column in described.columns}
+    dialect = postgresql.dialect()
+    return [
+        ColumnPlan(
+            column.name,
+            column.name,
+            named_type(
+                types[column.name].compile(dialect) if column.name in types else added_type(column.declared_type)
+            ),
+        )
+        for column in table.columns
+    ]
+
+
+def _empty(table: SourceTable) -> pd.DataFrame:
+    index = pd.RangeIndex(1, 1, name=ROW_NUMBER)
+    return pd.DataFrame({name: raw_series([], index) for name in table.column_names}, index=index)

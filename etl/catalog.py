@@ -1,0 +1,139 @@
+"""What the two databases say about their tables: plain values that the other modules pass around, with no I/O of their own."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Kind(Enum):
+    """How a target type is converted to (DESIGN: one small cast per kind)."""
+
+    BOOLEAN = "boolean"
+    SMALLINT = "smallint"
+    INTEGER = "integer"
+    BIGINT = "bigint"
+    REAL = "real"
+    DOUBLE = "double precision"
+    NUMERIC = "numeric"
+    TEXT = "text"
+    TIMESTAMPTZ = "timestamptz"
+    TIMESTAMP = "timestamp"
+    JSON = "json"
+    BYTEA = "bytea"
+    OTHER = "other"
+
+
+class UndecodableText(bytes):
+    """The bytes of a SQLite TEXT value that is not valid UTF-8, told apart from a BLOB."""
+
+
+@dataclass(frozen=True)
+class TargetType:
+    """A PostgreSQL column type: its kind, its SQL spelling (`character varying(20)`), and its length limit in characters."""
+
+    kind: Kind
+    sql: str
+    length: int | None = None
+
+
+@dataclass(frozen=True)
+class ColumnPlan:
+    """One column's way: the source's name, the target's name, the target's type."""
+
+    source: str
+    target: str
+    type: TargetType
+
+
+@dataclass(frozen=True)
+class TargetColumn:
+    """A column as PostgreSQL's catalogue describes it."""
+
+    name: str
+    type: TargetType
+    not_null: bool
+    has_default: bool  # a default, an identity or a serial: the column may be left out
+    generated: bool  # GENERATED ALWAYS AS (…) STORED or VIRTUAL: nothing can be written into it
+    identity_always: bool
+    sequence: str | None  # the sequence that it owns, as a quoted and qualified name
+
+
+@dataclass(frozen=True)
+class UniqueKey:
+    """A primary key, unique constraint or unique index over plain columns of all rows."""
+
+    name: str
+    columns: tuple[str, ...]
+    nulls_distinct: bool = True
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    """A foreign key with the statement text that makes it again."""
+
+    name: str
+    columns: tuple[str, ...]
+    parent_schema: str
+    parent: str
+    parent_columns: tuple[str, ...]
+    match_full: bool
+    deferrable: bool
+    definition: str
+    plain: bool  # no comment, not inherited: it can be dropped and made again without loss
+
+
+@dataclass(frozen=True)
+class Check:
+    """A CHECK constraint; `expression` is SQL over the table's columns."""
+
+    name: str
+    columns: tuple[str, ...]
+    expression: str
+    definition: str
+
+
+@dataclass(frozen=True)
+class Index:
+    """A secondary, non-unique index that can be dropped and made again without loss."""
+
+    name: str
+    definition: str
+
+
+@dataclass(frozen=True)
+class TargetTable:
+    """An ordinary or partitioned table of the target."""
+
+    schema: str
+    name: str
+    oid: int
+    columns: tuple[TargetColumn, ...]
+    primary_key: UniqueKey | None
+    uniques: tuple[UniqueKey, ...]
+    has_other_uniques: bool  # partial or expression indexes, exclusion constraints: only the server can judge them
+    foreign_keys: tuple[ForeignKey, ...]
+    checks: tuple[Check, ...]
+    indexes: tuple[Index, ...]
+    has_triggers: bool
+    row_security: bool
+    owned: bool  # by the connected role: constraints and indexes are ours to rebuild
+    ordinary: bool  # not partitioned and without children
+    lockable: bool
+
+    def column(self, name: str) -> TargetColumn:
+        """The column of that exact name."""
+        return next(column for column in self.columns if column.name == name)
+
+
+_OTHER_SPELLINGS = {
+    "timestamp with time zone": Kind.TIMESTAMPTZ,
+    "timestamp without time zone": Kind.TIMESTAMP,
+    "jsonb": Kind.JSON,
+    "float": Kind.DOUBLE,
+}
+
+
+def named_type(spelling: str) -> TargetType:
+    """The target type behind a plain SQL name without a length, such as "boolean", "jsonb" or "timestamptz"."""
+    name = spelling.lower()
+    known = {kind.value: kind for kind in Kind} | _OTHER_SPELLINGS
+    return TargetType(known.get(name, Kind.OTHER), name)

@@ -1,0 +1,55 @@
+"""Opening the target: the PostgreSQL that was named, or the embedded one with a database for this source."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import URL, Engine
+
+from etl.embedded import DEFAULT_FOLDER, EmbeddedServer
+from etl.target_url import check_connection, make_engine, resolve, safe
+
+
+@dataclass(frozen=True)
+class Target:
+    """A PostgreSQL that answers. `psql` is a shell command that opens it, where it is the embedded one."""
+
+    engine: Engine
+    display_url: str
+    server_version: str
+    embedded: bool
+    psql: str | None = None
+
+
+@contextlib.contextmanager
+def open_target(pg: str | None, sqlite: Path) -> Iterator[Target]:
+    """The target for `pg`, else the environment's, else the embedded server for as long as the context lasts.
+
+    Raises `UsageError` for a malformed URL and `TargetError` for a server that does not answer.
+    """
+    url = resolve(pg, os.environ)
+    if url is not None:
+        yield _opened(url)
+        return
+    with EmbeddedServer(DEFAULT_FOLDER) as server:
+        name = database_name(sqlite)
+        yield _opened(server.ensure_database(name), psql=server.psql_command(name))
+
+
+def database_name(sqlite: Path) -> str:
+    """The embedded server's database for a source file: its name without the ending, within PostgreSQL's 63 bytes."""
+    name = sqlite.stem.encode()[:63].decode(errors="ignore")
+    return f"{name[:59]}_db" if name in ("postgres", "template0", "template1") else name
+
+
+def _opened(url: URL, psql: str | None = None) -> Target:
+    engine = make_engine(url)
+    return Target(
+        engine=engine,
+        display_url=safe(url),
+        server_version=check_connection(engine),
+        embedded=psql is not None,
+        psql=psql,
+    )

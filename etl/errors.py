@@ -1,0 +1,50 @@
+"""The one error tree; its `exit_code` is the contract of every command.
+
+    EtlError
+    ├── UsageError       2    the command line is wrong
+    └── CannotRun        1    nothing was committed
+        ├── SourceError       the SQLite file is missing, no database, or broken
+        ├── TargetError       PostgreSQL cannot be reached, refuses, or was lost
+        ├── DriftError        the two schemas differ in a way that somebody has to decide
+        ├── SuiteError        an expectation suite is broken
+        └── LockedError       another run or session holds the target
+
+Exit 0 is "every row reconciled"; 3 is "ran and committed, but rows were rejected, differ or are missing"; 130 and 143 are
+an interruption and a termination. The last three are outcomes of a run, not errors, and are decided in `etl.run`.
+"""
+
+
+class EtlError(Exception):
+    """Anything that a user can mend; the message names place, count and remedy."""
+
+    exit_code = 1
+
+
+class UsageError(EtlError):
+    """The command line asks for something that does not exist."""
+
+    exit_code = 2
+
+
+class CannotRun(EtlError):
+    """The run could not start or go on; nothing was committed."""
+
+
+class SourceError(CannotRun):
+    """The SQLite file is missing, is no database, or is broken."""
+
+
+class TargetError(CannotRun):
+    """PostgreSQL cannot be reached, refuses the work, or was lost."""
+
+
+class DriftError(CannotRun):
+    """The two schemas differ in a way that would lose values; the user decides."""
+
+
+class SuiteError(CannotRun):
+    """An expectation suite cannot be used as it stands."""
+
+
+class LockedError(CannotRun):
+    """Somebody else holds the target."""

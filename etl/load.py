@@ -1,0 +1,150 @@
+"""Accepted frames → rows in PostgreSQL, by the fast way where nothing stands against it, by the careful one otherwise.
+
+Fast: the table is empty and ours, so its foreign keys and secondary indexes are dropped, the batches are copied straight
+into it, and both are made again. The server raises if any row does not fit; then all of it is rolled back and
+the careful way (`etl.staging`) finds out which.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import psycopg2
+from pandas.io.sql import SQLTable
+from psycopg2 import sql
+from sqlalchemy import Connection
+
+from etl.catalog import TargetTable
+from etl.copying import copy_frame
+from etl.plan import TablePlan
+from etl.rebuild import deferred, identifier, without_constraints
+from etl.session import Session
+from etl.staging import Fate, Present, Staging
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """Converted and validated rows of one table; the frame's index is the row number, `rowids` stand beside it."""
+
+    frame: pd.DataFrame
+    rowids: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What became of the rows that were handed over: inserted, there before, and (page by page) refused."""
+
+    table: str
+    loaded_rows: int
+    present: Present
+    fates: Callable[[], Iterator[list[Fate]]]
+
+
+Batches = Callable[[TablePlan], Iterable[Accepted]]
+
+
+class NotFastError(Exception):
+    """The fast way met a row that only the careful way can judge; nothing of it is left."""
+
+
+def insert_ignoring_conflicts(
+    table: SQLTable, connection: Connection, keys: list[str], rows: Iterable[Sequence[object]]
+) -> int:
+    """A `method` for `DataFrame.to_sql`: COPY into a temporary table, then INSERT … ON CONFLICT DO NOTHING.
+
+    Use: `frame.to_sql(name, connection, if_exists="append", index=False, method=insert_ignoring_conflicts)` on a
+    Connection inside a transaction. Returns the number of rows that the server inserted; rows whose key is taken are
+    left as they are. Raises psycopg2 errors for rows that the table refuses, with nothing of the frame inserted.
+    """
+    frame = table.frame if table.frame is not None else pd.DataFrame()
+    values = list(rows) if len(frame) else []
+    if len(values) != len(frame) or list(frame.columns) != keys:  # `chunksize` or `index=True`: not the whole frame
+        frame = pd.DataFrame(values, columns=keys, dtype=object)
+    session = Session(connection)
+    target = sql.Identifier(*filter(None, [table.schema, table.name]))
+    stage = sql.Identifier("etl_to_sql")
+    columns = sql.SQL(", ").join(map(sql.Identifier, keys))
+    session.run(
+        sql.SQL("CREATE TEMP TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA").format(stage, columns, target)
+    )
+    copy_frame(session, stage, frame)
+    inserted = session.run(
+        sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {} ON CONFLICT DO NOTHING").format(
+            target, columns, columns, stage
+        )
+    )
+    session.run(sql.SQL("DROP TABLE {}").format(stage))
+    return inserted
+
+
+def can_be_fast(session: Session, table: TargetTable) -> bool:
+    """Whether `table` is empty, ours to alter, and plain enough that COPY into it means the same as INSERT."""
+    plain = table.owned and table.ordinary and not table.row_security and not table.has_triggers
+    return plain and not session.value(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(identifier(table)))
+
+
+def load_fast(session: Session, plan: TablePlan, batches: Iterable[Accepted]) -> Loaded:
+    """Copies all batches into the empty table; raises `NotFastError` with nothing done if the server refuses a row."""
+    loaded = 0
+    try:
+        with session.savepoint(), without_constraints(session, plan.target):
+            for batch in batches:
+                loaded += copy_frame(session, identifier(plan.target), batch.frame)
+    except psycopg2.Error as error:
+        raise NotFastError from error
+    return Loaded(plan.name, loaded, Present(), lambda: iter(()))
+
+
+def load_staged(session: Session, group: Sequence[TablePlan], batches: Batches) -> list[Loaded]:
+    """Loads one table, or several that refer to each other in a circle, row by row where need be."""
+    staged = {(plan.target.schema, plan.name): _stage(session, plan, batches, narrow=False) for plan in group}
+    judge_together(staged)
+    with contextlib.ExitStack() as circle:
+        for plan in group:
+            inner = [key for key in plan.target.foreign_keys if (key.parent_schema, key.parent) in staged]
+            if inner:
+                circle.enter_context(deferred(session, plan.target, inner))
+        loaded = [Loaded(stage.plan.name, stage.insert(), stage.present, stage.read_fates) for stage in staged.values()]
+    for stage in staged.values():
+        stage.drop()
+    return loaded
+
+
+def forecast(
+    session: Session, group: Sequence[TablePlan], batches: Batches, staged_before: dict[tuple[str, str], Staging]
+) -> list[Loaded]:
+    """What `load_staged` would do, without writing into the target; `staged_before` grows by the group's tables."""
+    staged = {}
+    for plan in group:
+        empty = not session.value(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(identifier(plan.target)))
+        staged[plan.target.schema, plan.name] = _stage(session, plan, batches, narrow=empty)
+    judge_together(staged, staged_before)
+    staged_before |= staged
+    return [Loaded(stage.plan.name, stage.count(), stage.present, stage.read_fates) for stage in staged.values()]
+
+
+def judge_together(
+    staged: dict[tuple[str, str], Staging], before: dict[tuple[str, str], Staging] | None = None
+) -> None:
+    """Judges a group to the end: a rejected row takes its children with it, within the group as well."""
+    known = (before or {}) | staged
+    for stage in staged.values():
+        stage.judge_alone()
+    _judge_parents(staged, known)
+    for stage in staged.values():
+        stage.judge_blocked()
+    _judge_parents(staged, known)
+
+
+def _judge_parents(staged: dict[tuple[str, str], Staging], known: dict[tuple[str, str], Staging]) -> None:
+    while sum(stage.judge_parents(known) for stage in staged.values()):
+        pass
+
+
+def _stage(session: Session, plan: TablePlan, batches: Batches, *, narrow: bool) -> Staging:
+    stage = Staging(session, plan, narrow=narrow)
+    for batch in batches(plan):
+        stage.add(batch.frame, batch.rowids)
+    return stage

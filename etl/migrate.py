@@ -1,0 +1,309 @@
+"""The conductor: source → plan → convert → validate → load → sequences → report, in one transaction.
+
+Whatever touches a database happens in the modules that it calls; here stands in which order.
+"""
+
+import contextlib
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg2
+from psycopg2 import sql
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from etl import schema
+from etl.batches import BATCH_ROWS
+from etl.catalog import TargetTable
+from etl.endpoints import Target, open_target
+from etl.errors import DriftError, LockedError, TargetError
+from etl.ledger import Ledger
+from etl.load import Accepted, Loaded, NotFastError, can_be_fast, forecast, load_fast, load_staged
+from etl.observer import Observer, SilentObserver
+from etl.pipeline import Pipeline
+from etl.plan import ExtraColumns, Plan, TablePlan, added_type, make_plan
+from etl.rebuild import identifier
+from etl.rejects import TableRejects
+from etl.report import Outcome, Report, SourceReport, TargetReport, write_report
+from etl.report_folder import prepare_folder
+from etl.sequences import reset_sequences
+from etl.session import Session, first_line, interruptible
+from etl.source import Source
+from etl.staging import Staging
+from etl.target import current_schema, read_catalog
+
+ADVISORY_LOCK = 0x65746C  # "etl": one load at a time for each database
+_SESSION_SETTINGS = {
+    "lock_timeout": "10s",
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "TimeZone": "UTC",
+    "DateStyle": "ISO",
+    "work_mem": "64MB",
+    "maintenance_work_mem": "256MB",  # indexes and foreign keys are built over whole tables
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is asked to do. `pg` None means DATABASE_URL, then libpq's PG* variables, then the embedded server."""
+
+    sqlite: Path
+    pg: str | None = None
+    tables: tuple[str, ...] = ()
+    dry_run: bool = False
+    create_schema: bool = False
+    extra_columns: ExtraColumns = ExtraColumns.STOP
+    assume_timezone: str = "UTC"
+    batch_rows: int = BATCH_ROWS
+    keep_constraints: bool = False
+    report_folder: Path | None = None
+
+
+def run_migration(settings: Settings, observer: Observer | None = None) -> Report:
+    """Loads, or in a dry run forecasts, and writes the report folder.
+
+    Raises `EtlError` where it cannot, and KeyboardInterrupt where it is interrupted: nothing is committed then.
+    """
+    observer = observer or SilentObserver()
+    started = datetime.now(UTC)
+    run_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    folder = prepare_folder(settings.report_folder or Path("reports") / run_id)
+    with Source(settings.sqlite) as source, open_target(settings.pg, settings.sqlite) as target:
+        described = SourceReport(str(settings.sqlite), source.bytes, source.sqlite_version)
+        observer.source_opened(described)
+        observer.target_opened(target)
+        ledger = Ledger(source)
+        with target.engine.connect() as connection:
+            session = Session(connection)
+            run = _Run(settings, observer, source, target, session, ledger, folder, run_id)
+            with _one_transaction(connection, keep=not settings.dry_run):
+                interruptible(session, run.carry_out)
+                source.verify_unchanged()
+    report = Report(
+        run_id=run_id,
+        started_at=started,
+        finished_at=datetime.now(UTC),
+        outcome=_outcome(settings, ledger),
+        source=described,
+        target=TargetReport(target.display_url, target.server_version, target.embedded),
+        tables=tuple(ledger.tables),
+        sequences=tuple(ledger.sequences),
+        rejects=ledger.reject_groups(),
+        drift=tuple(ledger.drift),
+        timings=ledger.timings,
+        folder=folder,
+    )
+    write_report(report, folder)
+    return report
+
+
+def _outcome(settings: Settings, ledger: Ledger) -> Outcome:
+    if settings.dry_run:
+        return Outcome.DRY_RUN
+    return Outcome.RECONCILED if all(table.settled for table in ledger.tables) else Outcome.DIFFERENCES
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run inside its transaction."""
+
+    settings: Settings
+    observer: Observer
+    source: Source
+    target: Target
+    session: Session
+    ledger: Ledger
+    folder: Path
+    run_id: str
+
+    def carry_out(self) -> None:
+        """The whole story, stage by stage."""
+        with self._timed("plan"):
+            self._prepare_session()
+            self._create_schema()
+            plan = self._plan()
+        for table in self.ledger.note_tables_left_out(plan):
+            self.observer.table_finished(table)
+        with self._timed("load"):
+            self._lock(plan)
+            staged: dict[tuple[str, str], Staging] = {}
+            for group in plan.groups:
+                self._move(group, staged)
+        if not self.settings.dry_run:
+            with self._timed("sequences"):
+                for table_plan in plan.tables:
+                    self.ledger.sequences += reset_sequences(self.session, table_plan)
+                self.observer.sequences_reset(self.ledger.sequences)
+
+    # -- before the rows ----------------------------------------------------------------------------------------
+
+    def _prepare_session(self) -> None:
+        """Settings for this transaction alone, and the lock that keeps a second run out."""
+        for name, value in _SESSION_SETTINGS.items():
+            self.session.run(sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+        self.session.run(sql.SQL("SET CONSTRAINTS ALL IMMEDIATE"))
+        if not self.session.value(sql.SQL("SELECT pg_try_advisory_xact_lock({})").format(sql.Literal(ADVISORY_LOCK))):
+            raise LockedError("Another run is loading into this database; wait until it has finished, then run again.")
+
+    def _create_schema(self) -> None:
+        if self.settings.create_schema or self.target.embedded:
+            created = schema.create_missing(self.session.sqlalchemy)
+            if created:
+                self.observer.tables_created(created)
+
+    def _plan(self) -> Plan:
+        plan = self._compare_catalogs(self.settings.extra_columns)
+        self.ledger.note_drift(plan.drift)
+        if self.settings.extra_columns is ExtraColumns.ADD and any(table.dropped for table in plan.tables):
+            self._add_columns(plan)
+            plan = self._compare_catalogs(ExtraColumns.STOP)
+        self.observer.planned(plan)
+        return plan
+
+    def _compare_catalogs(self, extra_columns: ExtraColumns) -> Plan:
+        return plan_between(self.source, self.session, only=self.settings.tables, extra_columns=extra_columns)
+
+    def _add_columns(self, plan: Plan) -> None:
+        """Adds each column with values that the target lacks, of the type that its declaration in SQLite suggests."""
+        for table in plan.tables:
+            declared = {column.name: column.declared_type for column in table.source.columns}
+            for name in table.dropped:
+                self.session.run(
+                    sql.SQL("ALTER TABLE {} ADD COLUMN {} {}").format(
+                        identifier(table.target), sql.Identifier(name), sql.SQL(added_type(declared[name]))
+                    )
+                )
+
+    def _lock(self, plan: Plan) -> None:
+        """Other writers wait until the end, so that the counts before and after belong to this run alone."""
+        tables = [identifier(table.target) for table in plan.tables if table.target.lockable]
+        if tables and not self.settings.dry_run:
+            self.session.run(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(sql.SQL(", ").join(tables)))
+
+    # -- the rows -----------------------------------------------------------------------------------------------
+
+    def _move(self, group: Sequence[TablePlan], staged: dict[tuple[str, str], Staging]) -> None:
+        """Loads one table, or one circle of tables, and closes its books."""
+        started = time.monotonic()
+        before = [self._count(plan.target) for plan in group]
+        with contextlib.ExitStack() as files:
+            rejects = {
+                plan.name: files.enter_context(TableRejects(self.folder, self.run_id, plan.name)) for plan in group
+            }
+            for plan, loaded, rows_before in zip(group, self._load(group, rejects, staged), before, strict=True):
+                report = self.ledger.close_table(
+                    plan,
+                    loaded,
+                    rejects[plan.name],
+                    rows_before=rows_before,
+                    rows_after=None if self.settings.dry_run else self._count(plan.target),
+                    seconds=time.monotonic() - started,
+                )
+                self.observer.table_finished(report)
+
+    def _load(
+        self, group: Sequence[TablePlan], rejects: dict[str, TableRejects], staged: dict[tuple[str, str], Staging]
+    ) -> list[Loaded]:
+        """The way that fits: forecast only, fast, or careful."""
+        pipeline = Pipeline(self.source, self.settings.assume_timezone, self.settings.batch_rows)
+
+        def batches(plan: TablePlan) -> Iterator[Accepted]:
+            self.observer.table_restarted(plan)
+            return pipeline.accepted(plan, rejects[plan.name], lambda rows: self.observer.table_progressed(plan, rows))
+
+        if self.settings.dry_run:
+            return forecast(self.session, group, batches, staged)
+        if len(group) == 1 and not self.settings.keep_constraints and can_be_fast(self.session, group[0].target):
+            with contextlib.suppress(NotFastError):
+                return [load_fast(self.session, group[0], batches(group[0]))]
+        return load_staged(self.session, group, batches)
+
+    def _count(self, table: TargetTable) -> int:
+        return int(self.session.value(sql.SQL("SELECT count(*) FROM {}").format(identifier(table))))
+
+    @contextlib.contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        self.ledger.timings[stage] = time.monotonic() - started
+
+
+def plan_between(
+    source: Source, session: Session, *, only: Sequence[str] = (), extra_columns: ExtraColumns = ExtraColumns.STOP
+) -> Plan:
+    """The plan from both catalogues as they stand; the 20 known tables in their usual order where keys leave a choice.
+
+    Raises `DriftError` where nothing could be loaded or a decision is needed, `UsageError` for unknown names in `only`.
+    """
+    schema_name = current_schema(session)
+    if schema_name is None:
+        raise TargetError("No schema of the role's search_path exists; create one, or set search_path for the role.")
+    usual = {name: place for place, name in enumerate(schema.TABLE_NAMES)}
+    tables = dict(sorted(source.tables.items(), key=lambda item: (usual.get(item[0], len(usual)), item[0])))
+    target = read_catalog(session, schema_name)
+    plan = make_plan(tables, target, source.count_values, only=only, extra_columns=extra_columns)
+    if not plan.tables:
+        raise DriftError(_nothing_in_common(len(tables), len(target)))
+    return plan
+
+
+def _nothing_in_common(source_tables: int, target_tables: int) -> str:
+    if not source_tables:
+        return "The source has no tables: is it the right file?"
+    if not target_tables:
+        return (
+            f"The target has no tables, the source {source_tables}. "
+            "Let the application create its schema, or add --create-schema for the 20 tables of unified.db."
+        )
+    return (
+        f"None of the source's {source_tables} tables is among the target's {target_tables}: is it the right database?"
+    )
+
+
+@contextlib.contextmanager
+def _one_transaction(connection: Connection, *, keep: bool) -> Iterator[None]:
+    """Commits at the end if it is to be kept; on any exception, and else, leaves the target as it was."""
+    transaction = connection.begin()
+    try:
+        yield
+    except BaseException:
+        _roll_back(connection)
+        raise
+    if not keep:
+        transaction.rollback()
+        return
+    with _signals_held_back():
+        try:
+            transaction.commit()
+        except (psycopg2.Error, DBAPIError) as error:
+            raise TargetError(
+                f"The connection broke at the very end ({first_line(error)}): whether the load was committed is not "
+                "known. Run again: rows that arrived are then reported as present."
+            ) from error
+
+
+def _roll_back(connection: Connection) -> None:
+    """A connection that is lost has nothing left to roll back: the server does it by itself."""
+    with contextlib.suppress(psycopg2.Error, DBAPIError):
+        connection.rollback()
+
+
+@contextlib.contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """While COMMIT runs an interruption could no longer be honoured, so it is not heard."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

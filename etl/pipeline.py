@@ -1,0 +1,163 @@
+"""Rows on their way from the source to the loader: read → convert → validate, one batch ahead of the COPY.
+
+Whatever is rejected on the way, or left behind, is written to the table's reject file here, with its original values.
+"""
+
+import contextlib
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+
+from etl.batches import Batch, read_batches
+from etl.convert import convert
+from etl.load import Accepted
+from etl.plan import TablePlan
+from etl.rejects import TableRejects
+from etl.source import Source, StorageValue
+
+T = TypeVar("T")
+REQUIRED_RULE = "NULL in a column that the target requires (NOT NULL)"
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """How the rows of every table come in: from which source, in which batches, times read in which zone."""
+
+    source: Source
+    assume_timezone: str
+    batch_rows: int
+
+    def accepted(self, plan: TablePlan, rejects: TableRejects, progress: Callable[[int], None]) -> Iterator[Accepted]:
+        """The convertible and valid rows of a table from its beginning; `progress` hears the rows read so far."""
+        rejects.restart()
+        columns = plan.source_columns if plan.source.rowid_name else plan.source.column_names
+        batches = read_batches(self.source, plan.source, columns, batch_rows=self.batch_rows)
+        with contextlib.closing(_ahead(self._convert(batch, plan, rejects) for batch in batches)) as ready:
+            rows = 0
+            for read, accepted in ready:
+                yield accepted
+                rows += read
+                progress(rows)
+
+    def _convert(self, batch: Batch, plan: TablePlan, rejects: TableRejects) -> tuple[int, Accepted]:
+        converted = convert(batch.frame, plan.columns, assume_timezone=self.assume_timezone)
+        self._reject(batch, plan, rejects, "convert", converted.rejected)
+        frame, lacking = require_values(converted.frame, plan)
+        self._reject(batch, plan, rejects, "load", lacking)
+        self._leave_behind(batch, plan, rejects, frame.index)
+        rowids = batch.rowids
+        if rowids is not None and len(frame) < len(batch.frame):
+            rowids = rowids[batch.frame.index.isin(frame.index)]
+        return len(batch.frame), Accepted(frame, rowids)
+
+    def _reject(self, batch: Batch, plan: TablePlan, rejects: TableRejects, stage: str, rejected: pd.DataFrame) -> None:
+        if rejected.empty:
+            return
+        rowids = _rowids(batch, rejected.index)
+        originals = dict(self._originals(batch, plan, rejected.index, rowids))
+        for (number, fault), rowid in zip(rejected.iterrows(), rowids, strict=True):
+            rejects.reject(
+                row_number=int(str(number)),
+                rowid=rowid,
+                key=[column.source for column in plan.key],
+                stage=stage,
+                column=fault["column"],
+                rule=fault["rule"],
+                reason=fault["reason"],
+                row=originals[number],
+            )
+
+    def _originals(
+        self, batch: Batch, plan: TablePlan, numbers: pd.Index, rowids: list[int | None]
+    ) -> Iterator[tuple[int, dict[str, StorageValue]]]:
+        """The whole rows as the source holds them; without rowids the batch has them already."""
+        if batch.rowids is not None:
+            yield from self.source.rows(plan.source, numbers.tolist(), rowids)
+            return
+        for number in numbers:
+            row = batch.frame.loc[number]
+            yield number, {name: None if value is pd.NA else value for name, value in row.items()}
+
+    def _leave_behind(self, batch: Batch, plan: TablePlan, rejects: TableRejects, accepted: pd.Index) -> None:
+        """Keeps the values of dropped columns; a rejected row's file entry has them already."""
+        if not plan.dropped:
+            return
+        dropped = batch.frame.loc[accepted, list(plan.dropped)]
+        dropped = dropped[dropped.notna().any(axis=1)]
+        keys = batch.frame.loc[dropped.index, [column.source for column in plan.key]]
+        for number, rowid in zip(dropped.index, _rowids(batch, dropped.index), strict=True):
+            rejects.leave_behind(
+                row_number=int(number),
+                rowid=rowid,
+                key=_values(keys.loc[number]),
+                values=_values(dropped.loc[number]),
+            )
+
+
+def require_values(frame: pd.DataFrame, plan: TablePlan) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Splits off the rows with NULL in a column that the target requires; the first such column is the one at fault."""
+    lacking: dict[int, tuple[str, str, str]] = {}
+    required = {column.name for column in plan.target.columns if column.not_null}
+    for column in plan.columns:
+        if column.target in required and frame[column.target].hasnans:
+            for number in frame.index[frame[column.target].isna()]:
+                lacking.setdefault(number, (column.source, REQUIRED_RULE, REQUIRED_RULE))
+    rejected = pd.DataFrame(
+        list(lacking.values()), index=pd.Index(list(lacking), dtype="int64"), columns=["column", "rule", "reason"]
+    ).sort_index()
+    return (frame.drop(index=rejected.index) if lacking else frame), rejected
+
+
+def _rowids(batch: Batch, numbers: pd.Index) -> list[int | None]:
+    if batch.rowids is None:
+        return [None] * len(numbers)
+    positions = batch.frame.index.get_indexer(numbers)
+    return [int(rowid) for rowid in np.asarray(batch.rowids)[positions]]
+
+
+def _values(row: pd.Series) -> dict[str, StorageValue]:
+    return {str(name): None if value is pd.NA else value for name, value in row.items()}
+
+
+def _ahead(items: Iterable[T], depth: int = 1) -> Iterator[T]:
+    """Runs an iterable on a thread of its own, at most `depth` items ahead of its reader.
+
+    Reading, converting and encoding then overlap with the server's work on the batch before.
+    """
+    ready: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(maxsize=depth)
+    abandoned = threading.Event()
+
+    def put(item: T | None, error: BaseException | None) -> bool:
+        while not abandoned.is_set():
+            with contextlib.suppress(queue.Full):
+                ready.put((item, error), timeout=0.1)
+                return True
+        return False
+
+    def produce() -> None:
+        try:
+            for item in items:
+                if not put(item, None):
+                    return
+            put(None, None)
+        except BaseException as error:  # noqa: BLE001 - handed to the reader, which raises it
+            put(None, error)
+
+    thread = threading.Thread(target=produce, name="etl-read", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = ready.get()
+            if error is not None:
+                raise error
+            if item is None:
+                return
+            yield item
+    finally:
+        abandoned.set()
+        thread.join()

@@ -1,0 +1,300 @@
+"""The plan: source catalogue × target catalogue → which table goes where, in which order, column by column.
+
+Pure comparison of two catalogues; the only question it asks the source is how many values a column holds that the
+target has no place for.
+"""
+
+import html
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from etl.catalog import ColumnPlan, TargetColumn, TargetTable
+from etl.errors import DriftError, UsageError
+from etl.source import SourceTable
+
+
+class ExtraColumns(StrEnum):
+    """What becomes of a source column with values that the target lacks."""
+
+    STOP = "stop"
+    ADD = "add"
+    DROP = "drop"
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One difference between the two schemas and what is done about it."""
+
+    table: str
+    column: str | None
+    kind: str
+    values: int | None  # values or rows concerned
+    action: str
+
+
+@dataclass(frozen=True)
+class TablePlan:
+    """One table's way into the target. `key` identifies a row on both sides; it is empty where the target has none."""
+
+    source: SourceTable
+    target: TargetTable
+    columns: tuple[ColumnPlan, ...]
+    dropped: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The target's name for the table, which the report uses."""
+        return self.target.name
+
+    @property
+    def key(self) -> tuple[ColumnPlan, ...]:
+        """Columns of the primary key, else of the first unique key that allows no NULL."""
+        planned = {column.target: column for column in self.columns}
+        required = {column.name for column in self.target.columns if column.not_null}
+        candidates = [self.target.primary_key, *self.target.uniques]
+        for candidate in candidates:
+            if candidate and set(candidate.columns) <= planned.keys() & required:
+                return tuple(planned[name] for name in candidate.columns)
+        return ()
+
+    @property
+    def source_columns(self) -> tuple[str, ...]:
+        """What has to be read: the planned columns and those that are left behind but kept in a file."""
+        return (*(column.source for column in self.columns), *self.dropped)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Tables in foreign-key order; a group of several tables is a cycle of references and is loaded as one."""
+
+    groups: tuple[tuple[TablePlan, ...], ...]
+    missing_in_source: tuple[str, ...]
+    not_migrated: tuple[SourceTable, ...]
+    drift: tuple[Drift, ...]
+
+    @property
+    def tables(self) -> tuple[TablePlan, ...]:
+        """All tables in the order of the load."""
+        return tuple(table for group in self.groups for table in group)
+
+    def __str__(self) -> str:
+        return "\n".join(
+            f"{table.name}: {table.source.row_count:,} rows, "
+            + ", ".join(f"{column.source} → {column.type.sql}" for column in table.columns)
+            for table in self.tables
+        )
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{place}</td><td>{html.escape(table.name)}</td><td style='text-align:right'>"
+            f"{table.source.row_count:,}</td><td style='text-align:left'>"
+            + html.escape(", ".join(f"{column.target} {column.type.sql}" for column in table.columns))
+            + "</td></tr>"
+            for place, table in enumerate(self.tables, start=1)
+        )
+        return f"<table><tr><th>order</th><th>table</th><th>rows</th><th>columns</th></tr>{rows}</table>"
+
+
+def make_plan(
+    source: Mapping[str, SourceTable],
+    target: Mapping[str, TargetTable],
+    count_values: Callable[[str, str], int],
+    *,
+    only: Sequence[str] = (),
+    extra_columns: ExtraColumns = ExtraColumns.STOP,
+) -> Plan:
+    """The plan for the tables of both catalogues, or those named in `only`.
+
+    Raises `UsageError` for a name in `only` that neither side has, `DriftError` where the schemas cannot be brought
+    together without a decision.
+    """
+    source, target = _selected(source, target, only)
+    pairs = _match({name: name for name in source}, target, "table")
+    plans: list[TablePlan] = []
+    drift: list[Drift] = []
+    problems: list[str] = []
+    for source_name, target_name in pairs.items():
+        plan = _plan_table(source[source_name], target[target_name], count_values, extra_columns, drift, problems)
+        plans.append(plan)
+    if problems:
+        raise DriftError(_explain(problems))
+    left = tuple(table for name, table in source.items() if name not in pairs)
+    drift += [Drift(table.name, None, "table_missing_in_target", table.row_count, "not migrated") for table in left]
+    absent = tuple(name for name in target if name not in pairs.values())
+    drift += [Drift(name, None, "table_missing_in_source", None, "skipped") for name in absent]
+    return Plan(_in_order(plans), absent, left, tuple(drift))
+
+
+def _selected(
+    source: Mapping[str, SourceTable], target: Mapping[str, TargetTable], only: Sequence[str]
+) -> tuple[Mapping[str, SourceTable], Mapping[str, TargetTable]]:
+    if not only:
+        return source, target
+    unknown = [name for name in only if name not in source and name not in target]
+    if unknown:
+        raise UsageError(
+            f"--tables: neither side has {', '.join(unknown)}. The source has: {', '.join(source) or 'no tables'}."
+        )
+    names = {name.lower() for name in only}
+    return (
+        {name: table for name, table in source.items() if name.lower() in names},
+        {name: table for name, table in target.items() if name.lower() in names},
+    )
+
+
+def _match(wanted: Iterable[str], available: Iterable[str], what: str) -> dict[str, str]:
+    """Names of the source → names of the target: exactly equal, else equal but for case where that is unambiguous."""
+    wanted, available = list(wanted), list(available)
+    pairs = {name: name for name in wanted if name in available}
+    taken = set(pairs.values())
+    for name in wanted:
+        if name in pairs:
+            continue
+        candidates = [other for other in available if other not in taken and other.lower() == name.lower()]
+        rivals = [other for other in wanted if other not in pairs and other.lower() == name.lower()]
+        if len(candidates) > 1 or (candidates and len(rivals) > 1):
+            raise DriftError(
+                f"The {what} {name!r} could be any of {', '.join(map(repr, candidates))} in the target "
+                f"({', '.join(map(repr, rivals))} in the source); rename one of them."
+            )
+        if candidates:
+            pairs[name] = candidates[0]
+            taken.add(candidates[0])
+    return {name: pairs[name] for name in wanted if name in pairs}
+
+
+def _plan_table(
+    source: SourceTable,
+    target: TargetTable,
+    count_values: Callable[[str, str], int],
+    extra_columns: ExtraColumns,
+    drift: list[Drift],
+    problems: list[str],
+) -> TablePlan:
+    targets = {column.name: column for column in target.columns}
+    pairs = _match(source.column_names, targets, f"column of {target.name}")
+    dropped = []
+    for name in source.column_names:
+        if name in pairs and not targets[pairs[name]].generated:
+            continue
+        if name in pairs:
+            drift.append(Drift(target.name, name, "generated_in_target", None, "the target computes it"))
+            continue
+        values = count_values(source.name, name)
+        action = _extra_column(target, source, name, values, extra_columns, problems)
+        drift.append(Drift(target.name, name, "column_missing_in_target", values, action))
+        if values:
+            dropped.append(name)
+    drift += _missing_columns(target, set(pairs.values()), source.row_count, problems)
+    columns = tuple(
+        ColumnPlan(name, other, targets[other].type) for name, other in pairs.items() if not targets[other].generated
+    )
+    return TablePlan(source, target, columns, tuple(dropped))
+
+
+def _extra_column(
+    target: TargetTable,
+    source: SourceTable,
+    column: str,
+    values: int,
+    extra_columns: ExtraColumns,
+    problems: list[str],
+) -> str:
+    if not values:
+        return "ignored: it holds no value"
+    if extra_columns is ExtraColumns.STOP:
+        problems.append(f"{target.name}.{column} ({values:,} values in {source.row_count:,} rows)")
+        return "stopped"
+    return "added" if extra_columns is ExtraColumns.ADD else "left behind, values kept in dropped/"
+
+
+def _missing_columns(target: TargetTable, present: set[str], source_rows: int, problems: list[str]) -> Iterable[Drift]:
+    for column in target.columns:
+        if column.name in present or column.generated:
+            continue
+        if column.not_null and not column.has_default and source_rows:
+            problems.append(
+                f"{target.name}.{column.name}: required by the target without a default, absent in the source"
+            )
+        yield Drift(target.name, column.name, "column_missing_in_source", None, _default_of(column))
+
+
+def _default_of(column: TargetColumn) -> str:
+    return "takes the target's default" if column.has_default else "stays NULL"
+
+
+def _explain(problems: Sequence[str]) -> str:
+    extra = [problem for problem in problems if "absent in the source" not in problem]
+    required = [problem for problem in problems if "absent in the source" in problem]
+    lines = []
+    if extra:
+        lines.append("The source has columns with values that the target lacks:")
+        lines += [f"  {problem}" for problem in extra]
+        lines.append(
+            "Decide with --extra-columns add (adds them to the target) or --extra-columns drop "
+            "(leaves them behind, their values kept in the report folder). Nothing was written."
+        )
+    if required:
+        lines.append("The target requires columns that the source lacks:")
+        lines += [f"  {problem}" for problem in required]
+        lines.append("Give these columns a default in the target, or drop their NOT NULL. Nothing was written.")
+    return "\n".join(lines)
+
+
+# SQLite's declared type (its leading word) → the PostgreSQL type of an added column; what is not named becomes text.
+_ADDED_TYPES = {
+    "INTEGER": "bigint",
+    "INT": "bigint",
+    "BIGINT": "bigint",
+    "SMALLINT": "bigint",
+    "TINYINT": "bigint",
+    "REAL": "double precision",
+    "DOUBLE": "double precision",
+    "FLOAT": "double precision",
+    "NUMERIC": "numeric",
+    "DECIMAL": "numeric",
+    "BLOB": "bytea",
+    "BOOLEAN": "boolean",
+    "BOOL": "boolean",
+    "DATETIME": "timestamptz",
+    "TIMESTAMP": "timestamptz",
+    "TIMESTAMPTZ": "timestamptz",
+    "DATE": "date",
+    "JSON": "jsonb",
+    "JSONB": "jsonb",
+}
+
+
+def added_type(declared: str) -> str:
+    """The PostgreSQL type of a column that `--extra-columns add` adds, from the declared type in SQLite."""
+    words = declared.upper().replace("(", " ").split()
+    return _ADDED_TYPES.get(words[0], "text") if words else "text"
+
+
+def _in_order(plans: Sequence[TablePlan]) -> tuple[tuple[TablePlan, ...], ...]:
+    """Parents before children; tables that refer to each other in a circle form one group (Tarjan's algorithm)."""
+    by_name = {(plan.target.schema, plan.name): plan for plan in plans}
+    numbers: dict[tuple[str, str], int] = {}
+    lowest: dict[tuple[str, str], int] = {}
+    stack: list[tuple[str, str]] = []
+    groups: list[tuple[TablePlan, ...]] = []
+
+    def visit(node: tuple[str, str]) -> None:
+        numbers[node] = lowest[node] = len(numbers)
+        stack.append(node)
+        for key in by_name[node].target.foreign_keys:
+            parent = (key.parent_schema, key.parent)
+            if parent in by_name and parent not in numbers:
+                visit(parent)
+            if parent in stack:
+                lowest[node] = min(lowest[node], lowest[parent])
+        if lowest[node] == numbers[node]:
+            start = stack.index(node)
+            groups.append(tuple(by_name[member] for member in stack[start:]))
+            del stack[start:]
+
+    for node in by_name:
+        if node not in numbers:
+            visit(node)
+    return tuple(groups)

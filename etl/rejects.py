@@ -1,0 +1,172 @@
+"""The quarantine: rejected rows, and values left behind, as NDJSON files that lose nothing.
+
+Files are private (0600, folders 0700) and never written through a symbolic link, since they hold the data as they are.
+"""
+
+import base64
+import math
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import orjson
+
+from etl.catalog import UndecodableText
+from etl.errors import CannotRun
+from etl.source import StorageValue
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Rows rejected for the same fault; `rule` is the fault in words that are the same for all of them."""
+
+    table: str
+    stage: str
+    column: str | None
+    rule: str
+
+
+class PrivateFolder:
+    """A folder of the report that only its owner can read; the one way in which the product writes row values."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def open(self, name: str) -> BinaryIO:
+        """A new file of that name, mode 0600; what was there before is replaced, not followed."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            target = self.path / file_name(name)
+            target.unlink(missing_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+            return os.fdopen(os.open(target, flags, 0o600), "wb")
+        except OSError as error:
+            raise CannotRun(f"The report folder {self.path} cannot be written: {error.strerror}.") from error
+
+
+def file_name(name: str) -> str:
+    """`name` as a file name: no separators, no leading dot, `%` escaped so that two names never meet."""
+    safe = name.replace("%", "%25").replace("/", "%2F").replace("\0", "%00")
+    return "%2E" + safe[1:] if safe.startswith(".") else safe
+
+
+class RowFile:
+    """One NDJSON file that comes into being with its first line."""
+
+    def __init__(self, folder: PrivateFolder, table: str) -> None:
+        self._folder = folder
+        self._table = table
+        self._file: BinaryIO | None = None
+        self.rows = 0
+
+    def write(self, line: Mapping[str, object]) -> None:
+        """Appends one object."""
+        if self._file is None:
+            self._file = self._folder.open(f"{self._table}.ndjson")
+        self._file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        self.rows += 1
+
+    def restart(self) -> None:
+        """Forgets what was written: the table is read again from its first row."""
+        if self._file is not None:
+            self._file.seek(0)
+            self._file.truncate()
+        self.rows = 0
+
+    def close(self) -> None:
+        """Closes the file; one that holds nothing is removed."""
+        if self._file is not None:
+            self._file.close()
+            if not self.rows:
+                (self._folder.path / file_name(f"{self._table}.ndjson")).unlink()
+            self._file = None
+
+
+class TableRejects:
+    """Rejected rows and left-behind values of one table."""
+
+    def __init__(self, report_folder: Path, run_id: str, table: str) -> None:
+        self.table = table
+        self._run_id = run_id
+        self._rejects = RowFile(PrivateFolder(report_folder / "rejects"), table)
+        self._dropped = RowFile(PrivateFolder(report_folder / "dropped"), table)
+        self.reasons: Counter[Reason] = Counter()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._rejects.close()
+        self._dropped.close()
+
+    @property
+    def rejected_rows(self) -> int:
+        """Rows in the reject file."""
+        return self._rejects.rows
+
+    def restart(self) -> None:
+        """The table is read again: start anew."""
+        self._rejects.restart()
+        self._dropped.restart()
+        self.reasons.clear()
+
+    def reject(
+        self,
+        *,
+        row_number: int,
+        rowid: int | None,
+        key: Iterable[str],
+        stage: str,
+        column: str | None,
+        rule: str,
+        reason: str,
+        row: Mapping[str, StorageValue],
+    ) -> None:
+        """Writes one rejected row with its original values."""
+        self.reasons[Reason(self.table, stage, column, rule)] += 1
+        values = {name: jsonable(value) for name, value in row.items()}
+        self._rejects.write(
+            {
+                "run_id": self._run_id,
+                "table": self.table,
+                "row_number": row_number,
+                "rowid": rowid,
+                "key": {name: values.get(name) for name in key},
+                "stage": stage,
+                "column": column,
+                "reason": reason,
+                "row": values,
+            }
+        )
+
+    def leave_behind(
+        self, *, row_number: int, rowid: int | None, key: Mapping[str, StorageValue], values: Mapping[str, StorageValue]
+    ) -> None:
+        """Writes the values of one row in columns that the target lacks."""
+        self._dropped.write(
+            {
+                "run_id": self._run_id,
+                "table": self.table,
+                "row_number": row_number,
+                "rowid": rowid,
+                "key": {name: jsonable(value) for name, value in key.items()},
+                "values": {name: jsonable(value) for name, value in values.items() if value is not None},
+            }
+        )
+
+
+def jsonable(value: StorageValue) -> object:
+    """A SQLite value for JSON; bytes, undecodable text and infinities, which JSON lacks, as small objects."""
+    if isinstance(value, UndecodableText):
+        return {"base64": base64.b64encode(value).decode(), "text": True}
+    if isinstance(value, bytes):
+        return {"base64": base64.b64encode(value).decode()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"real": str(value)}
+    return value

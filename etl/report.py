@@ -1,0 +1,243 @@
+"""The result of a run as data: one object that becomes `report.json`, the console's table and a display in Jupyter.
+
+Its JSON form is the evidence of a load; the field names are a contract.
+"""
+
+import html
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+import orjson
+
+from etl.rejects import PrivateFolder
+
+TOOL = "sqlite-to-postgres-etl"
+REPORT_FILE = "report.json"
+
+
+class Outcome(StrEnum):
+    """How a run ended."""
+
+    RECONCILED = "reconciled"
+    DIFFERENCES = "differences"
+    FAILED = "failed"
+    DRY_RUN = "dry-run"
+
+
+class Status(StrEnum):
+    """What was done with a table."""
+
+    MIGRATED = "migrated"
+    MISSING_IN_SOURCE = "missing_in_source"
+    NOT_MIGRATED = "not_migrated"
+
+
+@dataclass(frozen=True)
+class TableReport:
+    """One table's books. Every source row is loaded, present or rejected; what is left over must be 0.
+
+    In a dry run the numbers are the forecast. The four numbers of the value comparison are None until it was made.
+    """
+
+    name: str
+    status: Status
+    source_rows: int | None = None
+    loaded_rows: int | None = None
+    present_rows: int | None = None
+    present_different_rows: int | None = None
+    rejected_rows: int | None = None
+    unaccounted_rows: int | None = None
+    target_rows_before: int | None = None
+    target_rows_after: int | None = None
+    matched_rows: int | None = None
+    different_rows: int | None = None
+    missing_rows: int | None = None
+    extra_rows: int | None = None
+    seconds: float = 0.0
+
+    @property
+    def settled(self) -> bool:
+        """Whether every source row arrived: nothing rejected, unaccounted, different or left behind."""
+        if self.status is Status.NOT_MIGRATED:
+            return not self.source_rows
+        faults = (
+            self.rejected_rows,
+            self.unaccounted_rows,
+            self.present_different_rows,
+            self.different_rows,
+            self.missing_rows,
+            self._rows_gone_astray,
+        )
+        return not any(faults)
+
+    @property
+    def _rows_gone_astray(self) -> int:
+        """Rows by which the target grew more or less than was loaded (triggers, rules, other writers)."""
+        if self.target_rows_after is None:
+            return 0
+        return self.target_rows_after - (self.target_rows_before or 0) - (self.loaded_rows or 0)
+
+
+@dataclass(frozen=True)
+class RejectGroup:
+    """Rejected rows of one table that share a fault."""
+
+    table: str
+    stage: str
+    column: str | None
+    reason: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class SequenceReport:
+    """A sequence as read back after the load."""
+
+    sequence: str
+    table: str
+    column: str
+    last_value: int
+    next_value: int
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """A difference of the schemas, the number of values concerned, and what was done about it."""
+
+    table: str
+    column: str | None
+    kind: str
+    values: int | None
+    action: str
+
+
+@dataclass(frozen=True)
+class SourceReport:
+    """Which file was read."""
+
+    path: str
+    bytes: int
+    sqlite_version: str
+
+
+@dataclass(frozen=True)
+class TargetReport:
+    """Which database was written; the URL holds no password."""
+
+    url: str
+    server_version: str
+    embedded: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that a run has to say for itself."""
+
+    run_id: str
+    started_at: datetime
+    finished_at: datetime
+    outcome: Outcome
+    source: SourceReport
+    target: TargetReport
+    tables: tuple[TableReport, ...] = ()
+    sequences: tuple[SequenceReport, ...] = ()
+    rejects: tuple[RejectGroup, ...] = ()
+    drift: tuple[DriftReport, ...] = ()
+    expectations: tuple[object, ...] = ()
+    differences: tuple[object, ...] = ()
+    timings: dict[str, float] = field(default_factory=dict)
+    validated: bool = True
+    folder: Path | None = None
+    error: str | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether the books of every table are closed with nothing left over."""
+        return all(table.settled for table in self.tables)
+
+    @property
+    def exit_code(self) -> int:
+        """0 where everything is settled, 1 where the run failed, 3 where rows need somebody's attention."""
+        if self.outcome is Outcome.FAILED:
+            return 1
+        return 0 if self.settled else 3
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock time of the run."""
+        return (self.finished_at - self.started_at).total_seconds()
+
+    def total(self, count: str) -> int:
+        """Sum of one of the tables' counts, such as "loaded_rows"."""
+        return sum(getattr(table, count) or 0 for table in self.tables if table.status is Status.MIGRATED)
+
+    def to_dict(self) -> dict[str, object]:
+        """The report object of `report.json`."""
+        from etl import __version__
+
+        return {
+            "run_id": self.run_id,
+            "started_at": self.started_at.isoformat(),
+            "finished_at": self.finished_at.isoformat(),
+            "seconds": round(self.seconds, 3),
+            "tool": {"name": TOOL, "version": __version__},
+            "source": asdict(self.source),
+            "target": asdict(self.target),
+            "outcome": self.outcome.value,
+            "exit_code": self.exit_code,
+            "error": self.error,
+            "validated": self.validated,
+            "tables": [asdict(table) for table in self.tables],
+            "sequences": [asdict(sequence) for sequence in self.sequences],
+            "rejects": [asdict(group) for group in self.rejects],
+            "drift": [asdict(drift) for drift in self.drift],
+            "expectations": list(self.expectations),
+            "differences": list(self.differences),
+            "timings": {stage: round(seconds, 3) for stage, seconds in self.timings.items()},
+        }
+
+    def to_json(self) -> bytes:
+        """`to_dict` as indented JSON, UTF-8."""
+        return orjson.dumps(self.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+    def _repr_html_(self) -> str:
+        heading = f"{self.outcome.value}: {self.total('loaded_rows'):,} rows loaded, exit code {self.exit_code}"
+        columns = ("source_rows", "loaded_rows", "present_rows", "rejected_rows", "unaccounted_rows")
+        return (
+            f"<p><b>{html.escape(heading)}</b></p>"
+            + _html_table(
+                ("table", "status", *columns),
+                [
+                    (table.name, table.status.value, *(getattr(table, column) for column in columns))
+                    for table in self.tables
+                ],
+            )
+            + _html_table(
+                ("table", "stage", "column", "reason", "rows"),
+                [(group.table, group.stage, group.column, group.reason, group.rows) for group in self.rejects],
+            )
+        )
+
+
+def _html_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    if not rows:
+        return ""
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in header)
+    body = "".join("<tr>" + "".join(f"<td>{_cell(value)}</td>" for value in row) + "</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else html.escape(str(value))
+
+
+def write_report(report: Report, folder: Path) -> Path:
+    """Writes `report.json` into the report folder; returns its path."""
+    with PrivateFolder(folder).open(REPORT_FILE) as file:
+        file.write(report.to_json())
+    return folder / REPORT_FILE

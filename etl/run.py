@@ -1,0 +1,177 @@
+"""Load a SQLite database into PostgreSQL and account for every row.
+
+exit codes:
+  0    every row reconciled
+  1    could not run, nothing committed (connection, bad source, drift to be decided, lock)
+  2    wrong usage
+  3    ran and committed, but rows were rejected, differ or are missing (in a dry run: would be)
+  130  interrupted, nothing committed (143: terminated)
+"""
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from etl.errors import EtlError, SourceError
+
+DEFAULT_SOURCE = Path("data/unified.db")
+DEMO_SOURCE = Path("data/demo.db")
+INTERRUPTED = 130
+TERMINATED = 143
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM: takes the same way out as Ctrl-C."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line; every option stands in the README."""
+    parser = argparse.ArgumentParser(
+        prog="python -m etl.run",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--sqlite", type=Path, metavar="PATH", help=f"the SQLite file (default: {DEFAULT_SOURCE})")
+    source.add_argument("--demo", action="store_true", help=f"make a sample database, {DEMO_SOURCE}, and load that")
+    parser.add_argument(
+        "--pg",
+        metavar="URL",
+        help="the target, postgresql://USER@HOST:PORT/DATABASE (default: DATABASE_URL, then libpq's PG* variables, "
+        "then an embedded PostgreSQL under data/postgres)",
+    )
+    parser.add_argument("--tables", type=_names, default=(), metavar="A,B", help="only these tables")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print the plan and forecast every reject; write nothing"
+    )
+    parser.add_argument("--create-schema", action="store_true", help="create those of the 20 tables that are missing")
+    parser.add_argument(
+        "--extra-columns",
+        choices=("stop", "add", "drop"),
+        default="stop",
+        help="source columns with values that the target lacks: stop (default), add them to the target, or drop them "
+        "and keep their values in the report folder",
+    )
+    parser.add_argument(
+        "--assume-timezone",
+        type=_timezone,
+        default="UTC",
+        metavar="ZONE",
+        help="zone of times without one (default: UTC)",
+    )
+    parser.add_argument("--batch-rows", type=_positive, default=None, metavar="N", help="rows a batch at the most")
+    parser.add_argument(
+        "--keep-constraints",
+        action="store_true",
+        help="do not drop and rebuild foreign keys and indexes of empty tables",
+    )
+    parser.add_argument(
+        "--report", type=Path, metavar="DIR", help="folder for report.json and rejects (default: reports/RUN_ID)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the report object alone on stdout")
+    loudness = parser.add_mutually_exclusive_group()
+    loudness.add_argument("-q", "--quiet", action="store_true", help="only the summary and errors")
+    loudness.add_argument("-v", "--verbose", action="store_true", help="also the plan, column by column")
+    parser.add_argument("--no-color", action="store_true", help="no colours (NO_COLOR is honoured too)")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code."""
+    options = build_parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return _run(options)
+    except _Terminated:
+        return _stopped("Terminated", TERMINATED)
+    except KeyboardInterrupt:
+        return _stopped("Interrupted", INTERRUPTED)
+    except EtlError as error:
+        sys.stderr.write(f"✗ {error}\n")
+        return error.exit_code
+
+
+def _run(options: argparse.Namespace) -> int:
+    path = _source(options)
+    from etl.console import ConsoleObserver  # here, so that --help need not wait for pandas
+    from etl.migrate import Settings, run_migration
+    from etl.plan import ExtraColumns
+
+    settings = Settings(
+        sqlite=path,
+        pg=options.pg,
+        tables=options.tables,
+        dry_run=options.dry_run,
+        create_schema=options.create_schema,
+        extra_columns=ExtraColumns(options.extra_columns),
+        assume_timezone=options.assume_timezone,
+        keep_constraints=options.keep_constraints,
+        report_folder=options.report,
+        **({"batch_rows": options.batch_rows} if options.batch_rows else {}),
+    )
+    console = ConsoleObserver(
+        dry_run=options.dry_run,
+        quiet=options.quiet,
+        verbose=options.verbose,
+        json_only=options.json,
+        no_color=options.no_color,
+    )
+    with console:
+        report = run_migration(settings, console)
+    console.finished(report)
+    if options.json:
+        sys.stdout.write(report.to_json().decode())
+    return report.exit_code
+
+
+def _source(options: argparse.Namespace) -> Path:
+    if options.demo:
+        from etl.sample import make_sample
+
+        DEMO_SOURCE.parent.mkdir(parents=True, exist_ok=True)
+        make_sample(DEMO_SOURCE)
+        return DEMO_SOURCE
+    if options.sqlite is None and not DEFAULT_SOURCE.exists():
+        raise SourceError(f"There is no {DEFAULT_SOURCE}: name a file with --sqlite PATH, or try --demo.")
+    path: Path = options.sqlite or DEFAULT_SOURCE
+    return path
+
+
+def _stopped(how: str, code: int) -> int:
+    sys.stderr.write(f"✗ {how}. Nothing was committed: the target is as it was. Running again is safe.\n")
+    return code
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise _Terminated
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise argparse.ArgumentTypeError("name at least one table")
+    return names
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def _timezone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time zone such as UTC or Asia/Seoul") from None
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""python -m etl.server: hold the embedded PostgreSQL open, to look into it with psql, pandas or anything else.
+
+It runs until Ctrl-C or SIGTERM, and beside other commands that use it. With --psql it opens psql and ends with it.
+"""
+
+import argparse
+import contextlib
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from etl.embedded import DEFAULT_FOLDER, EmbeddedServer
+from etl.errors import EtlError, UsageError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; gives the exit code: 0, or 1 or 2 with one line on stderr, or psql's own."""
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _end_like_ctrl_c)
+    try:
+        with EmbeddedServer(options.data) as server:
+            return _hold_open(server) if options.psql is None else _open_psql(server, options.psql)
+    except EtlError as error:
+        print(f"Error: {error}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m etl.server", description="Holds the embedded PostgreSQL open.")
+    parser.add_argument(
+        "--data", type=Path, default=DEFAULT_FOLDER, metavar="DIR", help="where it is kept (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--psql", nargs="?", const="", metavar="DATABASE", help="open psql in DATABASE (default: the only one there is)"
+    )
+    return parser
+
+
+def _end_like_ctrl_c(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _hold_open(server: EmbeddedServer) -> int:
+    names = server.databases()
+    print(_welcome(server, names), flush=True)  # noqa: T201
+    while True:
+        signal.pause()
+
+
+def _welcome(server: EmbeddedServer, names: Sequence[str]) -> str:
+    lines = [f"PostgreSQL {server.version} is running on the data in {server.folder}, for this user only."]
+    if not names:
+        lines.append("It holds no database yet; python -m etl.run makes one.")
+    for name in names:
+        url = server.url(name).render_as_string(hide_password=False)
+        lines += ["", name, f"  {server.psql_command(name)}", f'  pd.read_sql("SELECT ...", "{url}")']
+    return "\n".join([*lines, "", "Ctrl-C stops it."])
+
+
+def _open_psql(server: EmbeddedServer, wanted: str) -> int:
+    command = server.psql(_database(server.databases(), wanted))
+    # Ctrl-C inside psql is psql's: it cancels a query, and must not end us before it.
+    with _ignoring_ctrl_c():
+        return subprocess.run(command, check=False).returncode
+
+
+def _database(names: Sequence[str], wanted: str) -> str:
+    if wanted in names:
+        return wanted
+    if not wanted and len(names) == 1:
+        return names[0]
+    problem = f"There is no database {wanted!r}." if wanted else "Name the database: --psql DATABASE."
+    raise UsageError(f"{problem} There is: {', '.join(names) or 'none yet; python -m etl.run makes one'}.")
+
+
+@contextlib.contextmanager
+def _ignoring_ctrl_c() -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, _do_nothing)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _do_nothing(_number: int, _frame: object) -> None:
+    """Not SIG_IGN, which psql would inherit."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

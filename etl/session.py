@@ -1,0 +1,166 @@
+"""One PostgreSQL connection in one transaction: statements in, rows and counts out, errors in plain words.
+
+Statements are composed with `psycopg2.sql`, so identifiers are always quoted and values always escaped by the driver;
+no parameters are passed beside them, so that a `%` in a name is just a character.
+"""
+
+import contextlib
+import itertools
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, TypeVar
+
+import psycopg2
+import psycopg2.errors
+import psycopg2.extensions
+from psycopg2 import sql
+from sqlalchemy import Connection
+
+from etl.errors import LockedError, TargetError
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+
+class Readable(Protocol):
+    """What COPY reads from: bytes until there are none."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+class Session:
+    """Runs statements on the psycopg2 connection under a SQLAlchemy one; the transaction is the caller's."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.sqlalchemy = connection
+        driver = connection.connection.driver_connection
+        if not isinstance(driver, psycopg2.extensions.connection):
+            raise TargetError("The target has to be reached through psycopg2 (postgresql+psycopg2://…).")
+        self.driver = driver
+        self.interrupted = False  # set from outside: the worker stops at its next statement
+        self._savepoints = itertools.count(1)
+
+    @property
+    def server_version(self) -> int:
+        """As PostgreSQL numbers it: 150018 for 15.18."""
+        return int(self.driver.server_version)
+
+    def run(self, statement: sql.Composable) -> int:
+        """Executes; returns the number of rows that the server says were touched."""
+        with self._cursor() as cursor:
+            cursor.execute(statement)
+            return int(cursor.rowcount)
+
+    def rows(self, query: sql.Composable) -> list[Row]:
+        """All rows of a query."""
+        with self._cursor() as cursor:
+            cursor.execute(query)
+            return list(cursor.fetchall())
+
+    def value(self, query: sql.Composable) -> Any:
+        """The first column of the one row of a query."""
+        return self.rows(query)[0][0]
+
+    def copy_in(self, statement: sql.Composable, data: Readable) -> int:
+        """COPY … FROM STDIN; returns the rows that the server says it took."""
+        with self._cursor() as cursor:
+            cursor.copy_expert(statement.as_string(cursor), data, size=2**18)
+            return int(cursor.rowcount)
+
+    @contextlib.contextmanager
+    def _cursor(self) -> Iterator[psycopg2.extensions.cursor]:
+        if self.interrupted:
+            raise KeyboardInterrupt
+        with _world_errors_named(), self.driver.cursor() as cursor:
+            yield cursor
+
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """What fails inside leaves the transaction as it was before."""
+        name = sql.Identifier(f"etl_{next(self._savepoints)}")
+        self.run(sql.SQL("SAVEPOINT {}").format(name))
+        try:
+            yield
+        except Exception:
+            if self.driver.closed:
+                raise
+            self.run(sql.SQL("ROLLBACK TO SAVEPOINT {}").format(name))
+            self.run(sql.SQL("RELEASE SAVEPOINT {}").format(name))
+            raise
+        self.run(sql.SQL("RELEASE SAVEPOINT {}").format(name))
+
+
+# SQLSTATE classes that say something about one row: data, integrity, WITH CHECK OPTION, limits such as an index entry's
+# size, and what triggers and functions raise (PostgreSQL documentation, appendix A).
+_ROW_CLASSES = ("22", "23", "44", "54", "P0", "38", "39")
+# Classes that end the run whatever the row was: connection, rollback by the server, resources, operator, system.
+_WORLD_CLASSES = ("08", "40", "53", "57", "58", "XX")
+
+
+def concerns_one_row(error: psycopg2.Error, *, row_security: bool = False) -> bool:
+    """Whether the server refused a row rather than the statement; a row policy refuses with "insufficient privilege"."""
+    code = error.pgcode or ""
+    return code.startswith(_ROW_CLASSES) or (row_security and code == "42501")
+
+
+@contextlib.contextmanager
+def _world_errors_named() -> Iterator[None]:
+    try:
+        yield
+    except psycopg2.errors.LockNotAvailable as error:
+        raise LockedError(f"Another session holds a lock that the load needs: {first_line(error)}.") from error
+    except psycopg2.Error as error:
+        if error.pgcode is None and isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
+            raise TargetError(f"The connection to PostgreSQL was lost ({first_line(error)}).") from error
+        if (error.pgcode or "").startswith(_WORLD_CLASSES):
+            raise TargetError(f"PostgreSQL could not go on: {first_line(error)}.") from error
+        raise
+
+
+def first_line(error: Exception) -> str:
+    """The message without psycopg2's context lines, which may repeat the statement and its values."""
+    lines = str(error).strip().splitlines()
+    return lines[0].strip().rstrip(".") if lines else type(error).__name__
+
+
+def interruptible(session: Session, work: Callable[[], T]) -> T:
+    """Runs `work` on a thread of its own, so that Ctrl-C is heard while a statement runs, and cancels that statement.
+
+    psycopg2 would otherwise hold the signal back until the statement ends.
+    """
+    outcome: list[T] = []
+    failure: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            outcome.append(work())
+        except BaseException as error:  # noqa: BLE001 - handed to the waiting thread, which raises it
+            failure.append(error)
+
+    thread = threading.Thread(target=body, name="etl-load", daemon=True)
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(timeout=0.2)
+    except BaseException:
+        _stop(session, thread)
+        raise
+    if failure:
+        raise failure[0]
+    return outcome[0]
+
+
+def _stop(session: Session, thread: threading.Thread) -> None:
+    """Cancels the running statement until the worker has come to its end; further signals do not disturb that."""
+    ignored = threading.current_thread() is threading.main_thread()
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN) if ignored else None
+    try:
+        session.interrupted = True
+        while thread.is_alive():
+            with contextlib.suppress(psycopg2.Error):  # the connection may be gone already, which is what is wanted
+                session.driver.cancel()
+            thread.join(timeout=0.2)
+    finally:
+        if ignored:
+            signal.signal(signal.SIGINT, previous)

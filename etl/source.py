@@ -1,0 +1,363 @@
+"""The source: one SQLite file, opened read-only, seen in one consistent state, never modified.
+
+Two connections share that state: `sqlite3` for the catalogue and the careful reading, ADBC for the fast reading
+(`etl.batches`). Nothing else in the product touches the file.
+"""
+
+import contextlib
+import shutil
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from etl.catalog import UndecodableText
+from etl.errors import SourceError
+
+if TYPE_CHECKING:
+    from adbc_driver_manager.dbapi import Connection as AdbcConnection
+
+SQLITE_MAGIC = b"SQLite format 3\x00"
+BUSY_SECONDS = 10.0
+SNAPSHOT_ATTEMPTS = 50
+ROWS_PER_LOOKUP = 500  # well below SQLite's limit of 32,766 bound parameters
+StorageValue = int | float | str | bytes | None
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """A column as SQLite declares it; the declaration says nothing binding about what is stored."""
+
+    name: str
+    declared_type: str
+    not_null: bool
+    key_position: int  # 1-based place in the primary key, 0 where it is none
+
+
+@dataclass(frozen=True)
+class SourceTable:
+    """A table of the source: its columns, its rows and how a row is found again."""
+
+    name: str
+    columns: tuple[SourceColumn, ...]
+    row_count: int
+    largest_row_bytes: int
+    rowid_name: str | None  # how SQL calls the rowid here; None in WITHOUT ROWID tables
+    autoincrement_last: int | None  # what sqlite_sequence remembers: the largest id ever given
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names in the order of the table."""
+        return tuple(column.name for column in self.columns)
+
+
+def quoted(name: str) -> str:
+    """`name` as a SQL identifier (SQLite and PostgreSQL quote alike)."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+class Source:
+    """An open SQLite database in one read transaction; use it in a `with` statement.
+
+    Raises `SourceError` where the file is missing, no database, truncated, locked or broken.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._cleanup = contextlib.ExitStack()
+        self._stamp: tuple[int, int] | None = None
+
+    def __enter__(self) -> Self:
+        with self._failing_clearly():
+            _refuse_what_is_no_database(self.path)
+            try:
+                self._open(*self._way_to_open())
+            except BaseException:
+                self._cleanup.close()
+                raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._cleanup.close()
+
+    # -- opening ------------------------------------------------------------------------------------------------
+
+    def _way_to_open(self) -> tuple[Path, str]:
+        """The file to open and the URI options.
+
+        A WAL-mode file at rest (no `-wal` beside it) is opened as immutable, because SQLite would otherwise leave a
+        `-wal` and a `-shm` file beside it, or fail in a read-only folder; `verify_unchanged` keeps that honest.
+        """
+        if _is_wal(self.path) and not _beside(self.path, "-wal").exists():
+            self._stamp = _stamp(self.path)
+            return self.path, "mode=ro&immutable=1"
+        if _needs_copy(self.path):
+            return self._copy_aside(), "mode=rw"
+        return self.path, "mode=ro"
+
+    def _copy_aside(self) -> Path:
+        """A private copy with its journal, for a file that cannot be read without writing beside it."""
+        folder = Path(self._cleanup.enter_context(tempfile.TemporaryDirectory(prefix="etl-source-")))
+        for suffix in ("", "-wal", "-journal"):
+            if _beside(self.path, suffix).exists():
+                shutil.copyfile(_beside(self.path, suffix), _beside(folder / "source.db", suffix))
+        return folder / "source.db"
+
+    def _open(self, path: Path, options: str) -> None:
+        import adbc_driver_sqlite.dbapi
+
+        uri = f"{path.absolute().as_uri()}?{options}"
+        self._connection = self._cleanup.enter_context(contextlib.closing(_connect(uri)))
+        watcher = self._cleanup.enter_context(contextlib.closing(_connect(uri)))
+        self._connection.text_factory = _decode
+        self._connection.execute("PRAGMA schema_version").fetchone()  # reads the header: a broken file fails here
+        self.fast: AdbcConnection = self._cleanup.enter_context(
+            contextlib.closing(adbc_driver_sqlite.dbapi.connect(uri, autocommit=False))
+        )
+        self._take_snapshot(watcher)
+
+    def _take_snapshot(self, watcher: sqlite3.Connection) -> None:
+        """Begins a read transaction on both connections and makes sure that no commit fell between the two."""
+        for _ in range(SNAPSHOT_ATTEMPTS):
+            before = watcher.execute("PRAGMA data_version").fetchone()
+            self._connection.execute("BEGIN")
+            self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            with self.fast.cursor() as cursor:
+                cursor.execute("SELECT count(*) FROM sqlite_schema")
+                cursor.fetchall()
+            if watcher.execute("PRAGMA data_version").fetchone() == before:
+                return
+            self._connection.rollback()
+            self.fast.rollback()
+            time.sleep(0.01)
+        raise SourceError(f"{self.path} is written to so often that no consistent state could be taken; try again.")
+
+    def verify_unchanged(self) -> None:
+        """Raises `SourceError` if a file opened as immutable was written to meanwhile."""
+        if self._stamp is not None and _stamp(self.path) != self._stamp:
+            raise SourceError(
+                f"{self.path} was changed while it was read; what was read may be mixed. "
+                "Nothing was committed: run again (with the application stopped or running, but not starting)."
+            )
+
+    @contextlib.contextmanager
+    def _failing_clearly(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                raise SourceError(
+                    f"{self.path} is locked by another process (waited {BUSY_SECONDS:.0f} s); "
+                    "wait until it has finished, or stop the application."
+                ) from error
+            raise SourceError(f"{self.path} cannot be read: {error}.") from error
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            raise SourceError(
+                f"{self.path} is damaged or no SQLite database: {error}. "
+                'Try `sqlite3 FILE ".recover"` or an earlier backup.'
+            ) from error
+        except OSError as error:
+            raise SourceError(f"{self.path} cannot be read: {error.strerror or error}.") from error
+
+    # -- catalogue ----------------------------------------------------------------------------------------------
+
+    @property
+    def bytes(self) -> int:
+        """Size of the database file and of what still lies in its write-ahead log."""
+        return sum(part.stat().st_size for part in (self.path, _beside(self.path, "-wal")) if part.exists())
+
+    @property
+    def sqlite_version(self) -> str:
+        """Version of the SQLite library that reads."""
+        return sqlite3.sqlite_version
+
+    @cached_property
+    def tables(self) -> dict[str, SourceTable]:
+        """The ordinary tables by name, SQLite's own and virtual ones left out."""
+        with self._failing_clearly():
+            listed = self._connection.execute("PRAGMA main.table_list").fetchall()
+            return {
+                name: self._table(name, bool(without_rowid))
+                for _, name, kind, _, without_rowid, *_ in sorted(listed, key=lambda row: str(row[1]))
+                if kind == "table" and not name.startswith("sqlite_")
+            }
+
+    def _table(self, name: str, without_rowid: bool) -> SourceTable:
+        columns = tuple(
+            SourceColumn(column, declared, bool(not_null), key)
+            for _, column, declared, not_null, _, key, hidden in self._connection.execute(
+                f"PRAGMA main.table_xinfo({quoted(name)})"
+            )
+            if hidden != 1
+        )
+        rows, largest = self._measure(name, columns)
+        return SourceTable(
+            name=name,
+            columns=columns,
+            row_count=rows,
+            largest_row_bytes=largest,
+            rowid_name=None if without_rowid else _rowid_name(columns),
+            autoincrement_last=self._autoincrement_last(name),
+        )
+
+    def _measure(self, name: str, columns: Sequence[SourceColumn]) -> tuple[int, int]:
+        """Rows and the bytes of the largest, in one pass over the table itself (an index may disagree with it).
+
+        `octet_length` does not read the values, but is newer (3.43) than many installed SQLite: ADBC brings its own.
+        """
+        sizes = " + ".join(f"coalesce(octet_length({quoted(column.name)}), 0)" for column in columns)
+        with self.fast.cursor() as cursor:
+            try:
+                cursor.execute(f"SELECT count(*), coalesce(max({sizes}), 0) FROM main.{quoted(name)} NOT INDEXED")
+                rows, largest = cursor.fetchall()[0]
+            except (OSError, self.fast.Error) as error:
+                raise SourceError(f"{self.path}: table {name!r} cannot be read: {error}") from error
+        return int(rows), int(largest)
+
+    def _autoincrement_last(self, name: str) -> int | None:
+        if not self._connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'").fetchone():
+            return None
+        row = self._connection.execute("SELECT max(seq) FROM sqlite_sequence WHERE name = ?", (name,)).fetchone()
+        return row[0] if isinstance(row[0], int) else None
+
+    # -- values -------------------------------------------------------------------------------------------------
+
+    def count_values(self, table: str, column: str) -> int:
+        """How many rows of `table` hold a value (not NULL) in `column`."""
+        with self._failing_clearly():
+            query = f"SELECT count({quoted(column)}) FROM main.{quoted(table)} NOT INDEXED"
+            return int(self._connection.execute(query).fetchone()[0])
+
+    def has_row(self, table: str, key: dict[str, StorageValue]) -> bool:
+        """Whether the source itself has a row of `table` with these values."""
+        condition = " AND ".join(f"{quoted(column)} = ?" for column in key)
+        values = [bytes(value) if isinstance(value, UndecodableText) else value for value in key.values()]
+        with self._failing_clearly():
+            query = f"SELECT 1 FROM main.{quoted(table)} WHERE {condition} LIMIT 1"
+            return self._connection.execute(query, values).fetchone() is not None
+
+    def stream(
+        self, table: SourceTable, columns: Sequence[str], *, after: int | None = None, limit: int | None = None
+    ) -> Iterator[tuple[int | None, tuple[StorageValue, ...]]]:
+        """(rowid, values) of each row in the table's own order, values exactly as stored; TEXT that is not UTF-8 as
+        `UndecodableText`. `after` is the rowid to start behind."""
+        with self._failing_clearly():
+            query = _stream_query(table, columns, after, limit)
+            for rowid, *values in self._connection.execute(query):
+                yield rowid, tuple(values)
+
+    def rows(
+        self, table: SourceTable, numbers: Sequence[int], rowids: Sequence[int | None]
+    ) -> Iterator[tuple[int, dict[str, StorageValue]]]:
+        """The original rows behind row numbers (found by rowid, or by counting where there is none), in their order."""
+        if table.rowid_name is None:
+            wanted = set(numbers)
+            for number, (_, values) in enumerate(self.stream(table, table.column_names), start=1):
+                if number in wanted:
+                    yield number, dict(zip(table.column_names, values, strict=True))
+            return
+        by_rowid = sorted(zip(rowids, numbers, strict=True), key=lambda pair: pair[1])
+        for start in range(0, len(by_rowid), ROWS_PER_LOOKUP):
+            yield from self._lookup(table, by_rowid[start : start + ROWS_PER_LOOKUP])
+
+    def _lookup(
+        self, table: SourceTable, wanted: Sequence[tuple[int | None, int]]
+    ) -> Iterator[tuple[int, dict[str, StorageValue]]]:
+        number_of = dict(wanted)
+        columns = ", ".join(map(quoted, table.column_names))
+        marks = ", ".join("?" * len(wanted))
+        query = (
+            f"SELECT {table.rowid_name}, {columns} FROM main.{quoted(table.name)} "
+            f"WHERE {table.rowid_name} IN ({marks}) ORDER BY {table.rowid_name}"
+        )
+        with self._failing_clearly():
+            for rowid, *values in self._connection.execute(query, [rowid for rowid, _ in wanted]):
+                yield number_of[rowid], dict(zip(table.column_names, values, strict=True))
+
+
+def _stream_query(table: SourceTable, columns: Sequence[str], after: int | None, limit: int | None) -> str:
+    rowid = table.rowid_name
+    names = ", ".join([rowid or "NULL", *map(quoted, columns)])
+    query = f"SELECT {names} FROM main.{quoted(table.name)} NOT INDEXED"
+    if rowid is not None:
+        query += f" WHERE {rowid} > {after}" if after is not None else ""
+        query += f" ORDER BY {rowid}"
+    return query + (f" LIMIT {limit}" if limit is not None else "")
+
+
+def _connect(uri: str) -> sqlite3.Connection:
+    return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+
+
+def _decode(raw: bytes) -> str | UndecodableText:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return UndecodableText(raw)
+
+
+def _rowid_name(columns: Sequence[SourceColumn]) -> str | None:
+    taken = {column.name.lower() for column in columns}
+    return next((name for name in ("rowid", "_rowid_", "oid") if name not in taken), None)
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _is_wal(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(20)[18:20] == b"\x02\x02"
+
+
+def _refuse_what_is_no_database(path: Path) -> None:
+    """SQLite opens a missing or an empty file as a valid, empty database; both are mistakes here."""
+    if not path.exists():
+        raise SourceError(f"{path} does not exist. Name the SQLite file with --sqlite PATH, or try --demo.")
+    if not path.is_file():
+        raise SourceError(f"{path} is not a file. Name the SQLite file with --sqlite PATH.")
+    size = path.stat().st_size
+    if size == 0:
+        raise SourceError(f"{path} is empty (0 bytes), so it is no SQLite database.")
+    with path.open("rb") as file:
+        header = file.read(100)
+    if not header.startswith(SQLITE_MAGIC):
+        raise SourceError(f"{path} is not a SQLite database (its first bytes are not SQLite's).")
+    promised = _promised_bytes(header)
+    if size < promised and not _beside(path, "-wal").exists():
+        raise SourceError(
+            f"{path} is truncated: its header promises {promised:,} bytes, the file has {size:,}. "
+            "Copy it again, or use a backup."
+        )
+
+
+def _promised_bytes(header: bytes) -> int:
+    """Pages times page size; 0 where the header's page count is not valid (SQLite file format, 1.3.7)."""
+    page_bytes = int.from_bytes(header[16:18], "big")
+    counted_at, changed_at = header[92:96], header[24:28]
+    pages = int.from_bytes(header[28:32], "big") if counted_at == changed_at else 0
+    return pages * (65_536 if page_bytes == 1 else page_bytes)
+
+
+def _needs_copy(path: Path) -> bool:
+    """Whether reading needs to write beside the file: a hot journal, or a write-ahead log in a read-only folder."""
+    try:
+        with contextlib.closing(_connect(f"{path.absolute().as_uri()}?mode=ro")) as probe:
+            probe.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+            return True
+        raise
+    return False

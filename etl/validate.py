@@ -1,0 +1,269 @@
+"""Frame → Validated(accepted, rejected): what the expectation suites say about a batch of converted rows; no I/O.
+
+Rows that fail a critical expectation are rejected; other failures are counted and shown. `Validator` does it for a
+whole load, in a process of its own; `validate_frame` for one frame in a notebook.
+"""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any, Self
+
+import pandas as pd
+import pyarrow as pa
+from sqlalchemy import REAL, Boolean, DateTime, Integer, Text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeEngine
+
+from etl.catalog import Kind, TargetType
+from etl.judge import Judge, Verdict, columns_to_judge
+from etl.schema import metadata
+from etl.suites import Columns, Severity, Suite, default_folder, load_suite
+from etl.validated_html import validated_html
+from etl.validation_worker import Worker
+
+SAMPLE_ROWS = 5
+FUTURE_ALLOWED = timedelta(days=1)  # DESIGN section 5: nothing in the future by more than a day
+
+
+@dataclass(frozen=True)
+class ExpectationResult:
+    """One expectation's outcome. `samples` are up to five failing rows, by row number, of the columns that it names."""
+
+    table: str
+    expectation: str  # its type and arguments
+    column: str | None  # several are joined by a comma; None for the row count
+    severity: Severity
+    unexpected_rows: int
+    judged_rows: int
+    success: bool
+    notes: str
+    samples: pd.DataFrame = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Validated:
+    """A frame after validation: `accepted + rejected` are its rows, each in one of the two.
+
+    `rejected` has the frame's index and the columns "column" (the target's name for the first column at fault, in the
+    frame's order) and "reason" (the expectation). `results` has an entry for each expectation, in the suite's order;
+    those about columns that the frame lacks are named in `not_judged` instead.
+    """
+
+    table: str
+    accepted: pd.DataFrame = field(repr=False)
+    rejected: pd.DataFrame = field(repr=False)
+    results: tuple[ExpectationResult, ...]
+    not_judged: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        failed = sum(not result.success for result in self.results)
+        return (
+            f"{self.table}: {len(self.accepted):,} rows accepted, {len(self.rejected):,} rejected; "
+            f"{failed} of {len(self.results)} expectations failed"
+        )
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return validated_html(str(self), self.results, self.not_judged)
+
+
+def latest_plausible_time(now: datetime | None = None) -> datetime:
+    """The value of the suites' parameter of that name: a day after `now` (default: the clock)."""
+    return (now or datetime.now(UTC)) + FUTURE_ALLOWED
+
+
+def validate_frame(frame: pd.DataFrame, table_or_suite: str | Suite, *, now: datetime | None = None) -> Validated:
+    """Judge the rows of `frame` (columns by the target's names, any dtypes) here in this process.
+
+    A table's name means its suite in `expectations/`. Raises `SuiteError` where the suite is broken, or asks of a
+    column what its values do not allow.
+    """
+    suite = _suite_for(frame, table_or_suite) if isinstance(table_or_suite, str) else table_or_suite
+    judge = Judge([suite], latest=latest_plausible_time(now))
+    counts = judge.judge_row_count(suite.table, len(frame))
+    return settle(frame, suite, judge.judge(suite.table, columns_to_judge(frame, suite)), counts)
+
+
+def _suite_for(frame: pd.DataFrame, table: str) -> Suite:
+    known = metadata.tables.get(table)
+    columns = _columns_of(frame) if known is None else {column.name: _type(column.type) for column in known.columns}
+    return load_suite(default_folder() / f"{table}.json", table, columns)
+
+
+_KINDS: Mapping[type[TypeEngine[Any]], Kind] = {
+    Boolean: Kind.BOOLEAN,
+    Integer: Kind.INTEGER,
+    REAL: Kind.REAL,
+    DateTime: Kind.TIMESTAMPTZ,
+    Text: Kind.TEXT,
+    JSONB: Kind.JSON,
+}
+
+
+def _type(declared: TypeEngine[Any]) -> TargetType:
+    kind = _KINDS[type(declared)]
+    return TargetType(kind, kind.value)
+
+
+def _columns_of(frame: pd.DataFrame) -> Columns:
+    kinds = {str(name): _kind(pa.array(frame[name], from_pandas=True).type) for name in frame.columns}
+    return {name: TargetType(kind, kind.value) for name, kind in kinds.items()}
+
+
+def _kind(arrow: pa.DataType) -> Kind:
+    for test, kind in (
+        (pa.types.is_boolean, Kind.BOOLEAN),
+        (pa.types.is_integer, Kind.BIGINT),
+        (pa.types.is_floating, Kind.DOUBLE),
+        (pa.types.is_timestamp, Kind.TIMESTAMPTZ),
+        (pa.types.is_binary, Kind.BYTEA),
+    ):
+        if test(arrow):
+            return kind
+    return Kind.TEXT
+
+
+def settle(frame: pd.DataFrame, suite: Suite, verdicts: Sequence[Verdict], counts: Mapping[int, bool]) -> Validated:
+    """Turn verdicts on the frame's rows, and on its row count, into rows and results."""
+    results = {verdict.expectation: _result(frame, suite, verdict) for verdict in verdicts}
+    results |= {place: _count_result(suite, place, len(frame), success=success) for place, success in counts.items()}
+    left = [str(item) for place, item in enumerate(suite.expectations) if place not in results and item.columns]
+    rejected = _rejected(frame, suite, verdicts)
+    kept = frame if rejected.empty else frame[~frame.index.isin(rejected.index)]
+    ordered = tuple(results[place] for place in sorted(results))
+    return Validated(suite.table, kept, rejected, ordered, tuple(left) if len(frame) else ())
+
+
+def _result(frame: pd.DataFrame, suite: Suite, verdict: Verdict) -> ExpectationResult:
+    expectation = suite.expectations[verdict.expectation]
+    return ExpectationResult(
+        table=suite.table,
+        expectation=str(expectation),
+        column=", ".join(expectation.columns),
+        severity=expectation.severity,
+        unexpected_rows=len(verdict.failed),
+        judged_rows=verdict.judged,
+        success=_enough(len(verdict.failed), verdict.judged, expectation.mostly),
+        notes=expectation.notes,
+        samples=frame.iloc[verdict.failed[:SAMPLE_ROWS]][list(expectation.columns)],
+    )
+
+
+def _enough(failed: int, judged: int, mostly: float) -> bool:
+    return failed == 0 or (mostly < 1 and judged - failed >= mostly * judged)
+
+
+def _count_result(suite: Suite, place: int, rows: int, *, success: bool) -> ExpectationResult:
+    item = suite.expectations[place]
+    nothing = pd.DataFrame()
+    return ExpectationResult(suite.table, str(item), None, item.severity, 0, rows, success, item.notes, nothing)
+
+
+def _rejected(frame: pd.DataFrame, suite: Suite, verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    """The rows that fail a critical expectation, each with the first of its faults in the frame's column order."""
+    order = {name: place for place, name in enumerate(frame.columns)}
+    critical = [
+        (order[item.columns[0]], verdict.expectation, item, verdict.failed)
+        for verdict in verdicts
+        if len(verdict.failed) and (item := suite.expectations[verdict.expectation]).severity == "critical"
+    ]
+    faults = [
+        pd.DataFrame({"row": failed, "column": item.columns[0], "reason": f"fails {item}"})
+        for _, _, item, failed in sorted(critical, key=lambda fault: fault[:2])
+    ]
+    if not faults:
+        return pd.DataFrame({"column": [], "reason": []}, index=frame.index[:0], dtype="str")
+    first = pd.concat(faults).drop_duplicates("row").sort_values("row")
+    return first.set_index(frame.index[first.pop("row")])
+
+
+class Validator:
+    """Great Expectations in a process of its own, which imports it while the caller goes on.
+
+        with Validator(suites) as validator:
+            future = validator.submit("users", frame)     # at once; the next batch can be read meanwhile
+            validated = future.result()
+            …
+            totals = validator.finish("users").result()   # after the last batch of the table
+
+    Futures raise `SuiteError` where Great Expectations refuses a suite, `CannotRun` where the process has died.
+    """
+
+    def __init__(self, suites: Mapping[str, Suite], *, now: datetime | None = None) -> None:
+        self._suites = suites
+        self._latest = latest_plausible_time(now)
+        self._worker = Worker()
+        # One thread asks, so that answers come in the order of the questions and nobody else has to wait for them.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="validation")
+        self._totals: dict[str, tuple[ExpectationResult, ...]] = {}
+
+    def __enter__(self) -> Self:
+        self._worker.open()
+        self.accepted: Future[None] = self._thread.submit(
+            self._worker.start, tuple(self._suites.values()), latest=self._latest
+        )
+        """Done when Great Expectations has taken every suite; wait for it before anything is written."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._worker.kill()
+        self._thread.shutdown(wait=True)
+        self._worker.close()
+
+    @property
+    def pid(self) -> int:
+        """The number of the validation process."""
+        return self._worker.pid
+
+    def submit(self, table: str, frame: pd.DataFrame) -> "Future[Validated]":
+        """Judge a batch of converted rows. The frame must not be changed before the answer."""
+        return self._thread.submit(self._judge, table, frame)
+
+    def finish(self, table: str, rows: int) -> "Future[tuple[ExpectationResult, ...]]":
+        """The results over all batches submitted so far, in the suite's order, with the row count judged as `rows`."""
+        return self._thread.submit(self._finish, table, rows)
+
+    def _judge(self, table: str, frame: pd.DataFrame) -> Validated:
+        suite = self._suites[table]
+        batch = columns_to_judge(frame, suite)
+        verdicts = self._worker.judge(table, batch) if len(frame) and batch.num_columns else []
+        validated = settle(frame, suite, verdicts, {})
+        self._totals[table] = add_results(self._totals.get(table, ()), validated.results, suite)
+        return validated
+
+    def _finish(self, table: str, rows: int) -> tuple[ExpectationResult, ...]:
+        suite = self._suites[table]
+        counted = any(not expectation.columns for expectation in suite.expectations)
+        counts = self._worker.judge_row_count(table, rows) if counted else {}
+        counted_results = tuple(_count_result(suite, place, rows, success=success) for place, success in counts.items())
+        return (*self._totals.get(table, ()), *counted_results)
+
+
+def add_results(
+    earlier: Sequence[ExpectationResult], later: Sequence[ExpectationResult], suite: Suite
+) -> tuple[ExpectationResult, ...]:
+    """The results of two batches of a table as those of one."""
+    mostly = {(str(item), ", ".join(item.columns)): item.mostly for item in suite.expectations}
+    totals = {(result.expectation, result.column or ""): result for result in earlier}
+    for result in later:
+        key = (result.expectation, result.column or "")
+        totals[key] = _sum(totals[key], result, mostly[key]) if key in totals else result
+    return tuple(totals[key] for key in mostly if key in totals)
+
+
+def _sum(one: ExpectationResult, other: ExpectationResult, mostly: float) -> ExpectationResult:
+    failed, judged = one.unexpected_rows + other.unexpected_rows, one.judged_rows + other.judged_rows
+    return replace(
+        one,
+        unexpected_rows=failed,
+        judged_rows=judged,
+        success=_enough(failed, judged, mostly),
+        samples=pd.concat([one.samples, other.samples])[:SAMPLE_ROWS] if len(other.samples) else one.samples,
+    )

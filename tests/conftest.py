@@ -1,0 +1,84 @@
+"""A real PostgreSQL for the tests: the embedded one in a temporary folder, or the one that TEST_DATABASE_URL names.
+
+ETL_TEST_POSTGRES=16 takes the older of the two embedded versions. TEST_DATABASE_URL has to name a database whose user
+may CREATE DATABASE; every test that asks for `database` gets a fresh one in that cluster, dropped afterwards.
+"""
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL, Engine, text
+
+from etl.embedded import DEFAULT_VERSION, EmbeddedServer
+from etl.target_url import make_engine, resolve, safe
+
+
+@dataclass(frozen=True)
+class Server:
+    """A cluster in which the tests may create databases; `admin` is the URL of a database that is always there."""
+
+    admin: URL
+    embedded: bool
+
+    def execute(self, statement: str) -> None:
+        """Run a statement outside of any transaction, as CREATE and DROP DATABASE need it."""
+        with make_engine(self.admin).connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text(statement))
+
+
+@dataclass(frozen=True)
+class Database:
+    """An empty database of the test's own; `url` is the whole URL as text, password included."""
+
+    url: str
+
+    def engine(self) -> Engine:
+        """A new engine without a pool: nothing stays connected when the test ends."""
+        return make_engine(resolve(self.url, {}))
+
+
+def embedded_version() -> int:
+    """The major version of the embedded server that the tests use."""
+    return int(os.environ.get("ETL_TEST_POSTGRES", DEFAULT_VERSION))
+
+
+def pytest_report_header() -> str:
+    """Name the PostgreSQL that the tests run against."""
+    named = os.environ.get("TEST_DATABASE_URL")
+    if not named:
+        return f"postgresql: embedded {embedded_version()}"
+    url = resolve(named, {})
+    with make_engine(url).connect() as connection:
+        return f"postgresql: {connection.scalar(text('SHOW server_version'))} at {safe(url)}"
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """The PostgreSQL of the whole session."""
+    named = os.environ.get("TEST_DATABASE_URL")
+    if named:
+        yield Server(resolve(named, {}), embedded=False)
+        return
+    folder = Path(tempfile.mkdtemp(prefix="etl-tests-"))
+    try:
+        with EmbeddedServer(folder / "postgres", version=embedded_version()) as embedded:
+            yield Server(embedded.url("postgres"), embedded=True)
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def database(server: Server) -> Iterator[Database]:
+    """A fresh, empty database; dropped afterwards even where a test left connections open."""
+    name = f"etl_test_{secrets.token_hex(6)}"
+    server.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
+    try:
+        yield Database(server.admin.set(database=name).render_as_string(hide_password=False))
+    finally:
+        server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
