@@ -1,4 +1,4 @@
-"""The library's front door for notebooks and scripts; each call is one step of the command line, with values as results."""
+"""The library's front door for notebooks and scripts: each call is one step of the command line and returns values."""
 
 from pathlib import Path
 
@@ -59,12 +59,15 @@ def plan(
 
     Columns that the target lacks are in the plan's `drift` here; with `extra_columns="stop"` they raise `DriftError`.
     """
-    with Source(Path(sqlite)) as source, open_target(pg, Path(sqlite)) as target:
-        with target.engine.connect() as connection:
-            session = Session(connection)
-            if target.embedded:
-                schema.create_missing(connection)  # rolled back with the connection
-            return plan_between(source, session, only=tuple(tables), extra_columns=ExtraColumns(extra_columns))
+    with (
+        Source(Path(sqlite)) as source,
+        open_target(pg, Path(sqlite)) as target,
+        target.engine.connect() as connection,
+    ):
+        session = Session(connection)
+        if target.embedded:
+            schema.create_missing(connection)  # rolled back with the connection
+        return plan_between(source, session, only=tuple(tables), extra_columns=ExtraColumns(extra_columns))
 
 
 def read_table(path: str | Path, name: str, *, assume_timezone: str = "UTC") -> pd.DataFrame:
@@ -91,7 +94,7 @@ def read_table(path: str | Path, name: str, *, assume_timezone: str = "UTC") -> 
 def _known_columns(table: SourceTable) -> list[ColumnPlan]:
     described = schema.metadata.tables.get(table.name)
     types = {} if described is None else {column.name: column.type for column in described.columns}
-    dialect = postgresql.dialect()
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     return [
         ColumnPlan(
             column.name,

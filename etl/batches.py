@@ -181,7 +181,8 @@ def _fast_query(table: SourceTable, columns: Sequence[str], expected: Sequence[s
     )
     where = f" WHERE {table.rowid_name} > {after}" if after is not None else ""
     return (
-        f"SELECT {sentinels} UNION ALL SELECT * FROM (SELECT {values} FROM main.{quoted(table.name)} NOT INDEXED{where} "
+        f"SELECT {sentinels} UNION ALL SELECT * FROM "
+        f"(SELECT {values} FROM main.{quoted(table.name)} NOT INDEXED{where} "
         f"ORDER BY {table.rowid_name})"
     )
 

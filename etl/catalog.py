@@ -1,4 +1,4 @@
-"""What the two databases say about their tables: plain values that the other modules pass around, with no I/O of their own."""
+"""What the two databases say about their tables, as plain values that the other modules pass around."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -28,7 +28,7 @@ class UndecodableText(bytes):
 
 @dataclass(frozen=True)
 class TargetType:
-    """A PostgreSQL column type: its kind, its SQL spelling (`character varying(20)`), and its length limit in characters."""
+    """A PostgreSQL column type: its kind, its spelling (`character varying(20)`), its length limit in characters."""
 
     kind: Kind
     sql: str
@@ -119,9 +119,15 @@ class TargetTable:
     ordinary: bool  # not partitioned and without children
     lockable: bool
 
-    def column(self, name: str) -> TargetColumn:
-        """The column of that exact name."""
-        return next(column for column in self.columns if column.name == name)
+    @property
+    def keys(self) -> tuple[UniqueKey, ...]:
+        """The primary key, where there is one, and the other unique keys."""
+        return (self.primary_key, *self.uniques) if self.primary_key else self.uniques
+
+    @property
+    def constraints(self) -> "tuple[UniqueKey | ForeignKey | Check, ...]":
+        """Everything over known columns that a row can violate."""
+        return (*self.checks, *self.foreign_keys, *self.keys)
 
 
 _OTHER_SPELLINGS = {

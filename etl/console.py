@@ -1,4 +1,4 @@
-"""What a run says on the terminal: results to stdout in the guide's form, bars to stderr, and only where it is a terminal."""
+"""What a run says: results to stdout in the guide's form, progress bars to stderr where that is a terminal."""
 
 import threading
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ def printable(text: object) -> str:
 
 
 class ConsoleObserver(Observer):
-    """Prints a run as it goes. `json_only` keeps stdout free for the report object, `quiet` leaves the summary alone."""
+    """Prints a run as it goes. `json_only` keeps stdout free for the report object, `quiet` prints the summary only."""
 
     def __init__(self, *, dry_run: bool, quiet: bool, verbose: bool, json_only: bool, no_color: bool) -> None:
         self._out = Console(stderr=json_only, no_color=no_color or None, highlight=False, markup=False, soft_wrap=True)
@@ -83,9 +83,7 @@ class ConsoleObserver(Observer):
             self.line("No --pg, DATABASE_URL or PG* given, so the embedded server is used. It stops with this command.")
             self.line("  To look inside: python -m etl.server (keeps it up for pandas and others), then")
             self.line(f"  {target.psql}")
-            self.line(
-                f'  pd.read_sql("SELECT * FROM users", "{target.display_url.replace("postgresql:", "postgresql+psycopg2:")}")'
-            )
+            self.line(f'  pd.read_sql("SELECT * FROM users", "{target.pandas_url}")')
         self.line("✓ Connected to SQLite", "green")
         self.line("✓ Connected to PostgreSQL", "green")
 

@@ -6,6 +6,7 @@ The stage does no I/O and guesses nothing; the rules stand in `CASTS` and the mo
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -104,13 +105,21 @@ _REFUSALS: Mapping[Kind, str] = {
 }
 
 
+class Fault(NamedTuple):
+    """Why a row is rejected, as the columns of `Converted.rejected` have it."""
+
+    column: str
+    rule: str
+    reason: str
+
+
 @dataclass(frozen=True)
 class Converted:
     """The rows whose every cell has its target type, and the others.
 
     `frame`: columns by target name, Arrow dtypes as in `ARROW_TYPES`, NULL as <NA>. `rejected`: columns "column"
-    (source name of the first column at fault, in column order) and "reason". Both keep the raw frame's index; each
-    row is in one of them.
+    (source name of the first column at fault, in column order), "rule" (the fault without the value, the same for all
+    rows that share it) and "reason" (with the value). Both keep the raw frame's index; each row is in one of them.
     """
 
     frame: pd.DataFrame
@@ -127,12 +136,11 @@ def convert(frame: pd.DataFrame, columns: Sequence[ColumnPlan], *, assume_timezo
     """
     casts = _casts(ZoneInfo(assume_timezone))
     values: dict[str, pa.Array] = {}
-    faults: dict[int, tuple[str, str]] = {}
+    faults: dict[int, Fault] = {}
     for column in columns:
-        cells = _cells(split(frame[column.source]), column, casts[column.type.kind], len(frame))
-        values[column.target] = cells.values
-        for position, reason in cells.faults.items():
-            faults.setdefault(position, (column.source, reason))
+        array, found = _cells(split(frame[column.source]), column, casts[column.type.kind], len(frame))
+        values[column.target] = array
+        faults = found | faults  # the first column at fault stays
     return _separated(values, faults, frame.index)
 
 
@@ -145,11 +153,13 @@ def _casts(zone: ZoneInfo) -> Mapping[Kind, Mapping[Storage, Cast]]:
     return {**CASTS, Kind.TIMESTAMPTZ: times, Kind.TIMESTAMP: times}
 
 
-def _cells(parts: Iterable[Part], column: ColumnPlan, casts: Mapping[Storage, Cast], rows: int) -> Cells:
+def _cells(
+    parts: Iterable[Part], column: ColumnPlan, casts: Mapping[Storage, Cast], rows: int
+) -> tuple[pa.Array, dict[int, Fault]]:
     """One column's parts, each cast by its storage class, put together again in the order of the rows."""
     origin = np.full(rows, -1, np.int64)
     chunks: list[pa.Array] = []
-    faults: dict[int, str] = {}
+    faults: dict[int, Fault] = {}
     offset = 0
     for part in parts:
         cells = _cast(part, column.type, casts)
@@ -157,7 +167,7 @@ def _cells(parts: Iterable[Part], column: ColumnPlan, casts: Mapping[Storage, Ca
         chunks.append(cells.values)
         origin[part.positions] = np.arange(offset, offset + len(cells.values))
         offset += len(cells.values)
-    return Cells(_in_order(chunks, origin, ARROW_TYPES[column.type.kind]), faults)
+    return _in_order(chunks, origin, ARROW_TYPES[column.type.kind]), faults
 
 
 def _cast(part: Part, target: TargetType, casts: Mapping[Storage, Cast]) -> Cells:
@@ -169,12 +179,14 @@ def _cast(part: Part, target: TargetType, casts: Mapping[Storage, Cast]) -> Cell
     return Cells(pa.nulls(len(part.values), ARROW_TYPES[target.kind]), dict.fromkeys(refused.tolist(), reason))
 
 
-def _located(faults: Mapping[int, str], part: Part, column: str) -> dict[int, str]:
+def _located(faults: Mapping[int, str], part: Part, column: str) -> dict[int, Fault]:
     """The faults by the row's position in the frame, with the values in their reasons."""
     values = part.values.take(pa.array(list(faults), pa.int64())).to_pylist()
     return {
-        int(part.positions[position]): reason.replace(VALUE, shown(value, column=column))
-        for (position, reason), value in zip(faults.items(), values, strict=True)
+        int(part.positions[position]): Fault(
+            column, rule.replace(VALUE, "value"), rule.replace(VALUE, shown(value, column=column))
+        )
+        for (position, rule), value in zip(faults.items(), values, strict=True)
     }
 
 
@@ -185,10 +197,10 @@ def _in_order(chunks: Sequence[pa.Array], origin: npt.NDArray[np.int64], arrow_t
     return joined.take(pa.array(origin, mask=origin < 0))
 
 
-def _separated(values: Mapping[str, pa.Array], faults: Mapping[int, tuple[str, str]], index: pd.Index) -> Converted:
+def _separated(values: Mapping[str, pa.Array], faults: Mapping[int, Fault], index: pd.Index) -> Converted:
     at_fault = sorted(faults)
     reasons = [faults[position] for position in at_fault]
-    rejected = pd.DataFrame(reasons, index=index[at_fault], columns=["column", "reason"], dtype=object)
+    rejected = pd.DataFrame(reasons, index=index[at_fault], columns=Fault._fields, dtype=object)
     kept = np.ones(len(index), np.bool_)
     kept[at_fault] = False
     arrays = values if not faults else {name: array.filter(pa.array(kept)) for name, array in values.items()}

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import URL, Engine
 
 from etl.embedded import DEFAULT_FOLDER, EmbeddedServer
-from etl.target_url import check_connection, make_engine, resolve, safe
+from etl.target_url import DRIVER, check_connection, make_engine, resolve, safe
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,11 @@ class Target:
     server_version: str
     embedded: bool
     psql: str | None = None
+
+    @property
+    def pandas_url(self) -> str:
+        """The URL without a password, as `pandas.read_sql` takes it."""
+        return self.display_url.replace("postgresql:", f"{DRIVER}:", 1)
 
 
 @contextlib.contextmanager

@@ -9,8 +9,8 @@
         ├── SuiteError        an expectation suite is broken
         └── LockedError       another run or session holds the target
 
-Exit 0 is "every row reconciled"; 3 is "ran and committed, but rows were rejected, differ or are missing"; 130 and 143 are
-an interruption and a termination. The last three are outcomes of a run, not errors, and are decided in `etl.run`.
+Exit 0 is "every row reconciled"; 3 is "ran and committed, but rows were rejected, differ or are missing"; 130 and 143
+are an interruption and a termination. These are outcomes of a run, not errors, and are decided in `etl.run`.
 """
 
 
@@ -26,7 +26,7 @@ class UsageError(EtlError):
     exit_code = 2
 
 
-class CannotRun(EtlError):
+class CannotRun(EtlError):  # noqa: N818 - named for what it tells the user
     """The run could not start or go on; nothing was committed."""
 
 

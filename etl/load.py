@@ -1,8 +1,8 @@
 """Accepted frames → rows in PostgreSQL, by the fast way where nothing stands against it, by the careful one otherwise.
 
-Fast: the table is empty and ours, so its foreign keys and secondary indexes are dropped, the batches are copied straight
-into it, and both are made again. The server raises if any row does not fit; then all of it is rolled back and
-the careful way (`etl.staging`) finds out which.
+Fast: the table is empty and ours, so its foreign keys and secondary indexes are dropped, the batches are copied into
+it directly, and both are made again. The server raises if any row does not fit; then all of it is rolled back and the
+careful way (`etl.staging`) finds out which.
 """
 
 import contextlib

@@ -25,7 +25,7 @@ from etl.endpoints import Target, open_target
 from etl.errors import DriftError, LockedError, TargetError
 from etl.ledger import Ledger
 from etl.load import Accepted, Loaded, NotFastError, can_be_fast, forecast, load_fast, load_staged
-from etl.observer import Observer, SilentObserver
+from etl.observer import Observer
 from etl.pipeline import Pipeline
 from etl.plan import ExtraColumns, Plan, TablePlan, added_type, make_plan
 from etl.rebuild import identifier
@@ -71,7 +71,7 @@ def run_migration(settings: Settings, observer: Observer | None = None) -> Repor
 
     Raises `EtlError` where it cannot, and KeyboardInterrupt where it is interrupted: nothing is committed then.
     """
-    observer = observer or SilentObserver()
+    observer = observer or Observer()
     started = datetime.now(UTC)
     run_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     folder = prepare_folder(settings.report_folder or Path("reports") / run_id)

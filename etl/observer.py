@@ -1,15 +1,14 @@
 """Who hears how a run goes: the console is one listener, a notebook or a test another."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from etl.endpoints import Target
 from etl.plan import Plan, TablePlan
 from etl.report import SequenceReport, SourceReport, TableReport
 
 
-class Observer(Protocol):
-    """The events of a run, in their order; called from the thread that does the work."""
+class Observer:
+    """The events of a run, in their order, called from the thread that does the work. This one keeps silent."""
 
     def source_opened(self, source: SourceReport) -> None:
         """The SQLite file can be read."""
@@ -34,7 +33,3 @@ class Observer(Protocol):
 
     def sequences_reset(self, sequences: Sequence[SequenceReport]) -> None:
         """All sequences stand behind the largest ids."""
-
-
-class SilentObserver(Observer):
-    """Hears everything and says nothing."""

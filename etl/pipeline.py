@@ -6,7 +6,7 @@ Whatever is rejected on the way, or left behind, is written to the table's rejec
 import contextlib
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -60,15 +60,17 @@ class Pipeline:
             return
         rowids = _rowids(batch, rejected.index)
         originals = dict(self._originals(batch, plan, rejected.index, rowids))
-        for (number, fault), rowid in zip(rejected.iterrows(), rowids, strict=True):
+        for (number, column, rule, reason), rowid in zip(
+            rejected[["column", "rule", "reason"]].itertuples(name=None), rowids, strict=True
+        ):
             rejects.reject(
-                row_number=int(str(number)),
+                row_number=number,
                 rowid=rowid,
-                key=[column.source for column in plan.key],
+                key=[key.source for key in plan.key],
                 stage=stage,
-                column=fault["column"],
-                rule=fault["rule"],
-                reason=fault["reason"],
+                column=column,
+                rule=rule,
+                reason=reason,
                 row=originals[number],
             )
 
@@ -124,7 +126,7 @@ def _values(row: pd.Series) -> dict[str, StorageValue]:
     return {str(name): None if value is pd.NA else value for name, value in row.items()}
 
 
-def _ahead(items: Iterable[T], depth: int = 1) -> Iterator[T]:
+def _ahead(items: Iterable[T], depth: int = 1) -> Generator[T]:
     """Runs an iterable on a thread of its own, at most `depth` items ahead of its reader.
 
     Reading, converting and encoding then overlap with the server's work on the batch before.

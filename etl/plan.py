@@ -52,9 +52,8 @@ class TablePlan:
         """Columns of the primary key, else of the first unique key that allows no NULL."""
         planned = {column.target: column for column in self.columns}
         required = {column.name for column in self.target.columns if column.not_null}
-        candidates = [self.target.primary_key, *self.target.uniques]
-        for candidate in candidates:
-            if candidate and set(candidate.columns) <= planned.keys() & required:
+        for candidate in self.target.keys:
+            if set(candidate.columns) <= planned.keys() & required:
                 return tuple(planned[name] for name in candidate.columns)
         return ()
 

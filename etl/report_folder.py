@@ -1,4 +1,4 @@
-"""The folder that a run's report goes into: private, writable before anything else is done, never mixed with an older run."""
+"""The folder of a run's report: private, known to be writable before the load, never mixed with an older run."""
 
 import os
 import shutil

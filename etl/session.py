@@ -99,7 +99,7 @@ _WORLD_CLASSES = ("08", "40", "53", "57", "58", "XX")
 
 
 def concerns_one_row(error: psycopg2.Error, *, row_security: bool = False) -> bool:
-    """Whether the server refused a row rather than the statement; a row policy refuses with "insufficient privilege"."""
+    """Whether the server refused a row, not the statement; a row policy refuses with "insufficient privilege"."""
     code = error.pgcode or ""
     return code.startswith(_ROW_CLASSES) or (row_security and code == "42501")
 

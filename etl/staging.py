@@ -70,7 +70,8 @@ class Staging:
         columns = [sql.SQL("{} bigint, {} bigint").format(sql.Identifier(ROW), sql.Identifier(ROWID)), *columns]
         self._run("CREATE TEMP TABLE {} ({}) ON COMMIT DROP", self._bare_stage, sql.SQL(", ").join(columns))
         self._run(
-            "CREATE TEMP TABLE {} ({} bigint, {} bigint, stage text, faulty text, rule text, detail text) ON COMMIT DROP",
+            "CREATE TEMP TABLE {} ({} bigint, {} bigint, stage text, faulty text, rule text, detail text) "
+            "ON COMMIT DROP",
             sql.Identifier(f"etl_fates_{self.plan.target.oid}"),
             sql.Identifier(ROW),
             sql.Identifier(ROWID),
@@ -85,7 +86,7 @@ class Staging:
         names = [column.target for column in self.columns]
         staged = frame[names].copy(deep=False)
         staged.insert(0, ROW, frame.index)
-        staged.insert(1, ROWID, pd.array([None] * len(frame), dtype="Int64") if rowids is None else rowids)
+        staged.insert(1, ROWID, pd.Series(rowids, index=frame.index, dtype="Int64"))
         copy_frame(self.session, self.name, staged)
 
     def drop(self) -> None:
@@ -269,8 +270,8 @@ class Staging:
     def judge_blocked(self) -> None:
         """Rows whose other unique values are taken, by a row of the target or by an earlier one of the source."""
         names = {column.target for column in self.columns}
-        for unique in [self.plan.target.primary_key, *self.plan.target.uniques]:
-            if unique and set(unique.columns) <= names and unique.columns != tuple(c.target for c in self.plan.key):
+        for unique in self.plan.target.keys:
+            if set(unique.columns) <= names and unique.columns != tuple(c.target for c in self.plan.key):
                 self._judge_unique(unique)
 
     def _judge_unique(self, unique: UniqueKey) -> None:
@@ -366,8 +367,7 @@ class Staging:
 
     def _faulty_column(self, column: str | None, constraint: str | None) -> str | None:
         target = self.plan.target
-        keys = [*target.checks, *target.foreign_keys, *target.uniques, *filter(None, [target.primary_key])]
-        names = next((key.columns for key in keys if key.name == constraint), ())
+        names = next((item.columns for item in target.constraints if item.name == constraint), ())
         return self._source_name(column or (names[0] if names else None))
 
     def _judge_skipped(self) -> None:
@@ -410,7 +410,8 @@ class Staging:
     ) -> int:
         """Moves rows to the fates. In `condition` and `detail` they are `s`, rows of `using` are `o`."""
         return self._run(
-            "WITH gone AS (DELETE FROM {stage} s {using} WHERE {condition} RETURNING s.{row}, s.{rowid}, {detail} AS detail) "
+            "WITH gone AS "
+            "(DELETE FROM {stage} s {using} WHERE {condition} RETURNING s.{row}, s.{rowid}, {detail} AS detail) "
             "INSERT INTO {fates} SELECT DISTINCT ON (1) {row}, {rowid}, {level}, {column}, {rule}, detail FROM gone",
             stage=self.name,
             using=sql.SQL("USING {} o").format(using) if using else sql.SQL(""),
@@ -497,6 +498,6 @@ def _differs(column: ColumnPlan) -> sql.Composable:
 def _judged_columns(plan: TablePlan) -> tuple[ColumnPlan, ...]:
     target = plan.target
     names = {column.target for column in plan.key}
-    for constraint in (*target.foreign_keys, *target.checks, *target.uniques, *filter(None, [target.primary_key])):
+    for constraint in target.constraints:
         names |= set(constraint.columns)
     return tuple(column for column in plan.columns if column.target in names or column.type.kind is Kind.OTHER)

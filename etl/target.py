@@ -30,7 +30,9 @@ _TABLES = """
 SELECT c.oid, c.relname, c.relkind,
        pg_has_role(c.relowner, 'USAGE') AS owned,
        c.relrowsecurity AND NOT (pg_has_role(c.relowner, 'USAGE') AND NOT c.relforcerowsecurity) AS row_security,
-       EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D') AS triggers,
+       EXISTS (
+           SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+       ) AS triggers,
        c.relkind = 'r' AND NOT c.relispartition AND NOT c.relhassubclass
            AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid) AS ordinary,
        has_table_privilege(c.oid, 'UPDATE') OR has_table_privilege(c.oid, 'DELETE')
@@ -60,7 +62,8 @@ ORDER BY x.conrelid, x.conname
 """
 _INDEXES = """
 SELECT i.indrelid, x.relname, i.indisunique, i.indisprimary, i.indisexclusion,
-       i.indpred IS NULL AND i.indexprs IS NULL AND i.indisvalid AND i.indisready, string_to_array(i.indkey::text, ' ')::int2[], i.indnkeyatts,
+       i.indpred IS NULL AND i.indexprs IS NULL AND i.indisvalid AND i.indisready,
+       string_to_array(i.indkey::text, ' ')::int2[], i.indnkeyatts,
        pg_get_indexdef(i.indexrelid), {nulls_distinct},
        obj_description(x.oid, 'pg_class') IS NULL AND x.reltablespace = 0 AND NOT i.indisclustered
            AND NOT i.indisreplident AND i.indisvalid AND NOT x.relispartition

@@ -7,6 +7,7 @@ may CREATE DATABASE; every test that asks for `database` gets a fresh one in tha
 import os
 import secrets
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, Engine, text
 
+from etl._cluster import binaries
 from etl.embedded import DEFAULT_VERSION, EmbeddedServer
 from etl.target_url import make_engine, resolve, safe
 
@@ -52,7 +54,9 @@ def pytest_report_header() -> str:
     """Name the PostgreSQL that the tests run against."""
     named = os.environ.get("TEST_DATABASE_URL")
     if not named:
-        return f"postgresql: embedded {embedded_version()}"
+        postgres = binaries(embedded_version()) / "postgres"
+        version = subprocess.check_output([postgres, "--version"], text=True).split()[-1]
+        return f"postgresql: {version}, embedded"
     url = resolve(named, {})
     with make_engine(url).connect() as connection:
         return f"postgresql: {connection.scalar(text('SHOW server_version'))} at {safe(url)}"

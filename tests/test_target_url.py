@@ -92,7 +92,7 @@ def test_a_wrong_url_is_a_usage_error_without_the_password(given: str, message: 
 
 
 def test_a_usage_error_names_where_the_url_came_from() -> None:
-    with pytest.raises(UsageError, match="^DATABASE_URL names a sqlite:// database"):
+    with pytest.raises(UsageError, match=r"^DATABASE_URL names a sqlite:// database"):
         resolve(None, {"DATABASE_URL": "sqlite:///data/unified.db"})
 
 
