@@ -6,8 +6,10 @@ etl.read_table("data/unified.db", "users")  # a converted DataFrame
 etl.migrate("data/unified.db")        # the load itself; returns the report
 """
 
+import sys
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,6 +30,17 @@ _PUBLIC = {
     "insert_ignoring_conflicts": "etl.load",
 }
 __all__ = ["insert_ignoring_conflicts", "migrate", "plan", "read_table"]
+
+
+class _Package(ModuleType):
+    """Keeps `etl.migrate` and `etl.plan` functions: importing the modules of the same names would put them in the way."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _PUBLIC and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> object:

@@ -30,6 +30,8 @@ def migrate(
     assume_timezone: str = "UTC",
     batch_rows: int = BATCH_ROWS,
     keep_constraints: bool = False,
+    validate: bool = True,
+    expectations: str | Path | None = None,
     report_folder: str | Path | None = None,
     observer: Observer | None = None,
 ) -> Report:
@@ -47,6 +49,8 @@ def migrate(
         assume_timezone=assume_timezone,
         batch_rows=batch_rows,
         keep_constraints=keep_constraints,
+        validate=validate,
+        expectations=Path(expectations) if expectations else None,
         report_folder=Path(report_folder) if report_folder else None,
     )
     return run_migration(settings, observer)

@@ -131,16 +131,20 @@ def _fast(
             chunk = next(chunks, None)
         except (_StrangerError, OSError, source.fast.Error) as error:
             chunk, stranger = None, error
-        if chunk is not None:
-            pending.append(chunk)
-        rows, size = sum(part.num_rows for part in pending), sum(part.nbytes for part in pending)
-        if pending and (chunk is None or rows >= batch_rows or size >= batch_bytes):
+        if pending and (chunk is None or _overfull(pending, chunk, batch_rows, batch_bytes)):
             yield _arrow_batch(pa.Table.from_batches(pending), columns, position)
             pending = []
+        if chunk is not None:
+            pending.append(chunk)
         if stranger is not None:
             raise _StrangerError from stranger
         if chunk is None:
             return
+
+
+def _overfull(pending: Sequence[pa.RecordBatch], chunk: pa.RecordBatch, batch_rows: int, batch_bytes: int) -> bool:
+    parts = [*pending, chunk]
+    return sum(part.num_rows for part in parts) > batch_rows or sum(part.nbytes for part in parts) > batch_bytes
 
 
 def _fast_chunks(
@@ -163,8 +167,7 @@ def _fast_chunks(
             chunk = chunk.slice(1) if first else chunk
             first = False
             _check(chunk)
-            if chunk.num_rows:
-                yield chunk
+            yield from (chunk.slice(start, batch_rows) for start in range(0, chunk.num_rows, batch_rows))
 
 
 def _fast_query(table: SourceTable, columns: Sequence[str], expected: Sequence[str], after: int | None) -> str:

@@ -180,6 +180,7 @@ class ConsoleObserver(Observer):
         if not self._quiet:
             self._print_table(_closing_table(migrated, report))
             self._print_reasons(report)
+            self._print_expectations(report)
         for name, value in (
             ("Tables", f"{len(migrated)}"),
             ("Rows", f"{report.total('loaded_rows'):,}"),
@@ -190,6 +191,20 @@ class ConsoleObserver(Observer):
             self._out.print(Text(f"{name + ':':<9} {value}"))
         self._out.print()
         self._out.print(_verdict(report))
+
+    def _print_expectations(self, report: Report) -> None:
+        """Those that failed, and with -v the others too."""
+        if not report.validated:
+            self._out.print(Text("⚠️  Validation was skipped (--skip-validation).", style="yellow"))
+            return
+        failed = [item for item in report.expectations if not item.success]
+        self._out.print(Text(f"Expectations: {len(report.expectations) - len(failed)} met, {len(failed)} not met"))
+        for item in report.expectations if self._verbose else failed:
+            place = f"{item.table}.{item.column}" if item.column else item.table
+            mark = "✓" if item.success else "✗" if item.severity == "critical" else "⚠️ "
+            rows = f": {item.unexpected_rows:,} rows" if item.unexpected_rows else ""
+            self._out.print(Text(f"  {mark} {printable(place)} [{item.severity}] {printable(item.expectation)}{rows}"))
+        self._out.print()
 
     def _print_table(self, table: Table) -> None:
         width = None if self._out.is_terminal else _WIDE

@@ -65,6 +65,12 @@ def _needed(column: Column, types: set[str]) -> pa.ChunkedArray:
     return pc.if_else(pc.is_valid(values), pa.scalar(1, pa.int8()), None) if types <= NULLNESS else values
 
 
+def askable_expectations(suite: Suite, columns: Iterable[str]) -> list[int]:
+    """The positions of the expectations about rows that have these columns."""
+    present = set(columns)
+    return [place for place, item in enumerate(suite.expectations) if item.columns and present.issuperset(item.columns)]
+
+
 class Judge:
     """Great Expectations, ready to judge batches of the tables that `suites` are for.
 
@@ -73,7 +79,7 @@ class Judge:
     """
 
     def __init__(self, suites: Iterable[Suite], *, latest: datetime) -> None:
-        self._gx = _import_great_expectations()
+        self._gx = import_great_expectations()
         self._context = self._gx.get_context(mode="ephemeral")
         self._context.variables.progress_bars = {"globally": False, "metric_calculations": False}
         self._suites = {suite.table: suite for suite in suites}
@@ -88,13 +94,9 @@ class Judge:
         suite = self._suites[table]
         ready = self._ready[table]
         frame = _judgeable(batch, suite)
-        askable = [
-            place
-            for place, expectation in enumerate(suite.expectations)
-            if expectation.columns and set(expectation.columns) <= set(batch.column_names)
-        ]
-        if not batch.num_rows or not askable:
-            return []
+        askable = askable_expectations(suite, batch.column_names)
+        if not batch.num_rows:
+            return [Verdict(place, np.empty(0, np.int64), 0) for place in askable]
         # Where all is well nothing but a count is needed; the row numbers of failures are asked for in a second round.
         sure = [place for place in askable if suite.expectations[place].mostly == 1]
         passed = self._ask(table, frame, {place: ready[place] for place in sure}, "BOOLEAN_ONLY")
@@ -160,7 +162,8 @@ def _groups(frame: pd.DataFrame, columns: Mapping[int, tuple[str, ...]]) -> list
     return [(sorted({name for place in places for name in columns[place]}), places) for places in groups.values()]
 
 
-def _import_great_expectations() -> ModuleType:
+def import_great_expectations() -> ModuleType:
+    """Great Expectations, which takes seconds to import; without its dependencies' warnings."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its dependencies' deprecations concern nobody here
         import great_expectations

@@ -1,16 +1,17 @@
 """The books of a run: what became of each table's rows, why rows were rejected, and whether the sums add up."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from etl.catalog import ForeignKey
 from etl.load import Loaded
 from etl.plan import Drift, Plan, TablePlan
 from etl.rejects import Reason, TableRejects
-from etl.report import DriftReport, RejectGroup, SequenceReport, Status, TableReport
+from etl.report import DriftReport, ExpectationReport, RejectGroup, SequenceReport, Status, TableReport
 from etl.source import Source, StorageValue
 from etl.staging import Fate, orphan_rule
+from etl.validate import ExpectationResult
 
 
 @dataclass
@@ -22,6 +23,7 @@ class Ledger:
     sequences: list[SequenceReport] = field(default_factory=list)
     drift: list[DriftReport] = field(default_factory=list)
     reasons: Counter[Reason] = field(default_factory=Counter)
+    expectations: list[ExpectationReport] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
 
     def note_drift(self, drift: tuple[Drift, ...]) -> None:
@@ -67,6 +69,27 @@ class Ledger:
         )
         self.tables.append(report)
         return report
+
+    def note_expectations(self, results: Iterable[ExpectationResult]) -> None:
+        """Keeps what was expected of a table and how often it was not so."""
+        self.expectations += [
+            ExpectationReport(
+                table=result.table,
+                expectation=result.expectation,
+                column=result.column,
+                severity=result.severity,
+                unexpected_rows=result.unexpected_rows,
+                judged_rows=result.judged_rows,
+                success=result.success,
+                notes=result.notes,
+            )
+            for result in results
+        ]
+
+    def forget_rows(self) -> None:
+        """The run failed and its transaction is undone: nothing was loaded, whatever the books say so far."""
+        self.tables.clear()
+        self.sequences.clear()
 
     def reject_groups(self) -> tuple[RejectGroup, ...]:
         """Rejected rows by table, stage, column and fault, the most frequent first."""

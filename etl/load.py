@@ -6,7 +6,7 @@ careful way (`etl.staging`) finds out which.
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,7 +42,7 @@ class Loaded:
     fates: Callable[[], Iterator[list[Fate]]]
 
 
-Batches = Callable[[TablePlan], Iterable[Accepted]]
+Batches = Callable[[TablePlan], Generator[Accepted]]
 
 
 class NotFastError(Exception):
@@ -85,11 +85,11 @@ def can_be_fast(session: Session, table: TargetTable) -> bool:
     return plain and not session.value(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(identifier(table)))
 
 
-def load_fast(session: Session, plan: TablePlan, batches: Iterable[Accepted]) -> Loaded:
+def load_fast(session: Session, plan: TablePlan, batches: Generator[Accepted]) -> Loaded:
     """Copies all batches into the empty table; raises `NotFastError` with nothing done if the server refuses a row."""
     loaded = 0
     try:
-        with session.savepoint(), without_constraints(session, plan.target):
+        with session.savepoint(), without_constraints(session, plan.target), contextlib.closing(batches):
             for batch in batches:
                 loaded += copy_frame(session, identifier(plan.target), batch.frame)
     except psycopg2.Error as error:
@@ -106,10 +106,33 @@ def load_staged(session: Session, group: Sequence[TablePlan], batches: Batches) 
             inner = [key for key in plan.target.foreign_keys if (key.parent_schema, key.parent) in staged]
             if inner:
                 circle.enter_context(deferred(session, plan.target, inner))
-        loaded = [Loaded(stage.plan.name, stage.insert(), stage.present, stage.read_fates) for stage in staged.values()]
+        rows = _insert_together(session, staged)
+    loaded = [
+        Loaded(stage.plan.name, count, stage.present, stage.read_fates)
+        for stage, count in zip(staged.values(), rows, strict=True)
+    ]
     for stage in staged.values():
         stage.drop()
     return loaded
+
+
+def _insert_together(session: Session, staged: dict[tuple[str, str], Staging]) -> list[int]:
+    """Inserts a group's rows; those that the server refuses take their children within the group with them."""
+    while True:
+        try:
+            with session.savepoint():
+                rows = [stage.insert() for stage in staged.values()]
+                if any(stage.refused for stage in staged.values()) and _judge_parents(staged, staged):
+                    raise _OrphanedError
+                return rows
+        except _OrphanedError:
+            for stage in staged.values():
+                stage.set_refused_aside()
+            _judge_parents(staged, staged)
+
+
+class _OrphanedError(Exception):
+    """Rows were inserted whose parents, of the same group, were then refused."""
 
 
 def forecast(
@@ -138,13 +161,17 @@ def judge_together(
     _judge_parents(staged, known)
 
 
-def _judge_parents(staged: dict[tuple[str, str], Staging], known: dict[tuple[str, str], Staging]) -> None:
-    while sum(stage.judge_parents(known) for stage in staged.values()):
-        pass
+def _judge_parents(staged: dict[tuple[str, str], Staging], known: dict[tuple[str, str], Staging]) -> int:
+    """Until no row is without its parent any more; returns how many were found."""
+    found = 0
+    while more := sum(stage.judge_parents(known) for stage in staged.values()):
+        found += more
+    return found
 
 
 def _stage(session: Session, plan: TablePlan, batches: Batches, *, narrow: bool) -> Staging:
     stage = Staging(session, plan, narrow=narrow)
-    for batch in batches(plan):
-        stage.add(batch.frame, batch.rowids)
+    with contextlib.closing(batches(plan)) as ready:
+        for batch in ready:
+            stage.add(batch.frame, batch.rowids)
     return stage

@@ -8,7 +8,8 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from etl import schema
 from etl.batches import BATCH_ROWS
 from etl.catalog import TargetTable
 from etl.endpoints import Target, open_target
-from etl.errors import DriftError, LockedError, TargetError
+from etl.errors import DriftError, EtlError, LockedError, TargetError
 from etl.ledger import Ledger
 from etl.load import Accepted, Loaded, NotFastError, can_be_fast, forecast, load_fast, load_staged
 from etl.observer import Observer
@@ -36,7 +37,9 @@ from etl.sequences import reset_sequences
 from etl.session import Session, first_line, interruptible
 from etl.source import Source
 from etl.staging import Staging
+from etl.suites import default_folder, suites_for
 from etl.target import current_schema, read_catalog
+from etl.validate import Validator
 
 ADVISORY_LOCK = 0x65746C  # "etl": one load at a time for each database
 _SESSION_SETTINGS = {
@@ -63,45 +66,63 @@ class Settings:
     assume_timezone: str = "UTC"
     batch_rows: int = BATCH_ROWS
     keep_constraints: bool = False
+    validate: bool = True
+    expectations: Path | None = None
     report_folder: Path | None = None
 
 
 def run_migration(settings: Settings, observer: Observer | None = None) -> Report:
     """Loads, or in a dry run forecasts, and writes the report folder.
 
-    Raises `EtlError` where it cannot, and KeyboardInterrupt where it is interrupted: nothing is committed then.
+    Raises `EtlError` where it cannot, and KeyboardInterrupt where it is interrupted: nothing is committed then, and the
+    report says "failed" if both ends had answered before.
     """
     observer = observer or Observer()
     started = datetime.now(UTC)
     run_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-    folder = prepare_folder(settings.report_folder or Path("reports") / run_id)
-    with Source(settings.sqlite) as source, open_target(settings.pg, settings.sqlite) as target:
+    with contextlib.ExitStack() as ends:
+        validator = ends.enter_context(Validator()) if settings.validate else None
+        source = ends.enter_context(Source(settings.sqlite))
         described = SourceReport(str(settings.sqlite), source.bytes, source.sqlite_version)
         observer.source_opened(described)
+        target = ends.enter_context(open_target(settings.pg, settings.sqlite))
         observer.target_opened(target)
+        folder = prepare_folder(settings.report_folder or Path("reports") / run_id)
         ledger = Ledger(source)
-        with target.engine.connect() as connection:
-            session = Session(connection)
-            run = _Run(settings, observer, source, target, session, ledger, folder, run_id)
-            with _one_transaction(connection, keep=not settings.dry_run):
-                interruptible(session, run.carry_out)
-                source.verify_unchanged()
-    report = Report(
-        run_id=run_id,
-        started_at=started,
-        finished_at=datetime.now(UTC),
-        outcome=_outcome(settings, ledger),
-        source=described,
-        target=TargetReport(target.display_url, target.server_version, target.embedded),
-        tables=tuple(ledger.tables),
-        sequences=tuple(ledger.sequences),
-        rejects=ledger.reject_groups(),
-        drift=tuple(ledger.drift),
-        timings=ledger.timings,
-        folder=folder,
-    )
-    write_report(report, folder)
-    return report
+
+        def report(outcome: Outcome, error: str | None = None) -> Report:
+            return Report(
+                run_id=run_id,
+                started_at=started,
+                finished_at=datetime.now(UTC),
+                outcome=outcome,
+                source=described,
+                target=TargetReport(target.display_url, target.server_version, target.embedded),
+                tables=tuple(ledger.tables),
+                sequences=tuple(ledger.sequences),
+                rejects=ledger.reject_groups(),
+                drift=tuple(ledger.drift),
+                expectations=tuple(ledger.expectations),
+                timings=ledger.timings,
+                validated=settings.validate,
+                folder=folder,
+                error=error,
+            )
+
+        try:
+            with target.engine.connect() as connection:
+                session = Session(connection)
+                run = _Run(settings, observer, source, target, session, validator, ledger, folder, run_id)
+                with _one_transaction(connection, keep=not settings.dry_run):
+                    interruptible(session, run.carry_out)
+                    source.verify_unchanged()
+        except (EtlError, KeyboardInterrupt) as error:
+            ledger.forget_rows()
+            write_report(report(Outcome.FAILED, str(error) or "interrupted"), folder)
+            raise
+        finished = report(_outcome(settings, ledger))
+        write_report(finished, folder)
+        return finished
 
 
 def _outcome(settings: Settings, ledger: Ledger) -> Outcome:
@@ -119,6 +140,7 @@ class _Run:
     source: Source
     target: Target
     session: Session
+    validator: Validator | None
     ledger: Ledger
     folder: Path
     run_id: str
@@ -129,6 +151,7 @@ class _Run:
             self._prepare_session()
             self._create_schema()
             plan = self._plan()
+            accepted = self._use_suites(plan)
         for table in self.ledger.note_tables_left_out(plan):
             self.observer.table_finished(table)
         with self._timed("load"):
@@ -136,6 +159,8 @@ class _Run:
             staged: dict[tuple[str, str], Staging] = {}
             for group in plan.groups:
                 self._move(group, staged)
+            if accepted:
+                accepted.result()
         if not self.settings.dry_run:
             with self._timed("sequences"):
                 for table_plan in plan.tables:
@@ -166,6 +191,13 @@ class _Run:
             plan = self._compare_catalogs(ExtraColumns.STOP)
         self.observer.planned(plan)
         return plan
+
+    def _use_suites(self, plan: Plan) -> Future[None] | None:
+        """Reads and checks the suites; what Great Expectations itself says of them is heard before the commit."""
+        if self.validator is None:
+            return None
+        folder = self.settings.expectations or default_folder()
+        return self.validator.use(suites_for(folder, [table.target for table in plan.tables]))
 
     def _compare_catalogs(self, extra_columns: ExtraColumns) -> Plan:
         return plan_between(self.source, self.session, only=self.settings.tables, extra_columns=extra_columns)
@@ -207,22 +239,29 @@ class _Run:
                     seconds=time.monotonic() - started,
                 )
                 self.observer.table_finished(report)
+                if self.validator:
+                    self.ledger.note_expectations(self.validator.finish(plan.name, plan.source.row_count).result())
 
     def _load(
         self, group: Sequence[TablePlan], rejects: dict[str, TableRejects], staged: dict[tuple[str, str], Staging]
     ) -> list[Loaded]:
         """The way that fits: forecast only, fast, or careful."""
-        pipeline = Pipeline(self.source, self.settings.assume_timezone, self.settings.batch_rows)
+        pipeline = Pipeline(self.source, self.settings.assume_timezone, self.settings.batch_rows, self.validator)
 
-        def batches(plan: TablePlan) -> Iterator[Accepted]:
+        def batches(plan: TablePlan, *, optimistic: bool = False) -> Generator[Accepted]:
             self.observer.table_restarted(plan)
-            return pipeline.accepted(plan, rejects[plan.name], lambda rows: self.observer.table_progressed(plan, rows))
+            return pipeline.accepted(
+                plan,
+                rejects[plan.name],
+                lambda rows: self.observer.table_progressed(plan, rows),
+                optimistic=optimistic,
+            )
 
         if self.settings.dry_run:
             return forecast(self.session, group, batches, staged)
         if len(group) == 1 and not self.settings.keep_constraints and can_be_fast(self.session, group[0].target):
             with contextlib.suppress(NotFastError):
-                return [load_fast(self.session, group[0], batches(group[0]))]
+                return [load_fast(self.session, group[0], batches(group[0], optimistic=True))]
         return load_staged(self.session, group, batches)
 
     def _count(self, table: TargetTable) -> int:
@@ -273,8 +312,13 @@ def _one_transaction(connection: Connection, *, keep: bool) -> Iterator[None]:
     transaction = connection.begin()
     try:
         yield
-    except BaseException:
+    except Exception:
         _roll_back(connection)
+        raise
+    except BaseException:
+        # An interrupted COPY can leave libpq waiting for an answer that never comes; the server rolls back by itself
+        # as soon as the connection is gone.
+        connection.invalidate()
         raise
     if not keep:
         transaction.rollback()

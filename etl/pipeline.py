@@ -6,7 +6,9 @@ Whatever is rejected on the way, or left behind, is written to the table's rejec
 import contextlib
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -15,45 +17,94 @@ import pandas as pd
 
 from etl.batches import Batch, read_batches
 from etl.convert import convert
-from etl.load import Accepted
+from etl.load import Accepted, NotFastError
 from etl.plan import TablePlan
 from etl.rejects import TableRejects
 from etl.source import Source, StorageValue
+from etl.validate import Validated, Validator
 
 T = TypeVar("T")
+VERDICTS_AWAITED = 4  # batches that may be copied before validation has spoken; bounds what is held in memory
 REQUIRED_RULE = "NULL in a column that the target requires (NOT NULL)"
 
 
 @dataclass(frozen=True)
+class _Prepared:
+    """A converted batch, and what validation will say about it (None where it is skipped)."""
+
+    batch: Batch
+    frame: pd.DataFrame
+    verdict: Future[Validated] | None
+
+
+@dataclass(frozen=True)
 class Pipeline:
-    """How the rows of every table come in: from which source, in which batches, times read in which zone."""
+    """How the rows of every table come in: from which source, in which batches, times read in which zone.
+
+    `validator` None means that validation is skipped.
+    """
 
     source: Source
     assume_timezone: str
     batch_rows: int
+    validator: Validator | None = None
 
-    def accepted(self, plan: TablePlan, rejects: TableRejects, progress: Callable[[int], None]) -> Iterator[Accepted]:
-        """The convertible and valid rows of a table from its beginning; `progress` hears the rows read so far."""
+    def accepted(
+        self, plan: TablePlan, rejects: TableRejects, progress: Callable[[int], None], *, optimistic: bool = False
+    ) -> Generator[Accepted]:
+        """The convertible and valid rows of a table from its beginning; `progress` hears the rows read so far.
+
+        `optimistic` hands batches out before validation has spoken, and raises `NotFastError` if it then rejects a row:
+        the caller undoes the table and asks again without it. Great Expectations so never holds up the COPY.
+        """
         rejects.restart()
+        if self.validator:
+            self.validator.begin(plan.name)
         columns = plan.source_columns if plan.source.rowid_name else plan.source.column_names
         batches = read_batches(self.source, plan.source, columns, batch_rows=self.batch_rows)
-        with contextlib.closing(_ahead(self._convert(batch, plan, rejects) for batch in batches)) as ready:
+        later = optimistic and self.validator is not None
+        with contextlib.closing(_ahead(self._prepare(batch, plan, rejects) for batch in batches)) as ready:
             rows = 0
-            for read, accepted in ready:
+            settled = self._settled_later(ready, plan) if later else self._settled(ready, plan, rejects)
+            for prepared, accepted in settled:
+                self._leave_behind(prepared.batch, plan, rejects, accepted.frame.index)
                 yield accepted
-                rows += read
+                rows += len(prepared.batch.frame)
                 progress(rows)
 
-    def _convert(self, batch: Batch, plan: TablePlan, rejects: TableRejects) -> tuple[int, Accepted]:
+    def _prepare(self, batch: Batch, plan: TablePlan, rejects: TableRejects) -> _Prepared:
         converted = convert(batch.frame, plan.columns, assume_timezone=self.assume_timezone)
         self._reject(batch, plan, rejects, "convert", converted.rejected)
-        frame, lacking = require_values(converted.frame, plan)
-        self._reject(batch, plan, rejects, "load", lacking)
-        self._leave_behind(batch, plan, rejects, frame.index)
-        rowids = batch.rowids
-        if rowids is not None and len(frame) < len(batch.frame):
-            rowids = rowids[batch.frame.index.isin(frame.index)]
-        return len(batch.frame), Accepted(frame, rowids)
+        verdict = self.validator.submit(plan.name, converted.frame) if self.validator else None
+        return _Prepared(batch, converted.frame, verdict)
+
+    def _settled(
+        self, ready: Iterable[_Prepared], plan: TablePlan, rejects: TableRejects
+    ) -> Iterator[tuple[_Prepared, Accepted]]:
+        """Each batch without the rows that validation, or a missing value, rejects."""
+        for prepared in ready:
+            frame = prepared.frame
+            if prepared.verdict:
+                validated = prepared.verdict.result()
+                self._reject(prepared.batch, plan, rejects, "validate", _by_source_name(validated.rejected, plan))
+                frame = validated.accepted
+            frame, lacking = require_values(frame, plan)
+            self._reject(prepared.batch, plan, rejects, "load", lacking)
+            yield prepared, _accepted(prepared.batch, frame)
+
+    @staticmethod
+    def _settled_later(ready: Iterable[_Prepared], plan: TablePlan) -> Iterator[tuple[_Prepared, Accepted]]:
+        """Each batch at once; verdicts are heard a few batches later."""
+        waiting: deque[Future[Validated]] = deque()
+        for prepared in ready:
+            if prepared.verdict is None or not require_values(prepared.frame, plan)[1].empty:
+                raise NotFastError
+            waiting.append(prepared.verdict)
+            while waiting and (len(waiting) > VERDICTS_AWAITED or waiting[0].done()):
+                _raise_if_rejected(waiting.popleft().result())
+            yield prepared, _accepted(prepared.batch, prepared.frame)
+        for verdict in waiting:
+            _raise_if_rejected(verdict.result())
 
     def _reject(self, batch: Batch, plan: TablePlan, rejects: TableRejects, stage: str, rejected: pd.DataFrame) -> None:
         if rejected.empty:
@@ -99,6 +150,23 @@ class Pipeline:
                 key=_values(keys.loc[number]),
                 values=_values(dropped.loc[number]),
             )
+
+
+def _accepted(batch: Batch, frame: pd.DataFrame) -> Accepted:
+    rowids = batch.rowids
+    if rowids is not None and len(frame) < len(batch.frame):
+        rowids = rowids[batch.frame.index.isin(frame.index)]
+    return Accepted(frame, rowids)
+
+
+def _raise_if_rejected(validated: Validated) -> None:
+    if not validated.rejected.empty:
+        raise NotFastError
+
+
+def _by_source_name(rejected: pd.DataFrame, plan: TablePlan) -> pd.DataFrame:
+    names = {column.target: column.source for column in plan.columns}
+    return rejected.assign(column=rejected["column"].map(names))
 
 
 def require_values(frame: pd.DataFrame, plan: TablePlan) -> tuple[pd.DataFrame, pd.DataFrame]:

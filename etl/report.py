@@ -1,10 +1,8 @@
-"""The result of a run as data: one object that becomes `report.json`, the console's table and a display in Jupyter.
+"""The result of a run as data: one object that becomes `report.json`, the pages, the console and a display in Jupyter.
 
 Its JSON form is the evidence of a load; the field names are a contract.
 """
 
-import html
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -16,6 +14,8 @@ from etl.rejects import PrivateFolder
 
 TOOL = "sqlite-to-postgres-etl"
 REPORT_FILE = "report.json"
+HTML_FILE = "report.html"
+MARKDOWN_FILE = "report.md"
 
 
 class Outcome(StrEnum):
@@ -115,6 +115,20 @@ class DriftReport:
 
 
 @dataclass(frozen=True)
+class ExpectationReport:
+    """An expectation over all rows of a table: how many failed it, and whether that is a failure."""
+
+    table: str
+    expectation: str
+    column: str | None
+    severity: str
+    unexpected_rows: int
+    judged_rows: int
+    success: bool
+    notes: str
+
+
+@dataclass(frozen=True)
 class SourceReport:
     """Which file was read."""
 
@@ -146,7 +160,7 @@ class Report:
     sequences: tuple[SequenceReport, ...] = ()
     rejects: tuple[RejectGroup, ...] = ()
     drift: tuple[DriftReport, ...] = ()
-    expectations: tuple[object, ...] = ()
+    expectations: tuple[ExpectationReport, ...] = ()
     differences: tuple[object, ...] = ()
     timings: dict[str, float] = field(default_factory=dict)
     validated: bool = True
@@ -194,7 +208,7 @@ class Report:
             "sequences": [asdict(sequence) for sequence in self.sequences],
             "rejects": [asdict(group) for group in self.rejects],
             "drift": [asdict(drift) for drift in self.drift],
-            "expectations": list(self.expectations),
+            "expectations": [asdict(expectation) for expectation in self.expectations],
             "differences": list(self.differences),
             "timings": {stage: round(seconds, 3) for stage, seconds in self.timings.items()},
         }
@@ -204,40 +218,21 @@ class Report:
         return orjson.dumps(self.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
     def _repr_html_(self) -> str:
-        heading = f"{self.outcome.value}: {self.total('loaded_rows'):,} rows loaded, exit code {self.exit_code}"
-        columns = ("source_rows", "loaded_rows", "present_rows", "rejected_rows", "unaccounted_rows")
-        return (
-            f"<p><b>{html.escape(heading)}</b></p>"
-            + _html_table(
-                ("table", "status", *columns),
-                [
-                    (table.name, table.status.value, *(getattr(table, column) for column in columns))
-                    for table in self.tables
-                ],
-            )
-            + _html_table(
-                ("table", "stage", "column", "reason", "rows"),
-                [(group.table, group.stage, group.column, group.reason, group.rows) for group in self.rejects],
-            )
-        )
+        from etl.report_html import render_display  # here, since it is made of this module
 
-
-def _html_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    if not rows:
-        return ""
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in header)
-    body = "".join("<tr>" + "".join(f"<td>{_cell(value)}</td>" for value in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,}" if isinstance(value, int) else html.escape(str(value))
+        return render_display(self)
 
 
 def write_report(report: Report, folder: Path) -> Path:
-    """Writes `report.json` into the report folder; returns its path."""
-    with PrivateFolder(folder).open(REPORT_FILE) as file:
+    """Writes `report.json`, `report.html` and `report.md` into the report folder; returns the path of the first."""
+    from etl.report_html import render_html
+    from etl.report_markdown import render_markdown
+
+    private = PrivateFolder(folder)
+    with private.open(REPORT_FILE) as file:
         file.write(report.to_json())
+    with private.open(HTML_FILE) as file:
+        file.write(render_html(report).encode())
+    with private.open(MARKDOWN_FILE) as file:
+        file.write(render_markdown(report).encode())
     return folder / REPORT_FILE

@@ -72,6 +72,13 @@ def build_parser() -> argparse.ArgumentParser:
         help="do not drop and rebuild foreign keys and indexes of empty tables",
     )
     parser.add_argument(
+        "--expectations",
+        type=Path,
+        metavar="DIR",
+        help="folder of expectation suites (default: those of the 20 tables)",
+    )
+    parser.add_argument("--skip-validation", action="store_true", help="load without asking the expectation suites")
+    parser.add_argument(
         "--report", type=Path, metavar="DIR", help="folder for report.json and rejects (default: reports/RUN_ID)"
     )
     parser.add_argument("--json", action="store_true", help="print the report object alone on stdout")
@@ -112,6 +119,8 @@ def _run(options: argparse.Namespace) -> int:
         extra_columns=ExtraColumns(options.extra_columns),
         assume_timezone=options.assume_timezone,
         keep_constraints=options.keep_constraints,
+        validate=not options.skip_validation,
+        expectations=options.expectations,
         report_folder=options.report,
         **({"batch_rows": options.batch_rows} if options.batch_rows else {}),
     )

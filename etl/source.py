@@ -27,6 +27,7 @@ BUSY_SECONDS = 10.0
 SNAPSHOT_ATTEMPTS = 50
 ROWS_PER_LOOKUP = 500  # well below SQLite's limit of 32,766 bound parameters
 StorageValue = int | float | str | bytes | None
+_Stamps = dict[Path, tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Source:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._cleanup = contextlib.ExitStack()
-        self._stamp: tuple[int, int] | None = None
+        self._stamps: _Stamps | None = None
 
     def __enter__(self) -> Self:
         with self._failing_clearly():
@@ -92,11 +93,14 @@ class Source:
     def _way_to_open(self) -> tuple[Path, str]:
         """The file to open and the URI options.
 
-        A WAL-mode file at rest (no `-wal` beside it) is opened as immutable, because SQLite would otherwise leave a
-        `-wal` and a `-shm` file beside it, or fail in a read-only folder; `verify_unchanged` keeps that honest.
+        A WAL-mode file at rest is opened as immutable, because SQLite would otherwise leave a `-wal` and a `-shm` file
+        beside it, or fail in a read-only folder; `verify_unchanged` keeps that honest. Where a crash left a `-wal`
+        alone, SQLite would leave a `-shm` beside it, so a copy is read.
         """
-        if _is_wal(self.path) and not _beside(self.path, "-wal").exists():
-            self._stamp = _stamp(self.path)
+        if _is_wal(self.path) and not _beside(self.path, "-shm").exists():
+            if _beside(self.path, "-wal") in _stamps(self.path):
+                return self._copy_aside(), "mode=rw"
+            self._stamps = _stamps(self.path)
             return self.path, "mode=ro&immutable=1"
         if _needs_copy(self.path):
             return self._copy_aside(), "mode=rw"
@@ -105,10 +109,12 @@ class Source:
     def _copy_aside(self) -> Path:
         """A private copy with its journal, for a file that cannot be read without writing beside it."""
         folder = Path(self._cleanup.enter_context(tempfile.TemporaryDirectory(prefix="etl-source-")))
-        for suffix in ("", "-wal", "-journal"):
-            if _beside(self.path, suffix).exists():
-                shutil.copyfile(_beside(self.path, suffix), _beside(folder / "source.db", suffix))
-        return folder / "source.db"
+        self._stamps = _stamps(self.path)
+        for part in self._stamps:
+            shutil.copyfile(part, folder / part.name)
+        self.verify_unchanged()
+        self._stamps = None
+        return folder / self.path.name
 
     def _open(self, path: Path, options: str) -> None:
         import adbc_driver_sqlite.dbapi
@@ -140,8 +146,8 @@ class Source:
         raise SourceError(f"{self.path} is written to so often that no consistent state could be taken; try again.")
 
     def verify_unchanged(self) -> None:
-        """Raises `SourceError` if a file opened as immutable was written to meanwhile."""
-        if self._stamp is not None and _stamp(self.path) != self._stamp:
+        """Raises `SourceError` if a file that is read as one at rest was written to meanwhile."""
+        if self._stamps is not None and self._stamps.items() - _stamps(self.path).items():
             raise SourceError(
                 f"{self.path} was changed while it was read; what was read may be mixed. "
                 "Nothing was committed: run again (with the application stopped or running, but not starting)."
@@ -312,9 +318,11 @@ def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns
+def _stamps(path: Path) -> _Stamps:
+    """Size and time of change of the file and of what belongs to it; an empty log holds nothing and does not count."""
+    parts = [path, _beside(path, "-wal"), _beside(path, "-journal")]
+    stats = {part: part.stat() for part in parts if part.exists()}
+    return {part: (stat.st_size, stat.st_mtime_ns) for part, stat in stats.items() if stat.st_size}
 
 
 def _is_wal(path: Path) -> bool:

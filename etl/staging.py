@@ -55,6 +55,7 @@ class Staging:
         self.plan = plan
         self.columns = _judged_columns(plan) if narrow else plan.columns
         self.present = Present()
+        self.refused: list[Fate] = []  # by the server, in the latest insert
         self.name = sql.Identifier("pg_temp", f"etl_stage_{plan.target.oid}")
         self.fates = sql.Identifier("pg_temp", f"etl_fates_{plan.target.oid}")
         self.target = identifier(plan.target)
@@ -137,21 +138,19 @@ class Staging:
     def _judge_type(self, column: ColumnPlan) -> None:
         """Values that PostgreSQL's own input refuses; then the column takes its true type."""
         name, type_ = sql.Identifier(column.target), sql.SQL(column.type.sql)
-        if not self._castable(name, type_):
+        self.session.run(_READ_FUNCTION.format(type=type_))
+        if not self._readable(name):
             self.session.run(_INPUT_ERROR_FUNCTION)
-            self._reject(
-                self._sql("pg_temp.etl_input_error({}, {}) IS NOT NULL", name, sql.Literal(column.type.sql)),
-                "convert",
-                column.source,
-                f"not accepted as {column.type.sql}",
-                self._sql("pg_temp.etl_input_error({}, {})", name, sql.Literal(column.type.sql)),
-            )
-        self._run("ALTER TABLE {} ALTER COLUMN {} TYPE {} USING {}::{}", self.name, name, type_, name, type_)
+            error = self._sql("pg_temp.etl_input_error({})", name)
+            rule = f"not accepted as {column.type.sql}"
+            self._reject(self._sql("{} IS NOT NULL", error), "convert", column.source, rule, error)
+        self._run("ALTER TABLE {} ALTER COLUMN {} TYPE {} USING pg_temp.etl_read({})", self.name, name, type_, name)
+        self.session.run(sql.SQL("DROP FUNCTION pg_temp.etl_read"))
 
-    def _castable(self, name: sql.Identifier, type_: sql.SQL) -> bool:
+    def _readable(self, name: sql.Identifier) -> bool:
         try:
             with self.session.savepoint():
-                self._run("SELECT count({}::{}) FROM {}", name, type_, self.name)
+                self._run("SELECT count(pg_temp.etl_read({})) FROM {}", name, self.name)
         except psycopg2.Error as error:
             if concerns_one_row(error):
                 return False
@@ -298,17 +297,36 @@ class Staging:
 
     def insert(self) -> int:
         """Inserts what is left, isolating what the server still refuses; returns the rows that it took."""
+        self.refused = []
         waiting = self.count()
         if not waiting:
             return 0
         try:
-            with self.session.savepoint():
-                loaded = self._insert_where(sql.SQL("true"))
-        except psycopg2.Error as error:
+            loaded = self._insert_part(sql.SQL("true"), waiting)
+        except (psycopg2.Error, _LeftOutError) as error:
             self._raise_unless_row(error)
             loaded = self._insert_bisecting()
         if loaded < self.count():
             self._judge_skipped()
+        return loaded
+
+    def set_refused_aside(self) -> None:
+        """Judges the refused rows again after their insert was rolled back, so that the next one leaves them out."""
+        for fate in self.refused:
+            self._reject(
+                self._sql("{} = {}", sql.Identifier(ROW), sql.Literal(fate.row_number)),
+                fate.stage,
+                fate.column,
+                fate.rule,
+                sql.Literal(fate.detail),
+            )
+
+    def _insert_part(self, condition: sql.Composable, rows: int) -> int:
+        """All or none where the table has no key: which rows were left out could not be told afterwards."""
+        with self.session.savepoint():
+            loaded = self._insert_where(condition)
+            if loaded < rows and not self.plan.key:
+                raise _LeftOutError
         return loaded
 
     def _insert_where(self, condition: sql.Composable, *, ignoring: bool = True) -> int:
@@ -333,22 +351,21 @@ class Staging:
         loaded = 0
         while waiting:
             part = waiting.pop()
+            between = self._sql("{} BETWEEN {} AND {}", row, sql.Literal(part[0]), sql.Literal(part[-1]))
             try:
-                with self.session.savepoint():
-                    loaded += self._insert_where(
-                        self._sql("{} BETWEEN {} AND {}", row, sql.Literal(part[0]), sql.Literal(part[-1]))
-                    )
-            except psycopg2.Error as error:
+                loaded += self._insert_part(between, len(part))
+            except (psycopg2.Error, _LeftOutError) as error:
                 self._raise_unless_row(error)
                 if len(part) == 1:
-                    self._reject_refused(part[0], error)
+                    self._judge_one(part[0])
                 else:
                     middle = len(part) // 2
                     waiting += [part[middle:], part[:middle]]
         return loaded
 
-    def _raise_unless_row(self, error: psycopg2.Error) -> None:
-        if not concerns_one_row(error, row_security=self.plan.target.row_security):
+    def _raise_unless_row(self, error: Exception) -> None:
+        row_security = self.plan.target.row_security
+        if isinstance(error, psycopg2.Error) and not concerns_one_row(error, row_security=row_security):
             raise TargetError(f"Table {self.plan.name} cannot be written: {first_line(error)}.") from error
 
     def _reject_refused(self, number: int, error: psycopg2.Error) -> None:
@@ -357,13 +374,12 @@ class Staging:
         if diagnosis.sqlstate == "23505" or diagnosis.sqlstate == "23P01":
             rule = f"blocked: {rule}"
         detail = f"{rule}: {diagnosis.message_detail}" if diagnosis.sqlstate == "23505" else rule
-        self._reject(
-            self._sql("{} = {}", sql.Identifier(ROW), sql.Literal(number)),
-            "load",
-            self._faulty_column(diagnosis.column_name, diagnosis.constraint_name),
-            rule,
-            sql.Literal(detail),
-        )
+        self._refuse(number, self._faulty_column(diagnosis.column_name, diagnosis.constraint_name), rule, detail)
+
+    def _refuse(self, number: int, column: str | None, rule: str, detail: str) -> None:
+        self.refused.append(Fate(number, None, "load", column, rule, detail))
+        one = self._sql("{} = {}", sql.Identifier(ROW), sql.Literal(number))
+        self._reject(one, "load", column, rule, sql.Literal(detail))
 
     def _faulty_column(self, column: str | None, constraint: str | None) -> str | None:
         target = self.plan.target
@@ -372,10 +388,6 @@ class Staging:
 
     def _judge_skipped(self) -> None:
         """Rows that `ON CONFLICT DO NOTHING` or a trigger left out: each is tried alone, to hear the reason."""
-        if not self.plan.key:
-            raise TargetError(
-                f"Table {self.plan.name}: the target left out rows, and without a primary key it cannot be told which."
-            )
         absent = self._sql(
             "SELECT s.{} FROM {} s WHERE NOT EXISTS (SELECT FROM {} t WHERE {}) ORDER BY 1",
             sql.Identifier(ROW),
@@ -384,17 +396,20 @@ class Staging:
             self._equal([column.target for column in self.plan.key], "s", "t"),
         )
         for (number,) in self.session.rows(absent):
-            one = self._sql("{} = {}", sql.Identifier(ROW), sql.Literal(number))
-            try:
-                with self.session.savepoint():
-                    self._insert_where(one, ignoring=False)
-                    raise _LeftOutError
-            except _LeftOutError:
-                rule = "left out by a trigger, rule or policy of the target"
-                self._reject(one, "load", None, rule, sql.Literal(rule))
-            except psycopg2.Error as error:
-                self._raise_unless_row(error)
-                self._reject_refused(number, error)
+            self._judge_one(number)
+
+    def _judge_one(self, number: int) -> None:
+        """Tries a row alone, and not in silence; it is taken back in any case."""
+        try:
+            with self.session.savepoint():
+                self._insert_where(self._sql("{} = {}", sql.Identifier(ROW), sql.Literal(number)), ignoring=False)
+                raise _LeftOutError
+        except _LeftOutError:
+            rule = "left out by a trigger, rule or policy of the target"
+            self._refuse(number, None, rule, rule)
+        except psycopg2.Error as error:
+            self._raise_unless_row(error)
+            self._reject_refused(number, error)
 
     # -- small SQL ----------------------------------------------------------------------------------------------
 
@@ -468,13 +483,24 @@ class _LeftOutError(Exception):
     """Rolls the trial insert of one row back although it succeeded."""
 
 
-# One subtransaction a value, which is why it runs only where a column as a whole could not be cast. PostgreSQL 16 has
-# pg_input_is_valid, but 15 has not, and domains with CHECKs need the cast itself.
+# An assignment refuses what is too long, as COPY does; an explicit cast would cut '{abcd}'::varchar(3)[] to {abc}.
+_READ_FUNCTION = sql.SQL(
+    """
+CREATE FUNCTION pg_temp.etl_read(value text) RETURNS {type} LANGUAGE plpgsql AS $$
+DECLARE
+    result {type} := value;
+BEGIN
+    RETURN result;
+END $$
+"""
+)
+# One subtransaction a value, which is why it runs only where a column as a whole could not be read. PostgreSQL 16 has
+# pg_input_is_valid, but 15 has not, and it knows no CHECKs of domains.
 _INPUT_ERROR_FUNCTION = sql.SQL(
     """
-CREATE OR REPLACE FUNCTION pg_temp.etl_input_error(value text, type_name text) RETURNS text LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION pg_temp.etl_input_error(value text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
-    EXECUTE format('SELECT %L::%s', value, type_name);
+    EXECUTE 'SELECT pg_temp.etl_read($1)' USING value;
     RETURN NULL;
 EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded THEN
     RETURN SQLERRM;

@@ -153,11 +153,9 @@ def _refuse_vague_rejection(expectation: Expectation) -> None:
     if expectation.severity != "critical":
         return
     if not expectation.columns:
-        raise SuiteError(f'{expectation.place}: a count cannot reject single rows; give it "severity": "warning".')
+        raise SuiteError(f"{expectation.place}: a count cannot reject single rows; make it a warning.")
     if expectation.mostly < 1:
-        raise SuiteError(
-            f'{expectation.place}: "mostly" leaves open which rows to reject; give it "severity": "warning".'
-        )
+        raise SuiteError(f'{expectation.place}: "mostly" does not say which rows to reject; make it a warning.')
 
 
 def _refuse_unknown(content: Mapping[str, Value], known: set[str], place: str) -> None:

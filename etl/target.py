@@ -54,7 +54,7 @@ ORDER BY a.attrelid, a.attnum
 _CONSTRAINTS = """
 SELECT x.conrelid, x.conname, x.contype, x.conkey, x.confkey, n.nspname, p.relname, x.confrelid, x.confmatchtype = 'f',
        x.condeferrable, pg_get_constraintdef(x.oid), pg_get_expr(x.conbin, x.conrelid),
-       x.conparentid = 0 AND obj_description(x.oid, 'pg_constraint') IS NULL
+       x.conparentid = 0 AND x.convalidated AND obj_description(x.oid, 'pg_constraint') IS NULL
 FROM pg_constraint x JOIN pg_class c ON c.oid = x.conrelid
 LEFT JOIN pg_class p ON p.oid = x.confrelid LEFT JOIN pg_namespace n ON n.oid = p.relnamespace
 WHERE c.relnamespace = {schema}::regnamespace AND x.contype IN ('f', 'c') {enforced}
@@ -119,7 +119,7 @@ def _table(
         uniques=tuple(unique for unique in uniques if unique != primary_key),
         has_other_uniques=any((index[1] or index[3]) and not index[4] for index in indexes),
         foreign_keys=tuple(_foreign_key(oid, item, names) for item in constraints if item[1] == "f"),
-        checks=tuple(_check(oid, item, names) for item in constraints if item[1] == "c"),
+        checks=tuple(_check(oid, item, names) for item in constraints if item[1] == "c" and 0 not in (item[2] or ())),
         indexes=tuple(Index(index[0], index[7]) for index in indexes if not index[1] and not index[3] and index[9]),
         has_triggers=triggers,
         row_security=row_security,

@@ -20,7 +20,7 @@ from sqlalchemy.types import TypeEngine
 from etl.catalog import Kind, TargetType
 from etl.judge import Judge, Verdict, columns_to_judge
 from etl.schema import metadata
-from etl.suites import Columns, Severity, Suite, default_folder, load_suite
+from etl.suites import Columns, Expectation, Severity, Suite, default_folder, load_suite
 from etl.validated_html import validated_html
 from etl.validation_worker import Worker
 
@@ -48,8 +48,8 @@ class Validated:
     """A frame after validation: `accepted + rejected` are its rows, each in one of the two.
 
     `rejected` has the frame's index and the columns "column" (the target's name for the first column at fault, in the
-    frame's order) and "reason" (the expectation). `results` has an entry for each expectation, in the suite's order;
-    those about columns that the frame lacks are named in `not_judged` instead.
+    frame's order), "rule" and "reason" (both the expectation). `results` has an entry for each expectation, in the
+    suite's order; those about columns that the frame lacks are named in `not_judged` instead.
     """
 
     table: str
@@ -139,7 +139,7 @@ def settle(frame: pd.DataFrame, suite: Suite, verdicts: Sequence[Verdict], count
     rejected = _rejected(frame, suite, verdicts)
     kept = frame if rejected.empty else frame[~frame.index.isin(rejected.index)]
     ordered = tuple(results[place] for place in sorted(results))
-    return Validated(suite.table, kept, rejected, ordered, tuple(left) if len(frame) else ())
+    return Validated(suite.table, kept, rejected, ordered, tuple(left))
 
 
 def _result(frame: pd.DataFrame, suite: Suite, verdict: Verdict) -> ExpectationResult:
@@ -167,6 +167,12 @@ def _count_result(suite: Suite, place: int, rows: int, *, success: bool) -> Expe
     return ExpectationResult(suite.table, str(item), None, item.severity, 0, rows, success, item.notes, nothing)
 
 
+def _nothing_judged(suite: Suite, item: Expectation) -> ExpectationResult:
+    """For a table without rows, and for columns that the source lacks: nothing was judged, so nothing failed."""
+    columns = ", ".join(item.columns)
+    return ExpectationResult(suite.table, str(item), columns, item.severity, 0, 0, True, item.notes, pd.DataFrame())
+
+
 def _rejected(frame: pd.DataFrame, suite: Suite, verdicts: Sequence[Verdict]) -> pd.DataFrame:
     """The rows that fail a critical expectation, each with the first of its faults in the frame's column order."""
     order = {name: place for place, name in enumerate(frame.columns)}
@@ -176,11 +182,11 @@ def _rejected(frame: pd.DataFrame, suite: Suite, verdicts: Sequence[Verdict]) ->
         if len(verdict.failed) and (item := suite.expectations[verdict.expectation]).severity == "critical"
     ]
     faults = [
-        pd.DataFrame({"row": failed, "column": item.columns[0], "reason": f"fails {item}"})
+        pd.DataFrame({"row": failed, "column": item.columns[0], "rule": f"fails {item}", "reason": f"fails {item}"})
         for _, _, item, failed in sorted(critical, key=lambda fault: fault[:2])
     ]
     if not faults:
-        return pd.DataFrame({"column": [], "reason": []}, index=frame.index[:0], dtype="str")
+        return pd.DataFrame({"column": [], "rule": [], "reason": []}, index=frame.index[:0], dtype="str")
     first = pd.concat(faults).drop_duplicates("row").sort_values("row")
     return first.set_index(frame.index[first.pop("row")])
 
@@ -188,17 +194,19 @@ def _rejected(frame: pd.DataFrame, suite: Suite, verdicts: Sequence[Verdict]) ->
 class Validator:
     """Great Expectations in a process of its own, which imports it while the caller goes on.
 
-        with Validator(suites) as validator:
+        with Validator() as validator:                    # starts the process: as early as possible
+            validator.use(suites)
+            validator.begin("users")
             future = validator.submit("users", frame)     # at once; the next batch can be read meanwhile
             validated = future.result()
             …
-            totals = validator.finish("users").result()   # after the last batch of the table
+            totals = validator.finish("users", rows).result()   # after the last batch of the table
 
     Futures raise `SuiteError` where Great Expectations refuses a suite, `CannotRun` where the process has died.
     """
 
-    def __init__(self, suites: Mapping[str, Suite], *, now: datetime | None = None) -> None:
-        self._suites = suites
+    def __init__(self, *, now: datetime | None = None) -> None:
+        self._suites: Mapping[str, Suite] = {}
         self._latest = latest_plausible_time(now)
         self._worker = Worker()
         # One thread asks, so that answers come in the order of the questions and nobody else has to wait for them.
@@ -207,11 +215,16 @@ class Validator:
 
     def __enter__(self) -> Self:
         self._worker.open()
-        self.accepted: Future[None] = self._thread.submit(
-            self._worker.start, tuple(self._suites.values()), latest=self._latest
-        )
-        """Done when Great Expectations has taken every suite; wait for it before anything is written."""
         return self
+
+    def use(self, suites: Mapping[str, Suite]) -> Future[None]:
+        """Name the suites, once; done when Great Expectations has taken every one of them."""
+        self._suites = suites
+        return self._thread.submit(self._worker.start, tuple(suites.values()), latest=self._latest)
+
+    def begin(self, table: str) -> None:
+        """The table is judged from its first row, whatever was submitted before."""
+        self._thread.submit(self._totals.pop, table, None)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -237,7 +250,7 @@ class Validator:
     def _judge(self, table: str, frame: pd.DataFrame) -> Validated:
         suite = self._suites[table]
         batch = columns_to_judge(frame, suite)
-        verdicts = self._worker.judge(table, batch) if len(frame) and batch.num_columns else []
+        verdicts = self._worker.judge(table, batch) if batch.num_columns else []
         validated = settle(frame, suite, verdicts, {})
         self._totals[table] = add_results(self._totals.get(table, ()), validated.results, suite)
         return validated
@@ -247,7 +260,9 @@ class Validator:
         counted = any(not expectation.columns for expectation in suite.expectations)
         counts = self._worker.judge_row_count(table, rows) if counted else {}
         counted_results = tuple(_count_result(suite, place, rows, success=success) for place, success in counts.items())
-        return (*self._totals.get(table, ()), *counted_results)
+        totals = {(item.expectation, item.column): item for item in self._totals.get(table, ())}
+        unasked = [_nothing_judged(suite, item) for item in suite.expectations if item.columns]
+        return (*(totals.get((item.expectation, item.column), item) for item in unasked), *counted_results)
 
 
 def add_results(

@@ -25,7 +25,7 @@ from typing import BinaryIO, cast
 import pyarrow as pa
 
 from etl.errors import CannotRun, SuiteError
-from etl.judge import Judge, Verdict
+from etl.judge import Judge, Verdict, import_great_expectations
 from etl.suites import Suite
 
 
@@ -128,6 +128,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
+    import_great_expectations()  # takes seconds: the caller starts early and asks later
     judge: Judge | None = None
     try:
         while True:
