@@ -3,17 +3,15 @@
 from pathlib import Path
 
 import pandas as pd
-from sqlalchemy.dialects import postgresql
 
 from etl import schema
 from etl.batches import BATCH_ROWS, ROW_NUMBER, raw_series, read_batches
-from etl.catalog import ColumnPlan, named_type
 from etl.convert import convert
 from etl.endpoints import open_target
 from etl.errors import UsageError
 from etl.migrate import Settings, plan_between, run_migration
 from etl.observer import Observer
-from etl.plan import ExtraColumns, Plan, added_type
+from etl.plan import ExtraColumns, Plan, columns_without_target
 from etl.report import Report
 from etl.session import Session
 from etl.source import Source, SourceTable
@@ -79,13 +77,13 @@ def read_table(path: str | Path, name: str, *, assume_timezone: str = "UTC") -> 
 
     Columns have the Arrow-backed dtypes of their target types: those of the 20 known tables for these, else what the
     declared types in SQLite suggest. Rows that cannot be converted are left out; `frame.attrs["rejected"]` is a
-    DataFrame of them (column, reason). Raises `UsageError` for a table that the source lacks.
+    DataFrame of them (column, rule, reason). Raises `UsageError` for a table that the source lacks.
     """
     with Source(Path(path)) as source:
         if name not in source.tables:
             raise UsageError(f"{path} has no table {name!r}; it has: {', '.join(source.tables) or 'none'}.")
         table = source.tables[name]
-        columns = _known_columns(table)
+        columns = columns_without_target(table, schema.target_types(name))
         parts = [
             convert(batch.frame, columns, assume_timezone=assume_timezone)
             for batch in read_batches(source, table, table.column_names)
@@ -93,22 +91,6 @@ def read_table(path: str | Path, name: str, *, assume_timezone: str = "UTC") -> 
     frame = pd.concat([part.frame for part in parts])
     frame.attrs["rejected"] = pd.concat([part.rejected for part in parts])
     return frame
-
-
-def _known_columns(table: SourceTable) -> list[ColumnPlan]:
-    described = schema.metadata.tables.get(table.name)
-    types = {} if described is None else {column.name: column.type for column in described.columns}
-    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    return [
-        ColumnPlan(
-            column.name,
-            column.name,
-            named_type(
-                types[column.name].compile(dialect) if column.name in types else added_type(column.declared_type)
-            ),
-        )
-        for column in table.columns
-    ]
 
 
 def _empty(table: SourceTable) -> pd.DataFrame:

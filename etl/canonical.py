@@ -91,7 +91,7 @@ def _spell(value: StorageValue, target: TargetType, zone: str) -> str:
         return _plain(Decimal(repr(value)) if isinstance(value, float) else meaning.number(value))
     if target.kind is Kind.BYTEA:
         return meaning.octets(value).hex()
-    text = f"{value:.15g}" if isinstance(value, float) else meaning.text(value)
+    text = meaning.text(value)
     return text.rstrip(" ") if meaning.is_padded(target) else text
 
 

@@ -72,19 +72,7 @@ class Ledger:
 
     def note_expectations(self, results: Iterable[ExpectationResult]) -> None:
         """Keeps what was expected of a table and how often it was not so."""
-        self.expectations += [
-            ExpectationReport(
-                table=result.table,
-                expectation=result.expectation,
-                column=result.column,
-                severity=result.severity,
-                unexpected_rows=result.unexpected_rows,
-                judged_rows=result.judged_rows,
-                success=result.success,
-                notes=result.notes,
-            )
-            for result in results
-        ]
+        self.expectations += map(expectation_report, results)
 
     def forget_rows(self) -> None:
         """The run failed and its transaction is undone: nothing was loaded, whatever the books say so far."""
@@ -146,3 +134,17 @@ class Ledger:
         names = [columns.get(name.lower()) for name in key.parent_columns]
         known = {name: value for name, value in zip(names, values, strict=True) if name is not None}
         return len(known) == len(values) and self.source.has_row(parent.name, known)
+
+
+def expectation_report(result: ExpectationResult) -> ExpectationReport:
+    """The result of an expectation as the report keeps it: without sample rows."""
+    return ExpectationReport(
+        table=result.table,
+        expectation=result.expectation,
+        column=result.column,
+        severity=result.severity,
+        unexpected_rows=result.unexpected_rows,
+        judged_rows=result.judged_rows,
+        success=result.success,
+        notes=result.notes,
+    )

@@ -99,10 +99,14 @@ def truth(value: StorageValue) -> bool:
 
 
 def text(value: StorageValue) -> str:
-    """Text as it stands; integers by their digits, reals by the shortest digits that read back."""
+    """Text as it stands; integers by their digits, reals as SQLite's CAST prints them, with 15 digits and a point."""
     if isinstance(value, str):
         return value
-    if isinstance(value, int | float):
+    if isinstance(value, float):
+        digits, _, exponent = f"{value + 0.0:.15g}".partition("e")
+        pointed = digits if "." in digits or "n" in digits else f"{digits}.0"
+        return (f"{pointed}e{exponent}" if exponent else pointed).replace("inf", "Inf")
+    if isinstance(value, int):
         return str(value)
     raise MeaninglessError
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from etl.catalog import ColumnPlan, TargetColumn, TargetTable
+from etl.catalog import ColumnPlan, TargetColumn, TargetTable, TargetType, named_type
 from etl.errors import DriftError, UsageError
 from etl.source import SourceTable
 
@@ -269,6 +269,14 @@ def added_type(declared: str) -> str:
     """The PostgreSQL type of a column that `--extra-columns add` adds, from the declared type in SQLite."""
     words = declared.upper().replace("(", " ").split()
     return _ADDED_TYPES.get(words[0], "text") if words else "text"
+
+
+def columns_without_target(table: SourceTable, known: Mapping[str, TargetType]) -> tuple[ColumnPlan, ...]:
+    """The columns as a target would have them: of their `known` types, else as their declared types suggest."""
+    return tuple(
+        ColumnPlan(column.name, column.name, known.get(column.name) or named_type(added_type(column.declared_type)))
+        for column in table.columns
+    )
 
 
 def _in_order(plans: Sequence[TablePlan]) -> tuple[tuple[TablePlan, ...], ...]:

@@ -9,13 +9,14 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from etl import report_text
 from etl.report import Report, TableReport
-from etl.report_view import link, view_of
+from etl.report_view import view_of
 
 BAR_WIDTH = 100.0
 _FILTERS = ("name", "number", "counted", "duration", "shift", "size", "moment")
@@ -58,6 +59,11 @@ def bars(tables: Sequence[TableReport]) -> dict[str, tuple[Segment, ...]]:
     return {table.name: tuple(_segments(table, parts, longest)) for table in tables}
 
 
+def _link(path: str) -> Markup:
+    """A path below the report folder as a relative reference; `quote` leaves nothing to escape."""
+    return Markup(quote(path))
+
+
 def _rows(table: TableReport, parts: Sequence[tuple[str, str]]) -> int:
     return sum(abs(getattr(table, count) or 0) for _, count in parts)
 
@@ -83,7 +89,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {name: getattr(report_text, name) for name in _FILTERS} | {"link": link, "bars": bars}
+    environment.filters |= {name: getattr(report_text, name) for name in _FILTERS} | {"link": _link, "bars": bars}
     return environment
 
 

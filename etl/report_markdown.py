@@ -6,15 +6,14 @@ Texts from the data can neither break a table nor become markup: a cell is escap
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from etl.report import Report, TableReport
+from etl.report import ExpectationReport, Report, TableReport
 from etl.report_text import counted, duration, moment, name, readable, shift
 from etl.report_verdict import Tone
 from etl.report_view import (
     Bounded,
-    DifferenceKind,
+    DifferenceGroup,
     Drift,
     Example,
-    FailedExpectation,
     Rejects,
     ReportView,
     view_of,
@@ -132,7 +131,7 @@ def _differences(view: ReportView) -> Iterator[str]:
     yield from _section("Examples of differences", headings, examples, view.examples)
 
 
-def _kind(kind: DifferenceKind) -> str:
+def _kind(kind: DifferenceGroup) -> str:
     moved = "" if kind.shift_seconds is None else f": {shift(kind.shift_seconds)} in every row"
     return kind.kind + moved + (" (at least)" if kind.at_least else "")
 
@@ -152,7 +151,7 @@ def _drift(view: ReportView) -> Iterator[str]:
     yield from _section("Columns that only one side has", headings, rows, view.drift, numbers=[2])
 
 
-def _place(item: Rejects | DifferenceKind | Example | FailedExpectation | Drift) -> str:
+def _place(item: Rejects | DifferenceGroup | Example | ExpectationReport | Drift) -> str:
     return name(item.table) if item.column is None else f"{name(item.table)}.{name(item.column)}"
 
 

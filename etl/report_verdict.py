@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-import orjson
-
+from etl.difference_kinds import DifferenceKind
 from etl.report import Outcome, Report, Status, TableReport
 from etl.report_text import counted
 
@@ -159,7 +158,8 @@ def _notes(report: Report, sums: Sums) -> Iterator[Note]:
         return
     yield from _about_rows(sums, forecast=report.outcome is Outcome.DRY_RUN)
     yield from _about_comparison(report, sums)
-    yield from _about_validation(orjson.loads(report.to_json()))
+    yield from _about_narrowing(report.to_dict())
+    yield from _about_validation(report)
     yield from _about_drift(report)
     if report.outcome is Outcome.DRY_RUN:
         yield Note(Tone.NOTE, "Nothing was written: all numbers are a forecast.")
@@ -195,18 +195,23 @@ def _about_comparison(report: Report, sums: Sums) -> Iterator[Note]:
         yield Note(Tone.CAUTION, "Values were not compared with the source: this report vouches for row counts alone.")
 
 
-def _about_validation(document: Mapping[str, object]) -> Iterator[Note]:
-    if not document.get("validated", True):
+def _about_narrowing(document: Mapping[str, object]) -> Iterator[Note]:
+    kinds = document.get("difference_kinds") or []
+    narrowed = sum(
+        item["rows"] for item in kinds if isinstance(kinds, list) and item["kind"] == DifferenceKind.NARROWED
+    )
+    if narrowed:
+        yield Note(Tone.NOTE, f"{counted(narrowed, 'number')} kept as many digits as the target's type has.")
+
+
+def _about_validation(report: Report) -> Iterator[Note]:
+    failed = sum(not item.success for item in report.expectations)
+    if not report.validated:
         yield Note(Tone.CAUTION, "Validation was skipped: no expectation was checked.")
-        return
-    expectations = document["expectations"]
-    if not isinstance(expectations, list) or not expectations:
-        return
-    failed = sum(not item["success"] for item in expectations)
-    if failed:
-        yield Note(Tone.CAUTION, f"{failed:,} of {len(expectations):,} expectations did not hold.")
-    else:
-        yield Note(Tone.GOOD, f"All {counted(len(expectations), 'expectation')} held.")
+    elif failed:
+        yield Note(Tone.CAUTION, f"{failed:,} of {len(report.expectations):,} expectations did not hold.")
+    elif report.expectations:
+        yield Note(Tone.GOOD, f"All {counted(len(report.expectations), 'expectation')} held.")
 
 
 def _about_drift(report: Report) -> Iterator[Note]:

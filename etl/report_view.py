@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Generic, TypeVar
-from urllib.parse import quote
 
 import orjson
 
+from etl.difference_kinds import DifferenceKind
 from etl.masking import HIDDEN, is_secret
 from etl.rejects import file_name
-from etl.report import DriftReport, RejectGroup, Report, Status, TableReport
+from etl.report import DriftReport, ExpectationReport, RejectGroup, Report, Status, TableReport
 from etl.report_values import Excerpt, excerpts, key_text
 from etl.report_verdict import Sums, Verdict, sums_of, verdict_of
 
@@ -46,14 +46,18 @@ class Rejects:
 
 
 @dataclass(frozen=True)
-class DifferenceKind:
-    """Rows of a table whose values differ in one way. `at_least`: counted in the sample only."""
+class DifferenceGroup:
+    """Rows of a table whose values differ in one way. `at_least`: counted in the sample only.
+
+    `finding` is False where the target's own type narrowed the values: counted, but no difference.
+    """
 
     table: str
     column: str | None
     kind: str
     rows: int
     at_least: bool
+    finding: bool
     shift_seconds: float | None
     file: str
 
@@ -68,18 +72,6 @@ class Example:
     kind: str
     source: Excerpt
     target: Excerpt
-
-
-@dataclass(frozen=True)
-class FailedExpectation:
-    """An expectation that did not hold."""
-
-    table: str
-    column: str | None
-    expectation: str
-    severity: str
-    unexpected_rows: int
-    notes: str
 
 
 @dataclass(frozen=True)
@@ -153,10 +145,10 @@ class ReportView:
     not_migrated: tuple[TableReport, ...]
     missing_in_source: tuple[str, ...]
     rejects: Bounded[Rejects]
-    difference_kinds: Bounded[DifferenceKind]
+    difference_kinds: Bounded[DifferenceGroup]
     examples: Bounded[Example]
     expectations_held: int
-    expectations_failed: Bounded[FailedExpectation]
+    expectations_failed: Bounded[ExpectationReport]
     drift: Bounded[Drift]
     timings: tuple[Timing, ...]
 
@@ -165,7 +157,8 @@ def view_of(report: Report) -> ReportView:
     """Prepares a report for its readers."""
     document: dict[str, object] = orjson.loads(report.to_json())
     tool = _entry(document["tool"])
-    differences, expectations = _entries(document, "differences"), _entries(document, "expectations")
+    differences = _entries(document, "differences")
+    failed = [item for item in report.expectations if not item.success]
     by_status = {status: [table for table in report.tables if table.status is status] for status in Status}
     return ReportView(
         report=report,
@@ -180,16 +173,11 @@ def view_of(report: Report) -> ReportView:
         rejects=_bounded([_rejects(group) for group in report.rejects], SHOWN_GROUPS),
         difference_kinds=_bounded(_kinds(_entries(document, "difference_kinds"), differences), SHOWN_GROUPS),
         examples=_examples(differences),
-        expectations_held=sum(bool(item["success"]) for item in expectations),
-        expectations_failed=_bounded([_failed(item) for item in expectations if not item["success"]], SHOWN_GROUPS),
+        expectations_held=len(report.expectations) - len(failed),
+        expectations_failed=_bounded(failed, SHOWN_GROUPS),
         drift=_bounded([_drift(item) for item in report.drift if item.column is not None], SHOWN_GROUPS),
         timings=_timings(report.timings),
     )
-
-
-def link(path: str) -> str:
-    """A path below the report folder as a relative reference."""
-    return quote(path)
 
 
 def _is_worth_showing(column: Column, tables: Sequence[TableReport]) -> bool:
@@ -232,7 +220,7 @@ def _file(folder: str, table: str) -> str:
     return f"{folder}/{file_name(table + '.ndjson')}"
 
 
-def _kinds(kinds: list[Mapping[str, object]], differences: list[Mapping[str, object]]) -> list[DifferenceKind]:
+def _kinds(kinds: list[Mapping[str, object]], differences: list[Mapping[str, object]]) -> list[DifferenceGroup]:
     """Differences by table, column and kind, the most frequent first; without such counts, those of the sample."""
     if kinds:
         found = [_kind(item, _whole(item["rows"]), at_least=False) for item in kinds]
@@ -247,21 +235,25 @@ def _group(difference: Mapping[str, object]) -> tuple[object, object, object]:
     return difference["table"], difference["column"], difference["kind"]
 
 
-def _kind(item: Mapping[str, object], rows: int, *, at_least: bool) -> DifferenceKind:
+def _kind(item: Mapping[str, object], rows: int, *, at_least: bool) -> DifferenceGroup:
     table, moved = str(item["table"]), item.get("shift_seconds")
-    return DifferenceKind(
+    return DifferenceGroup(
         table=table,
         column=_name(item["column"]),
-        kind=_words(item["kind"]),
+        kind=_kind_words(item["kind"]),
         rows=rows,
         at_least=at_least,
+        finding=item["kind"] != DifferenceKind.NARROWED,
         shift_seconds=float(moved) if isinstance(moved, int | float) else None,
         file=_file("differences", table),
     )
 
 
-def _words(kind: object) -> str:
-    return str(kind).replace("_", " ")
+def _kind_words(kind: object) -> str:
+    try:
+        return DifferenceKind(str(kind)).words
+    except ValueError:
+        return str(kind)
 
 
 def _examples(differences: list[Mapping[str, object]]) -> Bounded[Example]:
@@ -279,22 +271,11 @@ def _examples(differences: list[Mapping[str, object]]) -> Bounded[Example]:
 def _example(item: Mapping[str, object]) -> Example:
     column = _name(item["column"])
     source, target = excerpts(item["source"], item["target"], column=column, row_lacking=column is None)
-    return Example(str(item["table"]), key_text(item["key"]), column, _words(item["kind"]), source, target)
-
-
-def _failed(item: Mapping[str, object]) -> FailedExpectation:
-    return FailedExpectation(
-        table=str(item["table"]),
-        column=_name(item["column"]),
-        expectation=str(item["expectation"]),
-        severity=str(item["severity"]),
-        unexpected_rows=_whole(item["unexpected_rows"]),
-        notes=str(item.get("notes") or ""),
-    )
+    return Example(str(item["table"]), key_text(item["key"]), column, _kind_words(item["kind"]), source, target)
 
 
 def _drift(item: DriftReport) -> Drift:
-    return Drift(item.table, item.column, _DRIFT_WORDS.get(item.kind, _words(item.kind)), item.values, item.action)
+    return Drift(item.table, item.column, _DRIFT_WORDS.get(item.kind, item.kind), item.values, item.action)
 
 
 def _timings(timings: Mapping[str, float]) -> tuple[Timing, ...]:

@@ -9,24 +9,21 @@ exit codes:
 """
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from etl.errors import EtlError, SourceError
+from etl.command_line import (
+    DEFAULT_SOURCE,
+    NOTHING_COMMITTED,
+    exit_code_of,
+    names,
+    positive,
+    source_path,
+    timezone,
+)
 
-DEFAULT_SOURCE = Path("data/unified.db")
 DEMO_SOURCE = Path("data/demo.db")
-INTERRUPTED = 130
-TERMINATED = 143
-
-
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM: takes the same way out as Ctrl-C."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -46,7 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="the target, postgresql://USER@HOST:PORT/DATABASE (default: DATABASE_URL, then libpq's PG* variables, "
         "then an embedded PostgreSQL under data/postgres)",
     )
-    parser.add_argument("--tables", type=_names, default=(), metavar="A,B", help="only these tables")
+    parser.add_argument("--tables", type=names, default=(), metavar="A,B", help="only these tables")
     parser.add_argument(
         "--dry-run", action="store_true", help="print the plan and forecast every reject; write nothing"
     )
@@ -60,12 +57,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--assume-timezone",
-        type=_timezone,
+        type=timezone,
         default="UTC",
         metavar="ZONE",
         help="zone of times without one (default: UTC)",
     )
-    parser.add_argument("--batch-rows", type=_positive, default=None, metavar="N", help="rows a batch at the most")
+    parser.add_argument("--batch-rows", type=positive, default=None, metavar="N", help="rows a batch at the most")
     parser.add_argument(
         "--keep-constraints",
         action="store_true",
@@ -92,16 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
     options = build_parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, _terminate)
-    try:
-        return _run(options)
-    except _Terminated:
-        return _stopped("Terminated", TERMINATED)
-    except KeyboardInterrupt:
-        return _stopped("Interrupted", INTERRUPTED)
-    except EtlError as error:
-        sys.stderr.write(f"✗ {error}\n")
-        return error.exit_code
+    return exit_code_of(lambda: _run(options), if_stopped=NOTHING_COMMITTED)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -146,40 +134,7 @@ def _source(options: argparse.Namespace) -> Path:
         DEMO_SOURCE.parent.mkdir(parents=True, exist_ok=True)
         make_sample(DEMO_SOURCE)
         return DEMO_SOURCE
-    if options.sqlite is None and not DEFAULT_SOURCE.exists():
-        raise SourceError(f"There is no {DEFAULT_SOURCE}: name a file with --sqlite PATH, or try --demo.")
-    path: Path = options.sqlite or DEFAULT_SOURCE
-    return path
-
-
-def _stopped(how: str, code: int) -> int:
-    sys.stderr.write(f"✗ {how}. Nothing was committed: the target is as it was. Running again is safe.\n")
-    return code
-
-
-def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise _Terminated
-
-
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    if not names:
-        raise argparse.ArgumentTypeError("name at least one table")
-    return names
-
-
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
-
-
-def _timezone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time zone such as UTC or Asia/Seoul") from None
-    return text
+    return source_path(options.sqlite)
 
 
 if __name__ == "__main__":

@@ -23,9 +23,12 @@ from sqlalchemy import (
     text,
     true,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.sqlite import JSON
 from sqlalchemy.schema import SchemaItem
+
+from etl.catalog import TargetType, named_type
 
 metadata = MetaData(
     naming_convention={
@@ -428,6 +431,13 @@ _TRIGRAM_INDEXES = (
     ("idx_messages_content_trgm", "conversation_messages", "content"),
     ("idx_memories_value_trgm", "user_memories", "value"),
 )
+
+
+def target_types(table: str) -> dict[str, TargetType]:
+    """The column types of one of the 20 tables, where there is no target to ask; empty for any other table."""
+    columns = metadata.tables[table].columns if table in metadata.tables else ()
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    return {column.name: named_type(column.type.compile(dialect)) for column in columns}
 
 
 def create_missing(connection: Connection) -> list[str]:

@@ -29,6 +29,12 @@ class Readable(Protocol):
     def read(self, size: int = -1, /) -> bytes: ...
 
 
+class Writable(Protocol):
+    """What COPY writes to."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
 class Session:
     """Runs statements on the psycopg2 connection under a SQLAlchemy one; the transaction is the caller's."""
 
@@ -66,6 +72,13 @@ class Session:
         """COPY … FROM STDIN; returns the rows that the server says it took."""
         with self._cursor() as cursor:
             cursor.copy_expert(statement.as_string(cursor), data, size=2**18)
+            return int(cursor.rowcount)
+
+    def copy_out(self, query: sql.Composable, sink: Writable) -> int:
+        """COPY (query) TO STDOUT as CSV in UTF-8; `sink` hears each row by itself. Returns the number of rows."""
+        statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, ENCODING 'UTF8')").format(query)
+        with self._cursor() as cursor:
+            cursor.copy_expert(statement.as_string(cursor), sink)
             return int(cursor.rowcount)
 
     @contextlib.contextmanager

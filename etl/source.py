@@ -180,6 +180,11 @@ class Source:
         return sum(part.stat().st_size for part in (self.path, _beside(self.path, "-wal")) if part.exists())
 
     @property
+    def careful(self) -> sqlite3.Connection:
+        """The `sqlite3` connection in the same state as `fast`; TEXT that is not UTF-8 comes as `UndecodableText`."""
+        return self._connection
+
+    @property
     def sqlite_version(self) -> str:
         """Version of the SQLite library that reads."""
         return sqlite3.sqlite_version

@@ -4,22 +4,20 @@ Rows that fail a critical expectation are rejected; other failures are counted a
 whole load, in a process of its own; `validate_frame` for one frame in a notebook.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import pandas as pd
 import pyarrow as pa
-from sqlalchemy import REAL, Boolean, DateTime, Integer, Text
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.types import TypeEngine
 
 from etl.catalog import Kind, TargetType
 from etl.judge import Judge, Verdict, columns_to_judge
-from etl.schema import metadata
+from etl.schema import target_types
 from etl.suites import Columns, Expectation, Severity, Suite, default_folder, load_suite
 from etl.validated_html import validated_html
 from etl.validation_worker import Worker
@@ -89,28 +87,8 @@ def validate_frame(frame: pd.DataFrame, table_or_suite: str | Suite, *, now: dat
 
 
 def _suite_for(frame: pd.DataFrame, table: str) -> Suite:
-    columns = known_columns(table) if table in metadata.tables else _columns_of(frame)
+    columns = target_types(table) or _columns_of(frame)
     return load_suite(default_folder() / f"{table}.json", table, columns)
-
-
-def known_columns(table: str) -> Columns:
-    """The columns of one of the application's 20 tables, where there is no target to ask."""
-    return {column.name: _type(column.type) for column in metadata.tables[table].columns}
-
-
-_KINDS: Mapping[type[TypeEngine[Any]], Kind] = {
-    Boolean: Kind.BOOLEAN,
-    Integer: Kind.INTEGER,
-    REAL: Kind.REAL,
-    DateTime: Kind.TIMESTAMPTZ,
-    Text: Kind.TEXT,
-    JSONB: Kind.JSON,
-}
-
-
-def _type(declared: TypeEngine[Any]) -> TargetType:
-    kind = _KINDS[type(declared)]
-    return TargetType(kind, kind.value)
 
 
 def _columns_of(frame: pd.DataFrame) -> Columns:
@@ -286,3 +264,9 @@ def _sum(one: ExpectationResult, other: ExpectationResult, mostly: float) -> Exp
         success=_enough(failed, judged, mostly),
         samples=pd.concat([one.samples, other.samples])[:SAMPLE_ROWS] if len(other.samples) else one.samples,
     )
+
+
+if __name__ == "__main__":
+    from etl.validate_command import main
+
+    sys.exit(main())

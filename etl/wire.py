@@ -11,7 +11,6 @@ from psycopg2 import sql
 
 from etl.catalog import ColumnPlan, Kind, TargetType
 from etl.meaning import BEYOND, FLOATS, INTEGERS, TIMES, is_padded
-from etl.source import quoted
 
 STRANGE_INTEGER = -(2**63) + 1
 STRANGE_REAL = -1.797e308

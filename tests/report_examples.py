@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from etl.report import (
     DriftReport,
+    ExpectationReport,
     Outcome,
     RejectGroup,
     Report,
@@ -97,18 +98,19 @@ def clean() -> Report:
     )
 
 
-def expectation(**changes: object) -> dict[str, object]:
-    """An entry of `expectations`."""
-    plain: dict[str, object] = {
-        "table": "users",
-        "expectation": "role is one of 'user', 'admin'",
-        "column": "role",
-        "severity": "critical",
-        "unexpected_rows": 0,
-        "success": False,
-        "notes": "the CHECK of the target",
-    }
-    return plain | changes
+def expectation(**changes: object) -> ExpectationReport:
+    """An expectation that did not hold, but for `changes`."""
+    plain = ExpectationReport(
+        table="users",
+        expectation="role is one of 'user', 'admin'",
+        column="role",
+        severity="critical",
+        unexpected_rows=0,
+        judged_rows=100,
+        success=False,
+        notes="the CHECK of the target",
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]
 
 
 def difference(**changes: object) -> dict[str, object]:
@@ -159,6 +161,7 @@ def bad() -> Report:
         ),
         {"table": "messages", "column": "name", "kind": "changed_text", "rows": 4, "shift_seconds": None},
         {"table": "messages", "column": "sent_at", "kind": "time_shifted", "rows": 2, "shift_seconds": -32_400},
+        {"table": "messages", "column": "score", "kind": "narrowed_by_type", "rows": 700, "shift_seconds": None},
     )
 
 

@@ -1,4 +1,4 @@
-"""The rendered page and the display in Jupyter: what they say, what they must never let through, and how they behave."""
+"""The rendered page and the display in Jupyter: what they say, what they never let through, and how they behave."""
 
 import json
 import re
@@ -26,6 +26,7 @@ EXAMPLES: list[Callable[[], Report]] = [
     examples.failed,
     examples.compare_only,
 ]
+INLINE = {"a", "b", "em", "i", "mark", "span", "strong", "wbr"}
 VOID = {"meta", "br", "rect", "wbr"}
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
 
@@ -44,6 +45,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
+        self._text.append("" if tag in INLINE else " ")
         if tag not in VOID:
             self._open.append(tag)
 
@@ -122,6 +124,7 @@ def test_outcome_comes_first(report: Report, label: str, title: str) -> None:
                 "3 rows were in the target before, with the same key but other content",
                 "3 rows were in the target before, with the same content",
                 "2 rows are only in the target",
+                "700 numbers kept as many digits as the target's type has",
                 "1 of 2 expectations did not hold",
                 "5 values of 1 column that the target lacks stayed behind",
             ],
@@ -186,26 +189,26 @@ def test_columns_without_content_are_left_out() -> None:
     ("heading", "facts"),
     [
         ("Tables that only one side has", ["legacy_notes (1,204 rows)", "not migrated", "skipped: alert_history"]),
-        ("Rejected rows", ["5 users .created_at 0000-00-00 is not a date convert rejects/users.ndjson"]),
+        ("Rejected rows", ["5 users.created_at 0000-00-00 is not a date convert rejects/users.ndjson"]),
         ("Present before, with other content", ["3 rows of 4 present in sessions"]),
         (
             "Differences",
             [
-                "4 messages .name changed text differences/messages.ndjson",
-                "2 messages .sent_at time shifted: −9 h in every row",
-                "id = 7 'Ann a ' 'Ann e '",
-                "missing id = 9, share_token = a hidden value",
+                "700 messages.score number narrowed by the target's type",
+                "4 messages.name changed text differences/messages.ndjson",
+                "2 messages.sent_at time shifted: −9 h in every row",
+                "id = 7 'Anna' 'Anne'",
+                "row missing in the target id = 9, share_token = a hidden value",
                 "tag = 'blue' no such row",
             ],
         ),
-        ("Expectations", ["1 of 2 expectations held", "8 users .role role is one of 'user', 'admin'", "critical"]),
-        ("Columns that only one side has", ["users .theme column only in the source 5 left behind"]),
+        ("Expectations", ["1 of 2 expectations held", "8 users.role role is one of 'user', 'admin'", "critical"]),
+        ("Columns that only one side has", ["users.theme column only in the source 5 left behind"]),
         ("Time", ["plan 0.10 s load 2.0 s"]),
     ],
 )
 def test_sections(heading: str, facts: list[str]) -> None:
-    html = re.sub(r"(</?mark>|<wbr>)", " ", render_html(examples.bad()))
-    text = section(html, heading)
+    text = section(render_html(examples.bad()), heading)
     assert [fact for fact in facts if fact not in text] == []
 
 
@@ -214,7 +217,7 @@ def test_sections_with_nothing_to_say_are_one_line_or_absent() -> None:
     assert section(html, "Rejected rows") == "Rejected rows None."
     assert section(html, "Differences") == "Differences None: every value was compared."
     assert section(html, "Expectations") == "Expectations All 2 expectations held."
-    assert "audit_logs_id_seq audit_logs .id 20 21" in section(html.replace("<wbr>", " "), "Sequences")
+    assert "audit_logs_id_seq audit_logs.id 20 21" in section(html, "Sequences")
     for heading in ("Tables that only", "Present before", "Columns that only"):
         assert f"<h2>{heading}" not in html
 
@@ -352,7 +355,7 @@ def test_files_are_written_for_the_owner_alone(tmp_path: Path) -> None:
 
 # -- in a browser -------------------------------------------------------------------------------------------------
 
-# The page stands unchanged, with its own policy, in a frame; this script beside it clicks, and writes down what it sees.
+# The page stands unchanged, with its own policy, in a frame; this script beside it clicks, and writes what it sees.
 _DRIVER = """<!DOCTYPE html><meta charset="utf-8"><body><iframe style="width:360px;height:700px;border:0"></iframe>
 <script>
 const frame = document.querySelector("iframe");
@@ -361,8 +364,9 @@ frame.onload = () => {
   const table = page.querySelector("table.tables");
   const names = () => [...table.tBodies[0].rows].map((row) => row.cells[0].querySelector(".data").textContent);
   const button = (text) => [...table.tHead.querySelectorAll("button")].find((item) => item.textContent === text);
-  const state = () => [...table.tHead.querySelectorAll("[aria-sort]")].map((item) => item.textContent + " " + item.ariaSort);
-  seen.width = page.documentElement.scrollWidth;
+  const sorted = () => [...table.tHead.querySelectorAll("[aria-sort]")];
+  const state = () => sorted().map((item) => item.textContent + " " + item.ariaSort);
+  seen.beyond = page.documentElement.scrollWidth - page.documentElement.clientWidth;
   seen.paper = frame.contentWindow.getComputedStyle(page.body).backgroundColor;
   seen.start = names();
   for (const [step, text] of CLICKS.entries()) {
@@ -405,7 +409,7 @@ def browse(html: str, clicks: list[str], folder: Path, *flags: str) -> tuple[dic
 def test_in_a_browser_it_sorts_and_fits_a_telephone(tmp_path: Path) -> None:
     seen, console = browse(render_html(examples.bad()), ["Source", "Source", "Table", "Table"], tmp_path)
     assert console == []
-    assert seen["width"] == 360
+    assert seen["beyond"] == 0
     assert seen["paper"] == "rgb(255, 255, 255)"
     assert seen["start"] == ["users", "sessions", "messages", "settled"]
     assert seen["order0"] == ["messages", "users", "sessions", "settled"]
@@ -423,5 +427,5 @@ def test_in_a_browser_hostile_texts_do_nothing_in_the_dark(tmp_path: Path) -> No
     dark = "--blink-settings=preferredColorScheme=0"
     seen, console = browse(render_html(examples.hostile()), ["Rejected"], tmp_path, dark)
     assert console == []
-    assert seen["width"] == 360
+    assert seen["beyond"] == 0
     assert seen["paper"] == "rgb(21, 24, 27)"

@@ -14,10 +14,9 @@ from etl.session import Session
 from etl.suite_file import add_expectation
 from etl.suites import default_folder, derive_suite, load_suite, load_suites, suites_for
 from etl.target import read_catalog
-from etl.validate import known_columns
 
 FILES = sorted(default_folder().glob("*.json"))
-TABLES = {name: known_columns(name) for name in metadata.tables}
+TABLES = {name: target_types(name) for name in metadata.tables}
 TEXT = TargetType(Kind.TEXT, "text")
 COLUMNS = {
     "id": TargetType(Kind.BIGINT, "bigint"),

@@ -19,12 +19,13 @@ import pytest
 from etl.catalog import Kind, TargetType
 from etl.errors import CannotRun, SuiteError
 from etl.judge import Judge, columns_to_judge
+from etl.schema import target_types
 from etl.suites import Expectation, Suite, default_folder, load_suites, parse_expectation
-from etl.validate import Validated, Validator, known_columns, latest_plausible_time, settle, validate_frame
+from etl.validate import Validated, Validator, latest_plausible_time, settle, validate_frame
 from etl.validation_worker import Worker
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-TABLES = {path.stem: known_columns(path.stem) for path in sorted(default_folder().glob("*.json"))}
+TABLES = {path.stem: target_types(path.stem) for path in sorted(default_folder().glob("*.json"))}
 SUITES = load_suites(default_folder(), TABLES)
 CASES = [
     (table, place) for table, suite in SUITES.items() for place, item in enumerate(suite.expectations) if item.columns

@@ -1,0 +1,74 @@
+"""What the commands have in common: where the source is, how options are read, and how a command ends."""
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from etl.errors import EtlError, SourceError
+
+DEFAULT_SOURCE = Path("data/unified.db")
+INTERRUPTED = 130
+TERMINATED = 143
+NOTHING_COMMITTED = "Nothing was committed: the target is as it was. Running again is safe."
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM: takes the same way out as Ctrl-C."""
+
+
+def exit_code_of(command: Callable[[], int], *, if_stopped: str) -> int:
+    """Runs `command`; turns errors and interruptions into one line on stderr and the exit code of the contract."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return command()
+    except _Terminated:
+        sys.stderr.write(f"✗ Terminated. {if_stopped}\n")
+        return TERMINATED
+    except KeyboardInterrupt:
+        sys.stderr.write(f"✗ Interrupted. {if_stopped}\n")
+        return INTERRUPTED
+    except EtlError as error:
+        sys.stderr.write(f"✗ {error}\n")
+        return error.exit_code
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise _Terminated
+
+
+def source_path(given: Path | None) -> Path:
+    """The file that was named, else the default one; `SourceError` where there is neither."""
+    if given is None and not DEFAULT_SOURCE.exists():
+        raise SourceError(
+            f"There is no {DEFAULT_SOURCE}: name a file with --sqlite PATH, or try python -m etl.run --demo."
+        )
+    return given or DEFAULT_SOURCE
+
+
+def names(text: str) -> tuple[str, ...]:
+    """An argparse type: a comma-separated list."""
+    found = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not found:
+        raise argparse.ArgumentTypeError("name at least one table")
+    return found
+
+
+def positive(text: str) -> int:
+    """An argparse type: a whole number above 0."""
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def timezone(text: str) -> str:
+    """An argparse type: the name of a time zone."""
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time zone such as UTC or Asia/Seoul") from None
+    return text

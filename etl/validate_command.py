@@ -1,0 +1,67 @@
+"""Judge a SQLite database by the expectation suites, without any target and without writing.
+
+exit codes:
+  0    every row could be loaded (warnings are listed)
+  1    could not run (bad source, broken suite)
+  2    wrong usage
+  3    rows would be rejected, or a critical expectation is not met
+  130  interrupted (143: terminated)
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from etl.command_line import DEFAULT_SOURCE, exit_code_of, names, source_path, timezone
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m etl.validate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--sqlite", type=Path, metavar="PATH", help=f"the SQLite file (default: {DEFAULT_SOURCE})")
+    parser.add_argument("--tables", type=names, default=(), metavar="A,B", help="only these tables")
+    parser.add_argument(
+        "--expectations",
+        type=Path,
+        metavar="DIR",
+        help="folder of suites (default: those of the 20 tables)",
+    )
+    parser.add_argument(
+        "--assume-timezone",
+        type=timezone,
+        default="UTC",
+        metavar="ZONE",
+        help="zone of times without one (UTC)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON, alone on stdout")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code."""
+    options = build_parser().parse_args(arguments)
+    return exit_code_of(lambda: _run(options), if_stopped="Nothing was written.")
+
+
+def _run(options: argparse.Namespace) -> int:
+    path = source_path(options.sqlite)
+    from etl.console import printable  # here, so that --help need not wait for pandas
+    from etl.readiness import check_source
+
+    result = check_source(
+        path, tables=options.tables, expectations=options.expectations, assume_timezone=options.assume_timezone
+    )
+    if options.json:
+        sys.stdout.write(result.to_json().decode())
+        return result.exit_code
+    sys.stdout.write(f"{printable(result)}\n")
+    for line in result.findings():
+        sys.stdout.write(f"  - {printable(line)}\n")
+    sys.stdout.write("✓ Ready to be loaded.\n" if not result.exit_code else "")
+    return result.exit_code
