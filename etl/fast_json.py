@@ -5,7 +5,8 @@ import re
 import orjson
 
 # orjson reads numbers as 64-bit integers and floats: up to 15 digits and without an exponent nothing is lost by that.
-_LONG_NUMBER = re.compile(rb"[0-9][0-9.]{15}|[0-9][eE]")
+# A number stands at the beginning or behind one of these characters.
+_LONG_NUMBER = re.compile(rb"(?:\A|[\[,:\s])-?(?:[0-9][0-9.]{15}|[0-9.]+[eE])")
 
 
 def surely_same(one: bytes, other: bytes) -> bool:

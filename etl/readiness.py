@@ -45,7 +45,7 @@ class Readiness:
 
     @property
     def exit_code(self) -> int:
-        """3 where rows would be rejected or a critical expectation fails, else 0: a warning keeps nobody from loading."""
+        """3 where rows would be rejected or a critical expectation fails, else 0; warnings stop nobody."""
         critical = any(item.severity == "critical" for item in self.failed)
         return 3 if self.rejects or critical else 0
 

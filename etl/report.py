@@ -3,6 +3,7 @@
 Its JSON form is the evidence of a load; the field names are a contract.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -39,7 +40,8 @@ class Status(StrEnum):
 class TableReport:
     """One table's books. Every source row is loaded, present or rejected; what is left over must be 0.
 
-    In a dry run the numbers are the forecast. The four numbers of the value comparison are None until it was made.
+    In a dry run the numbers are the forecast. The numbers of the value comparison (matched, different, missing, extra) are
+    None until it was made; `extra_present_rows` are those of the extra rows that the target is known to have had before.
     """
 
     name: str
@@ -56,6 +58,7 @@ class TableReport:
     different_rows: int | None = None
     missing_rows: int | None = None
     extra_rows: int | None = None
+    extra_present_rows: int | None = None
     seconds: float = 0.0
 
     @property
@@ -69,6 +72,7 @@ class TableReport:
             self.present_different_rows,
             self.different_rows,
             self.missing_rows,
+            (self.extra_rows or 0) - (self.extra_present_rows or 0),
             self._rows_gone_astray,
         )
         return not any(faults)
@@ -105,13 +109,17 @@ class SequenceReport:
 
 @dataclass(frozen=True)
 class DriftReport:
-    """A difference of the schemas, the number of values concerned, and what was done about it."""
+    """A difference of the schemas, the number of values concerned, and what was done about it.
+
+    Not `settled`: values that did not arrive, and nobody is known to have decided that.
+    """
 
     table: str
     column: str | None
     kind: str
     values: int | None
     action: str
+    settled: bool = True
 
 
 @dataclass(frozen=True)
@@ -126,6 +134,53 @@ class ExpectationReport:
     judged_rows: int
     success: bool
     notes: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One cell that differs, or (where `column` is None) a row that only one side has.
+
+    `key` by the target's column names; `source` as SQLite stores it, of the storage class `storage`; `target` as text, a
+    whole row as a mapping. `shift_seconds`: how much later the target's time is. `present_before`: the target had the
+    row before this run. `kind` is a `DifferenceKind`.
+    """
+
+    table: str
+    key: Mapping[str, object] | None
+    column: str | None
+    source: object
+    storage: str | None
+    target: object
+    kind: str
+    shift_seconds: float | None = None
+    present_before: bool = False
+    rowid: int | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class DifferenceTotal:
+    """Rows of a column that differ in the same way. `whole_column`: every value of the column is shifted by this."""
+
+    table: str
+    column: str | None
+    kind: str
+    rows: int
+    shift_seconds: float | None = None
+    whole_column: bool = False
+    present_before: bool = False
+
+
+@dataclass(frozen=True)
+class Narrowed:
+    """Numbers of a column that the target's own type holds with fewer digits: no difference, but good to know."""
+
+    table: str
+    column: str
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -161,16 +216,19 @@ class Report:
     rejects: tuple[RejectGroup, ...] = ()
     drift: tuple[DriftReport, ...] = ()
     expectations: tuple[ExpectationReport, ...] = ()
-    differences: tuple[object, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    difference_kinds: tuple[DifferenceTotal, ...] = ()
+    narrowed: tuple[Narrowed, ...] = ()
     timings: dict[str, float] = field(default_factory=dict)
     validated: bool = True
+    reconciled: bool = True
     folder: Path | None = None
     error: str | None = None
 
     @property
     def settled(self) -> bool:
         """Whether the books of every table are closed with nothing left over."""
-        return all(table.settled for table in self.tables)
+        return all(table.settled for table in self.tables) and all(drift.settled for drift in self.drift)
 
     @property
     def exit_code(self) -> int:
@@ -204,12 +262,15 @@ class Report:
             "exit_code": self.exit_code,
             "error": self.error,
             "validated": self.validated,
+            "reconciled": self.reconciled,
             "tables": [asdict(table) for table in self.tables],
             "sequences": [asdict(sequence) for sequence in self.sequences],
             "rejects": [asdict(group) for group in self.rejects],
             "drift": [asdict(drift) for drift in self.drift],
             "expectations": [asdict(expectation) for expectation in self.expectations],
-            "differences": list(self.differences),
+            "differences": [difference.to_dict() for difference in self.differences],
+            "difference_kinds": [asdict(total) for total in self.difference_kinds],
+            "narrowed": [asdict(narrowed) for narrowed in self.narrowed],
             "timings": {stage: round(seconds, 3) for stage, seconds in self.timings.items()},
         }
 

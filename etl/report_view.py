@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Generic, TypeVar
 
 import orjson
@@ -257,14 +256,13 @@ def _kind_words(kind: object) -> str:
 
 
 def _examples(differences: list[Mapping[str, object]]) -> Bounded[Example]:
-    """A few of each kind, so that the many of one do not hide the others."""
-    seen: Counter[tuple[object, object, object]] = Counter()
-    chosen = []
+    """A few of each kind, side by side, so that the many of one do not hide the others."""
+    groups: dict[tuple[object, object, object], list[Mapping[str, object]]] = {}
     for difference in differences:
-        seen[_group(difference)] += 1
-        if seen[_group(difference)] <= EXAMPLES_PER_GROUP:
-            chosen.append(difference)
-    shown = tuple(_example(item) for item in islice(chosen, SHOWN_EXAMPLES))
+        groups.setdefault(_group(difference), []).append(difference)
+    of_each = max(1, min(EXAMPLES_PER_GROUP, SHOWN_EXAMPLES // max(1, len(groups))))
+    chosen = [difference for group in groups.values() for difference in group[:of_each]]
+    shown = tuple(map(_example, chosen[:SHOWN_EXAMPLES]))
     return Bounded(shown, len(differences) - len(shown))
 
 

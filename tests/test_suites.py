@@ -9,7 +9,7 @@ import pytest
 from etl.catalog import Check, Kind, TargetColumn, TargetTable, TargetType, UniqueKey
 from etl.errors import SuiteError
 from etl.expectation_rules import RULES
-from etl.schema import create_missing, metadata
+from etl.schema import create_missing, metadata, target_types
 from etl.session import Session
 from etl.suite_file import add_expectation
 from etl.suites import default_folder, derive_suite, load_suite, load_suites, suites_for
