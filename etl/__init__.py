@@ -1,8 +1,11 @@
 """Moves a SQLite database into PostgreSQL and proves that every row arrived.
 
 import etl
+etl.profile("data/unified.db")        # what the source really holds
 etl.plan("data/unified.db")           # what would go where
 etl.read_table("data/unified.db", "users")  # a converted DataFrame
+etl.check_source("data/unified.db")   # what would be rejected, without any target
+etl.validate_frame(frame, "users")    # a frame against the expectations in users.json
 etl.migrate("data/unified.db")        # the load itself; returns the report
 """
 
@@ -17,6 +20,16 @@ if TYPE_CHECKING:
     from etl.api import plan as plan
     from etl.api import read_table as read_table
     from etl.load import insert_ignoring_conflicts as insert_ignoring_conflicts
+    from etl.mending import load_mended as load_mended
+    from etl.notebook import forecast as forecast
+    from etl.profiling import profile as profile
+    from etl.readiness import check_source as check_source
+    from etl.reconciliation import reconcile as reconcile
+    from etl.report_reading import open_report as open_report
+    from etl.report_reading import read_differences as read_differences
+    from etl.report_reading import read_rejects as read_rejects
+    from etl.suite_file import add_expectation as add_expectation
+    from etl.validate import validate_frame as validate_frame
 
 try:
     __version__ = version("sqlite-to-postgres-etl")
@@ -28,12 +41,37 @@ _PUBLIC = {
     "plan": "etl.api",
     "read_table": "etl.api",
     "insert_ignoring_conflicts": "etl.load",
+    "load_mended": "etl.mending",
+    "forecast": "etl.notebook",
+    "profile": "etl.profiling",
+    "open_report": "etl.report_reading",
+    "read_differences": "etl.report_reading",
+    "read_rejects": "etl.report_reading",
+    "reconcile": "etl.reconciliation",
+    "check_source": "etl.readiness",
+    "add_expectation": "etl.suite_file",
+    "validate_frame": "etl.validate",
 }
-__all__ = ["insert_ignoring_conflicts", "migrate", "plan", "read_table"]
+__all__ = [
+    "add_expectation",
+    "check_source",
+    "forecast",
+    "insert_ignoring_conflicts",
+    "load_mended",
+    "migrate",
+    "open_report",
+    "plan",
+    "profile",
+    "read_differences",
+    "read_rejects",
+    "read_table",
+    "reconcile",
+    "validate_frame",
+]
 
 
 class _Package(ModuleType):
-    """Keeps `etl.migrate` and `etl.plan` functions: importing the modules of the same names would put them in the way."""
+    """Keeps `etl.migrate` and `etl.plan` functions: importing the modules of these names would put them in the way."""
 
     def __setattr__(self, name: str, value: object) -> None:
         if not (name in _PUBLIC and isinstance(value, ModuleType)):

@@ -1,8 +1,8 @@
 """Batches of rows out of the source, as raw frames: every value exactly as SQLite stores it.
 
-There are two lanes. The fast one lets ADBC build Arrow columns and holds while each column keeps to one storage class;
-the query itself is written so that a stray value cannot pass unnoticed. Where one turns up, the careful lane reads
-on with `sqlite3`, value by value, and the fast lane is tried again behind it.
+There are two lanes. The fast one (`etl.fast_lane`) lets ADBC build Arrow columns and holds while each column keeps to
+the storage classes that it was seen to hold. Where a stranger turns up, the careful lane reads on with `sqlite3`, value
+by value, and the fast lane is tried again behind it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,30 +13,13 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from etl.source import Source, SourceTable, StorageValue, quoted
+from etl.fast_lane import StrangerError, expected_classes, fast_chunks, frame_of, learned_classes
+from etl.source import Source, SourceTable, StorageValue
 
 BATCH_ROWS = 50_000
 BATCH_BYTES = 32 * 2**20
-CHUNK_BYTES = 16 * 2**20  # the most that the fast lane reads before it looks at the size again
-CHUNK_ROWS = 8_192
-SAMPLE_ROWS = 100
 LARGE_ROW_BYTES = 2**20  # larger rows are read one by one, so that memory is bounded exactly
 ROW_NUMBER = "row_number"
-
-# What a column is expected to hold → (Arrow type, sentinel for the first row, expression). ADBC infers types from the
-# first rows and upcasts among those, so the first row is a sentinel of the expected class. Later it raises for most
-# strangers, but takes a BLOB for TEXT and an INTEGER for REAL: there the expression turns strangers into a BLOB,
-# which for TEXT is invalid UTF-8 and for REAL does not fit. Observed with adbc-driver-sqlite 1.13.
-_EXPECTED: dict[str, tuple[pa.DataType, str, str]] = {
-    "integer": (pa.int64(), "0", "{column}"),
-    "real": (
-        pa.float64(),
-        "0.0",
-        "CASE typeof({column}) WHEN 'real' THEN {column} WHEN 'null' THEN NULL ELSE x'FF' END",
-    ),
-    "text": (pa.string(), "''", "CASE typeof({column}) WHEN 'text' THEN {column} WHEN 'null' THEN NULL ELSE x'FF' END"),
-}
-_CLASS_OF: dict[type, str] = {int: "integer", float: "real", str: "text", bytes: "blob"}
 
 
 @dataclass(frozen=True)
@@ -45,10 +28,6 @@ class Batch:
 
     frame: pd.DataFrame
     rowids: npt.NDArray[np.int64] | None
-
-
-class _StrangerError(Exception):
-    """A value of another storage class than the column's expected one, somewhere in the next chunk."""
 
 
 @dataclass
@@ -75,7 +54,7 @@ def read_batches(
     ArrowDtype null where it holds none; else object with int, float, str, bytes, `UndecodableText` and None.
     """
     position = _Position()
-    expected = _expected_classes(source, table, columns)
+    expected = expected_classes(source, table, columns)
     if table.rowid_name is None or table.largest_row_bytes > LARGE_ROW_BYTES or "blob" in expected or not columns:
         yield from _careful(source, table, columns, position, batch_rows, batch_bytes)
         return
@@ -83,34 +62,13 @@ def read_batches(
     while position.number < table.row_count:
         try:
             yield from _fast(source, table, columns, expected, position, batch_rows, batch_bytes)
-        except _StrangerError:
-            yield from _careful(source, table, columns, position, batch_rows, batch_bytes, limit=careful_rows)
+        except StrangerError:
+            for batch in _careful(source, table, columns, position, batch_rows, batch_bytes, limit=careful_rows):
+                yield batch
+                expected = learned_classes(expected, batch.frame)
             careful_rows *= 2
         else:
             return
-
-
-def _expected_classes(source: Source, table: SourceTable, columns: Sequence[str]) -> list[str]:
-    """The storage class of each column, from its first rows, else from what its declared type makes likely."""
-    sample = [values for _, values in source.stream(table, columns, limit=SAMPLE_ROWS)]
-    declared = {column.name: column.declared_type for column in table.columns}
-    classes = []
-    for place, column in enumerate(columns):
-        found = next((type(row[place]) for row in sample if row[place] is not None), None)
-        classes.append(_CLASS_OF.get(found, "text") if found else _likely_class(declared[column]))
-    return classes
-
-
-def _likely_class(declared_type: str) -> str:
-    upper = declared_type.upper()
-    if "INT" in upper or "BOOL" in upper:
-        return "integer"
-    if any(part in upper for part in ("REAL", "FLOA", "DOUB")):
-        return "real"
-    return "text"
-
-
-# -- the fast lane ------------------------------------------------------------------------------------------------
 
 
 def _fast(
@@ -122,92 +80,34 @@ def _fast(
     batch_rows: int,
     batch_bytes: int,
 ) -> Iterator[Batch]:
-    """Batches until the end; `_StrangerError` behind the last batch that kept to the expected classes."""
+    """Batches until the end; `StrangerError` behind the last batch that kept to the expected classes."""
     pending: list[pa.RecordBatch] = []
     stranger: Exception | None = None
-    chunks = _fast_chunks(source, table, columns, expected, position.rowid, batch_rows)
+    chunks = fast_chunks(source, table, columns, expected, after=position.rowid, most_rows=batch_rows)
     while True:
         try:
             chunk = next(chunks, None)
-        except (_StrangerError, OSError, source.fast.Error) as error:
+        except (StrangerError, OSError, source.fast.Error) as error:
             chunk, stranger = None, error
         if pending and (chunk is None or _overfull(pending, chunk, batch_rows, batch_bytes)):
-            yield _arrow_batch(pa.Table.from_batches(pending), columns, position)
+            yield _arrow_batch(pa.Table.from_batches(pending), columns, expected, position)
             pending = []
         if chunk is not None:
             pending.append(chunk)
         if stranger is not None:
-            raise _StrangerError from stranger
+            raise StrangerError from stranger
         if chunk is None:
             return
 
 
 def _overfull(pending: Sequence[pa.RecordBatch], chunk: pa.RecordBatch, batch_rows: int, batch_bytes: int) -> bool:
     parts = [*pending, chunk]
-    return sum(part.num_rows for part in parts) > batch_rows or sum(part.nbytes for part in parts) > batch_bytes
+    return bool(sum(part.num_rows for part in parts) > batch_rows or sum(part.nbytes for part in parts) > batch_bytes)
 
 
-def _fast_chunks(
-    source: Source,
-    table: SourceTable,
-    columns: Sequence[str],
-    expected: Sequence[str],
-    after: int | None,
-    batch_rows: int,
-) -> Iterator[pa.RecordBatch]:
-    chunk_rows = max(16, min(CHUNK_ROWS, batch_rows, CHUNK_BYTES // max(table.largest_row_bytes, 1)))
-    types = [pa.int64(), *(_EXPECTED[kind][0] for kind in expected)]
-    with source.fast.cursor() as cursor:
-        cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(chunk_rows)})
-        cursor.execute(_fast_query(table, columns, expected, after))
-        first = True
-        for chunk in cursor.fetch_record_batch():
-            if first and chunk.schema.types != types:
-                raise _StrangerError
-            chunk = chunk.slice(1) if first else chunk
-            first = False
-            _check(chunk)
-            yield from (chunk.slice(start, batch_rows) for start in range(0, chunk.num_rows, batch_rows))
-
-
-def _fast_query(table: SourceTable, columns: Sequence[str], expected: Sequence[str], after: int | None) -> str:
-    parts = [_EXPECTED[kind] for kind in expected]
-    sentinels = ", ".join(["0", *(sentinel for _, sentinel, _ in parts)])
-    values = ", ".join(
-        [
-            f"{table.rowid_name} AS c",
-            *(
-                f"{expression.format(column=quoted(column))} AS c{place}"
-                for place, (column, (_, _, expression)) in enumerate(zip(columns, parts, strict=True))
-            ),
-        ]
-    )
-    where = f" WHERE {table.rowid_name} > {after}" if after is not None else ""
-    return (
-        f"SELECT {sentinels} UNION ALL SELECT * FROM "
-        f"(SELECT {values} FROM main.{quoted(table.name)} NOT INDEXED{where} "
-        f"ORDER BY {table.rowid_name})"
-    )
-
-
-def _check(chunk: pa.RecordBatch) -> None:
-    """Invalid UTF-8, a stranger's marker among it, and rows out of order end the fast lane."""
-    try:
-        chunk.validate(full=True)
-    except pa.ArrowInvalid as error:
-        raise _StrangerError from error
-    rowids = chunk.column(0).to_numpy()
-    if chunk.num_rows > 1 and not bool((np.diff(rowids) > 0).all()):
-        raise _StrangerError
-
-
-def _arrow_batch(data: pa.Table, columns: Sequence[str], position: _Position) -> Batch:
+def _arrow_batch(data: pa.Table, columns: Sequence[str], expected: Sequence[str], position: _Position) -> Batch:
     rowids = data.column(0).to_numpy()
-    frame = pd.DataFrame(
-        {place: pd.arrays.ArrowExtensionArray(data.column(place + 1)) for place in range(len(columns))},
-        index=_row_numbers(position.number, data.num_rows),
-    )
-    frame.columns = pd.Index(columns)
+    frame = frame_of(data, columns, expected, _row_numbers(position.number, data.num_rows))
     position.advance(data.num_rows, int(rowids[-1]))
     return Batch(frame, rowids)
 

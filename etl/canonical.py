@@ -19,6 +19,12 @@ from etl.session import Session, concerns_one_row
 from etl.source import StorageValue
 from etl.wire import target_sql
 
+# Documents are equal though they print 1.0 and 1.00. PostgreSQL's own hash sees through that, but gives [] and {} the same;
+# the text without zeros and points, which is the same for equal ones too, tells these apart.
+_JSON_SQL = sql.SQL(
+    "jsonb_hash_extended({c}::jsonb, 0) || ' ' || jsonb_hash_extended({c}::jsonb, 1) || translate({c}::jsonb::text, '0.', '')"
+)
+_V = sql.Identifier("v")
 _MEANINGLESS = b"\xff"  # is no UTF-8, so it never meets anything
 
 
@@ -48,7 +54,7 @@ class Canonical:
 
     def _asked(self, type_sql: str, cells: Sequence[StorageValue]) -> list[bytes | None]:
         """Each distinct text once."""
-        texts = [None if cell is None or isinstance(cell, bytes) else meaning.text(cell) for cell in cells]
+        texts = [None if cell is None or isinstance(cell, bytes) else _text(cell, type_sql) for cell in cells]
         distinct = [text for text in dict.fromkeys(texts) if text is not None]
         spelled = dict(zip(distinct, spellings(self._session, type_sql, distinct), strict=True))
         return [
@@ -64,10 +70,11 @@ def spellings(session: Session, type_sql: str, texts: Sequence[str]) -> list[byt
     if len(texts) == 1 and "\0" in texts[0]:
         return [None]
     if not any("\0" in text for text in texts):
-        query = sql.SQL("SELECT v::{}::text FROM unnest({}::text[]) WITH ORDINALITY AS x(v, n) ORDER BY n")
+        query = sql.SQL("SELECT {} FROM unnest({}::text[]) WITH ORDINALITY AS x(v, n) ORDER BY n")
+        spelling = _JSON_SQL.format(c=_V) if type_sql == "jsonb" else sql.SQL("{}::{}::text").format(_V, sql.SQL(type_sql))
         try:
             with session.savepoint():
-                rows = session.rows(query.format(sql.SQL(type_sql), sql.Literal(list(texts))))
+                rows = session.rows(query.format(spelling, sql.Literal(list(texts))))
             return [str(row[0]).encode() for row in rows]
         except psycopg2.Error as error:
             if not concerns_one_row(error):
@@ -76,6 +83,11 @@ def spellings(session: Session, type_sql: str, texts: Sequence[str]) -> list[byt
                 return [None]
     middle = len(texts) // 2
     return spellings(session, type_sql, texts[:middle]) + spellings(session, type_sql, texts[middle:])
+
+
+def _text(value: StorageValue, type_sql: str) -> str:
+    """What PostgreSQL is given to read; a number in JSON keeps all of its digits."""
+    return repr(value) if isinstance(value, float) and type_sql == "jsonb" else meaning.text(value)
 
 
 def _spell(value: StorageValue, target: TargetType, zone: str) -> str:
@@ -107,6 +119,8 @@ def _bits(value: StorageValue, *, single: bool) -> str:
     if single:
         with np.errstate(over="ignore"):
             number = float(np.float32(number))
+    if not meaning.is_float(value, number, single=single):
+        raise MeaninglessError
     return struct.pack(">d", number).hex()
 
 
@@ -127,5 +141,5 @@ def canonical_sql(column: sql.Composable, target: TargetType) -> sql.Composable:
             "CASE WHEN {c}::text LIKE '%.%' THEN rtrim(rtrim({c}::text, '0'), '.') ELSE {c}::text END"
         ).format(c=column)
     if target.kind is Kind.JSON:
-        return sql.SQL("{}::jsonb::text").format(column)
+        return _JSON_SQL.format(c=column)
     return sql.SQL("{}::text").format(target_sql(column, target))

@@ -27,8 +27,7 @@ from etl.wire import Wire, ordinary_key_sql, source_is_native_sql, source_sql
 CHUNK_ROWS = 20_000
 CHUNK_BYTES = 8 * 2**20
 ROW = "rowid"
-_FETCH_BYTES = 4 * 2**20
-_FETCH_ROWS = 4_096
+_FETCH_BYTES = 32 * 2**20  # the most that is read before its size is looked at
 _ORDER = "temp.etl_order"
 _COPY = "temp.etl_copy"
 
@@ -56,11 +55,15 @@ class SourceRows:
         names = {wire.column.target: wire.name for wire in self.wires}
         return tuple(names[column.target] for column in self.plan.key)
 
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """All rows in their order: `ROW`, the wires, and the keys if these are `canonical`."""
+        with closing(self._canonically_ordered() if self.canonical else self._ordered()) as parts:
+            yield from gathered(parts)
+
     def read(self, handover: Handover[pa.RecordBatch]) -> None:
-        """Puts all rows, in order, into `handover`."""
-        batches = self._canonically_ordered() if self.canonical else self._ordered()
-        with closing(batches):
-            for batch in gathered(batches):
+        """Puts `batches` into `handover`."""
+        with closing(self.batches()) as batches:
+            for batch in batches:
                 handover.put(batch)
 
     def originals(self, rowids: Sequence[int]) -> dict[int, dict[str, StorageValue]]:
@@ -120,7 +123,7 @@ class SourceRows:
         """ADBC takes a column's type from its first row, which is therefore one of ours."""
         samples = {pa.int64(): "0", pa.float64(): "0.0", pa.binary(): "''"}
         first = ", ".join(samples[kind] for _, kind, _ in selected)
-        rows = max(1, min(_FETCH_ROWS, _FETCH_BYTES // max(self.plan.source.largest_row_bytes, 1)))
+        rows = _fetch_rows(self.plan)
         with self.source.fast.cursor() as cursor:
             try:
                 cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(rows)})
@@ -133,7 +136,7 @@ class SourceRows:
                 ) from error
 
     def _slowly(self, query: str, selected: Sequence[tuple[str, pa.DataType, str]]) -> Iterator[pa.RecordBatch]:
-        rows = max(1, min(_FETCH_ROWS, _FETCH_BYTES // max(self.plan.source.largest_row_bytes, 1)))
+        rows = _fetch_rows(self.plan)
         cursor = self._execute(query)
         while page := cursor.fetchmany(rows):
             arrays = [
@@ -182,9 +185,13 @@ def row_digest(cells: Iterable[bytes | None]) -> bytes:
 def _pages(rows: SourceRows, columns: Sequence[ColumnPlan]) -> Iterator[list[tuple[StorageValue, ...]]]:
     names = ", ".join(f"t.{quoted(column.source)}" for column in columns)
     cursor = execute(rows.source, f"SELECT {rows.rowid}, {names} FROM {rows.table} t")
-    size = max(1, min(_FETCH_ROWS, _FETCH_BYTES // max(rows.plan.source.largest_row_bytes, 1)))
+    size = _fetch_rows(rows.plan)
     while page := list(islice(cursor, size)):
         yield page
+
+
+def _fetch_rows(plan: TablePlan) -> int:
+    return max(1, min(CHUNK_ROWS, _FETCH_BYTES // max(plan.source.largest_row_bytes, 1)))
 
 
 def _is_ordinary(rows: SourceRows) -> bool:
@@ -221,12 +228,13 @@ def executemany(source: Source, statement: str, rows: Iterable[Sequence[object]]
 def gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Small batches put together to ones that are worth comparing: 20,000 rows or 8 MB."""
     pending: list[pa.RecordBatch] = []
+    rows = size = 0
     for batch in batches:
         pending.append(batch)
-        rows, size = sum(part.num_rows for part in pending), sum(part.nbytes for part in pending)
+        rows, size = rows + batch.num_rows, size + batch.nbytes
         if rows >= CHUNK_ROWS or size >= CHUNK_BYTES:
             yield joined(pending)
-            pending = []
+            pending, rows, size = [], 0, 0
     if pending:
         yield joined(pending)
 

@@ -44,7 +44,7 @@ def judge_value(value: StorageValue, wire: Wire, target: TargetType, zone: str) 
     try:
         return _judge(value, wire, target, zone)
     except MeaninglessError:
-        return Verdict(kind_of_text(value, _text(wire))) if _is_text_pair(value, target) else _OTHER
+        return _OTHER
     except TooDeepError:
         return Question("jsonb", str(value), _text(wire))
 
@@ -78,7 +78,7 @@ def _judge(value: StorageValue, wire: Wire, target: TargetType, zone: str) -> Ve
 def _judge_float(value: StorageValue, found: float, target: TargetType) -> Verdict:
     single = target.kind is Kind.REAL
     if not meaning.is_float(value, found, single=single):
-        return _number_verdict(value, Decimal(found) if not single else Decimal(str(np.float32(found))))
+        return _number_verdict(value, Decimal(str(np.float32(found)) if single else repr(found)))
     return EQUAL
 
 
@@ -90,10 +90,6 @@ def _number_verdict(value: StorageValue, found: Decimal) -> Verdict:
     """A real stands for its shortest decimal here, which is what people see of it."""
     number = Decimal(repr(value)) if isinstance(value, float) else meaning.number(value)
     return Verdict(kind_of_number(number, found))
-
-
-def _is_text_pair(value: StorageValue, target: TargetType) -> bool:
-    return isinstance(value, str) and target.kind is Kind.TEXT
 
 
 def _text(wire: Wire) -> str:

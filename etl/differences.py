@@ -10,7 +10,7 @@ from typing import Self
 from etl.difference_kinds import DifferenceKind
 from etl.masking import HIDDEN, is_secret
 from etl.rejects import PrivateFolder, RowFile
-from etl.report import Difference, DifferenceTotal, Narrowed
+from etl.report import Difference, DifferenceTotal
 
 SAMPLE_ROWS = 100  # of each table
 SAMPLE_OF_KIND = 20  # of each column and kind, so that the many of one do not hide the others
@@ -75,12 +75,8 @@ class TableFindings:
                 and rows == self.compared[group.column or ""],
                 present_before=group.present_before,
             )
-
-    def narrowed_numbers(self) -> Iterator[Narrowed]:
-        """Numbers by column that the target's type holds with fewer digits, which is no difference."""
         for column, rows in self.narrowed.most_common():
-            if rows:
-                yield Narrowed(self.table, column, rows)
+            yield DifferenceTotal(self.table, column, DifferenceKind.NARROWED, rows)
 
     def _group(self, difference: Difference) -> _Group:
         group = _Group(

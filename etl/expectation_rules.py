@@ -172,7 +172,16 @@ def readable_arguments(
         )
     column = types[0] if types else None
     others = {name: value for name, value in kwargs.items() if name in readers}
-    return {**kwargs, **{name: _read(readers, name, value, column, columns) for name, value in others.items()}}
+    readable = {name: _read(readers, name, value, column, columns) for name, value in others.items()}
+    _check_bounds(readable.get("min_value"), readable.get("max_value"))
+    return {**kwargs, **readable}
+
+
+def _check_bounds(low: Value, high: Value) -> None:
+    """Great Expectations notices bounds the wrong way round too, but only at the table's first row."""
+    numbers = isinstance(low, int | float) and isinstance(high, int | float) and low > high
+    if numbers or (isinstance(low, datetime) and isinstance(high, datetime) and low > high):
+        raise ValueError(f"min_value {low} is above max_value {high}")
 
 
 def _rule(type_name: str) -> Rule:

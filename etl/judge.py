@@ -95,15 +95,17 @@ class Judge:
         ready = self._ready[table]
         frame = _judgeable(batch, suite)
         askable = askable_expectations(suite, batch.column_names)
+        judged = {place: _judged_rows(batch, suite.expectations[place]) for place in askable}
         if not batch.num_rows:
             return [Verdict(place, np.empty(0, np.int64), 0) for place in askable]
         # Where all is well nothing but a count is needed; the row numbers of failures are asked for in a second round.
         sure = [place for place in askable if suite.expectations[place].mostly == 1]
         passed = self._ask(table, frame, {place: ready[place] for place in sure}, "BOOLEAN_ONLY")
-        verdicts = [Verdict(place, np.empty(0, np.int64), 0) for place, result in passed.items() if result.success]
-        doubtful = sorted(set(askable) - {verdict.expectation for verdict in verdicts})
+        met = [place for place, result in passed.items() if result.success]
+        verdicts = [Verdict(place, np.empty(0, np.int64), judged[place]) for place in met]
+        doubtful = sorted(set(askable) - set(met))
         failed = self._ask(table, frame, {place: ready[place] for place in doubtful}, "COMPLETE")
-        verdicts += [_verdict(place, result) for place, result in failed.items()]
+        verdicts += [Verdict(place, _failing(result), judged[place]) for place, result in failed.items()]
         return sorted(verdicts, key=lambda verdict: verdict.expectation)
 
     def judge_row_count(self, table: str, rows: int) -> dict[int, bool]:
@@ -180,10 +182,19 @@ def _resolved(expectation: Expectation, latest: datetime) -> dict[str, Value]:
     return {name: latest if value == parameter else value for name, value in expectation.kwargs.items()}
 
 
-def _verdict(place: int, result: "ExpectationValidationResult") -> Verdict:
-    counts = result.result
-    judged = counts["element_count"] - (counts.get("missing_count") or 0)
-    return Verdict(place, np.array(counts["unexpected_index_list"], np.int64), judged)
+def _judged_rows(batch: pa.Table, expectation: Expectation) -> int:
+    """How many rows it applies to; Great Expectations leaves that open where all is well."""
+    missing = [pc.is_null(batch.column(name)) for name in expectation.columns]
+    skip = expectation.kwargs.get("ignore_row_if", "both_values_are_missing")
+    if expectation.type in NULLNESS or skip == "neither":
+        return int(batch.num_rows)
+    together = pc.or_ if skip == "either_value_is_missing" else pc.and_
+    left_out = missing[0] if len(missing) == 1 else together(*missing)
+    return int(batch.num_rows - (pc.sum(left_out).as_py() or 0))
+
+
+def _failing(result: "ExpectationValidationResult") -> npt.NDArray[np.int64]:
+    return np.array(result.result["unexpected_index_list"], np.int64)
 
 
 def _refuse_exception(expectation: Expectation, result: "ExpectationValidationResult") -> None:

@@ -5,8 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from etl.catalog import ForeignKey
+from etl.compare import TableComparison
 from etl.load import Loaded
 from etl.plan import Drift, Plan, TablePlan
+from etl.reconciliation import Findings
 from etl.rejects import Reason, TableRejects
 from etl.report import DriftReport, ExpectationReport, RejectGroup, SequenceReport, Status, TableReport
 from etl.source import Source, StorageValue
@@ -25,6 +27,7 @@ class Ledger:
     reasons: Counter[Reason] = field(default_factory=Counter)
     expectations: list[ExpectationReport] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
+    findings: Findings = field(default_factory=Findings)
 
     def note_drift(self, drift: tuple[Drift, ...]) -> None:
         """Keeps the differences of the two schemas."""
@@ -78,6 +81,15 @@ class Ledger:
         """The run failed and its transaction is undone: nothing was loaded, whatever the books say so far."""
         self.tables.clear()
         self.sequences.clear()
+
+    def report_of(self, table: str) -> TableReport:
+        """The books of a table that was moved."""
+        return next(report for report in self.tables if report.name == table and report.status is Status.MIGRATED)
+
+    def note_comparison(self, report: TableReport, comparison: TableComparison) -> None:
+        """Puts the table's completed report in the place of the former one, and keeps what was found."""
+        self.tables[self.tables.index(self.report_of(report.name))] = report
+        self.findings.note(comparison)
 
     def reject_groups(self) -> tuple[RejectGroup, ...]:
         """Rejected rows by table, stage, column and fault, the most frequent first."""

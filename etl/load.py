@@ -88,10 +88,11 @@ def can_be_fast(session: Session, table: TargetTable) -> bool:
 def load_fast(session: Session, plan: TablePlan, batches: Generator[Accepted]) -> Loaded:
     """Copies all batches into the empty table; raises `NotFastError` with nothing done if the server refuses a row."""
     loaded = 0
+    types = {column.target: column.type for column in plan.columns}
     try:
         with session.savepoint(), without_constraints(session, plan.target), contextlib.closing(batches):
             for batch in batches:
-                loaded += copy_frame(session, identifier(plan.target), batch.frame)
+                loaded += copy_frame(session, identifier(plan.target), batch.frame, types)
     except psycopg2.Error as error:
         raise NotFastError from error
     return Loaded(plan.name, loaded, Present(), lambda: iter(()))

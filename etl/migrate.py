@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from etl import schema
 from etl.batches import BATCH_ROWS
 from etl.catalog import TargetTable
+from etl.compare_target import prepare_session
 from etl.endpoints import Target, open_target
 from etl.errors import DriftError, EtlError, LockedError, TargetError
 from etl.ledger import Ledger
@@ -31,6 +32,7 @@ from etl.pipeline import Pipeline
 from etl.plan import ExtraColumns, Plan, TablePlan, added_type, make_plan
 from etl.rebuild import identifier
 from etl.rejects import TableRejects
+from etl.reconciliation import compare_loaded
 from etl.report import Outcome, Report, SourceReport, TargetReport, write_report
 from etl.report_folder import prepare_folder
 from etl.sequences import reset_sequences
@@ -68,6 +70,7 @@ class Settings:
     keep_constraints: bool = False
     validate: bool = True
     expectations: Path | None = None
+    reconcile: bool = True
     report_folder: Path | None = None
 
 
@@ -104,7 +107,10 @@ def run_migration(settings: Settings, observer: Observer | None = None) -> Repor
                 drift=tuple(ledger.drift),
                 expectations=tuple(ledger.expectations),
                 timings=ledger.timings,
+                differences=tuple(ledger.findings.differences),
+                difference_kinds=tuple(ledger.findings.kinds),
                 validated=settings.validate,
+                reconciled=settings.reconcile and not settings.dry_run,
                 folder=folder,
                 error=error,
             )
@@ -166,6 +172,9 @@ class _Run:
                 for table_plan in plan.tables:
                     self.ledger.sequences += reset_sequences(self.session, table_plan)
                 self.observer.sequences_reset(self.ledger.sequences)
+        if self.settings.reconcile and not self.settings.dry_run:
+            with self._timed("reconcile"):
+                self._reconcile(plan)
 
     # -- before the rows ----------------------------------------------------------------------------------------
 
@@ -264,6 +273,19 @@ class _Run:
                 return [load_fast(self.session, group[0], batches(group[0], optimistic=True))]
         return load_staged(self.session, group, batches)
 
+    # -- after the rows -----------------------------------------------------------------------------------------
+
+    def _reconcile(self, plan: Plan) -> None:
+        """Compares every value that arrived with the source, before anything is committed."""
+        prepare_session(self.session)
+        for table in plan.tables:
+            report = self.ledger.report_of(table.name)
+            compared = compare_loaded(
+                self.source, self.session, table, self.folder, report=report, zone=self.settings.assume_timezone
+            )
+            self.ledger.note_comparison(*compared)
+            self.observer.table_compared(self.ledger.report_of(table.name))
+
     def _count(self, table: TargetTable) -> int:
         return int(self.session.value(sql.SQL("SELECT count(*) FROM {}").format(identifier(table))))
 
@@ -275,7 +297,12 @@ class _Run:
 
 
 def plan_between(
-    source: Source, session: Session, *, only: Sequence[str] = (), extra_columns: ExtraColumns = ExtraColumns.STOP
+    source: Source,
+    session: Session,
+    *,
+    only: Sequence[str] = (),
+    extra_columns: ExtraColumns = ExtraColumns.STOP,
+    comparing: bool = False,
 ) -> Plan:
     """The plan from both catalogues as they stand; the 20 known tables in their usual order where keys leave a choice.
 
@@ -287,7 +314,9 @@ def plan_between(
     usual = {name: place for place, name in enumerate(schema.TABLE_NAMES)}
     tables = dict(sorted(source.tables.items(), key=lambda item: (usual.get(item[0], len(usual)), item[0])))
     target = read_catalog(session, schema_name)
-    plan = make_plan(tables, target, source.count_values, only=only, extra_columns=extra_columns)
+    plan = make_plan(
+        tables, target, source.count_values, only=only, extra_columns=extra_columns, comparing=comparing
+    )
     if not plan.tables:
         raise DriftError(_nothing_in_common(len(tables), len(target)))
     return plan
@@ -312,8 +341,11 @@ def _one_transaction(connection: Connection, *, keep: bool) -> Iterator[None]:
     transaction = connection.begin()
     try:
         yield
-    except Exception:
+    except Exception as error:
         _roll_back(connection)
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if isinstance(cause, psycopg2.errors.InsufficientPrivilege):
+            raise TargetError(f"The role that is connected lacks a right: {first_line(cause)}.") from error
         raise
     except BaseException:
         # An interrupted COPY can leave libpq waiting for an answer that never comes; the server rolls back by itself

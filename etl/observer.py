@@ -33,3 +33,6 @@ class Observer:
 
     def sequences_reset(self, sequences: Sequence[SequenceReport]) -> None:
         """All sequences stand behind the largest ids."""
+
+    def table_compared(self, table: TableReport) -> None:
+        """After the load: every value of the table was compared with the source."""

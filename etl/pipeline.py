@@ -132,9 +132,7 @@ class Pipeline:
         if batch.rowids is not None:
             yield from self.source.rows(plan.source, numbers.tolist(), rowids)
             return
-        for number in numbers:
-            row = batch.frame.loc[number]
-            yield number, {name: None if value is pd.NA else value for name, value in row.items()}
+        yield from zip(numbers, _records(batch.frame.loc[numbers]), strict=True)
 
     def _leave_behind(self, batch: Batch, plan: TablePlan, rejects: TableRejects, accepted: pd.Index) -> None:
         """Keeps the values of dropped columns; a rejected row's file entry has them already."""
@@ -142,14 +140,10 @@ class Pipeline:
             return
         dropped = batch.frame.loc[accepted, list(plan.dropped)]
         dropped = dropped[dropped.notna().any(axis=1)]
-        keys = batch.frame.loc[dropped.index, [column.source for column in plan.key]]
-        for number, rowid in zip(dropped.index, _rowids(batch, dropped.index), strict=True):
-            rejects.leave_behind(
-                row_number=int(number),
-                rowid=rowid,
-                key=_values(keys.loc[number]),
-                values=_values(dropped.loc[number]),
-            )
+        keys = _records(batch.frame.loc[dropped.index, [column.source for column in plan.key]])
+        rowids = _rowids(batch, dropped.index)
+        for number, rowid, key, values in zip(dropped.index, rowids, keys, _records(dropped), strict=True):
+            rejects.leave_behind(row_number=int(number), rowid=rowid, key=key, values=values)
 
 
 def _accepted(batch: Batch, frame: pd.DataFrame) -> Accepted:
@@ -190,8 +184,13 @@ def _rowids(batch: Batch, numbers: pd.Index) -> list[int | None]:
     return [int(rowid) for rowid in np.asarray(batch.rowids)[positions]]
 
 
-def _values(row: pd.Series) -> dict[str, StorageValue]:
-    return {str(name): None if value is pd.NA else value for name, value in row.items()}
+def _records(frame: pd.DataFrame) -> list[dict[str, StorageValue]]:
+    """The rows of a raw frame as dictionaries, column by column: a row as a Series would make its integers floats."""
+    columns = {str(name): frame[name].tolist() for name in frame.columns}
+    return [
+        {name: None if values[place] is pd.NA else values[place] for name, values in columns.items()}
+        for place in range(len(frame))
+    ]
 
 
 def _ahead(items: Iterable[T], depth: int = 1) -> Generator[T]:

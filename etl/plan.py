@@ -102,8 +102,9 @@ def make_plan(
     *,
     only: Sequence[str] = (),
     extra_columns: ExtraColumns = ExtraColumns.STOP,
+    comparing: bool = False,
 ) -> Plan:
-    """The plan for the tables of both catalogues, or those named in `only`.
+    """The plan for the tables of both catalogues, or those named in `only`; `comparing` if nothing is to be loaded by it.
 
     Raises `UsageError` for a name in `only` that neither side has, `DriftError` where the schemas cannot be brought
     together without a decision.
@@ -116,7 +117,7 @@ def make_plan(
     for source_name, target_name in pairs.items():
         plan = _plan_table(source[source_name], target[target_name], count_values, extra_columns, drift, problems)
         plans.append(plan)
-    if problems:
+    if problems and not comparing:
         raise DriftError(_explain(problems))
     left = tuple(table for name, table in source.items() if name not in pairs)
     drift += [Drift(table.name, None, "table_missing_in_target", table.row_count, "not migrated") for table in left]

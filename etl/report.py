@@ -8,10 +8,14 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import orjson
 
 from etl.rejects import PrivateFolder
+
+if TYPE_CHECKING:
+    from etl.report_frames import ReportFrames
 
 TOOL = "sqlite-to-postgres-etl"
 REPORT_FILE = "report.json"
@@ -163,7 +167,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class DifferenceTotal:
-    """Rows of a column that differ in the same way. `whole_column`: every value of the column is shifted by this."""
+    """Rows of a column that differ in the same way. `whole_column`: every value of the column is shifted by this.
+
+    The kind `narrowed_by_type` (the target's type holds fewer digits) is counted here, but is no difference.
+    """
 
     table: str
     column: str | None
@@ -172,15 +179,6 @@ class DifferenceTotal:
     shift_seconds: float | None = None
     whole_column: bool = False
     present_before: bool = False
-
-
-@dataclass(frozen=True)
-class Narrowed:
-    """Numbers of a column that the target's own type holds with fewer digits: no difference, but good to know."""
-
-    table: str
-    column: str
-    rows: int
 
 
 @dataclass(frozen=True)
@@ -216,9 +214,8 @@ class Report:
     rejects: tuple[RejectGroup, ...] = ()
     drift: tuple[DriftReport, ...] = ()
     expectations: tuple[ExpectationReport, ...] = ()
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[Mapping[str, object], ...] = ()
     difference_kinds: tuple[DifferenceTotal, ...] = ()
-    narrowed: tuple[Narrowed, ...] = ()
     timings: dict[str, float] = field(default_factory=dict)
     validated: bool = True
     reconciled: bool = True
@@ -268,15 +265,21 @@ class Report:
             "rejects": [asdict(group) for group in self.rejects],
             "drift": [asdict(drift) for drift in self.drift],
             "expectations": [asdict(expectation) for expectation in self.expectations],
-            "differences": [difference.to_dict() for difference in self.differences],
+            "differences": list(self.differences),
             "difference_kinds": [asdict(total) for total in self.difference_kinds],
-            "narrowed": [asdict(narrowed) for narrowed in self.narrowed],
             "timings": {stage: round(seconds, 3) for stage, seconds in self.timings.items()},
         }
 
     def to_json(self) -> bytes:
         """`to_dict` as indented JSON, UTF-8."""
         return orjson.dumps(self.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+    @property
+    def frames(self) -> "ReportFrames":
+        """The lists above as DataFrames; made anew on each call."""
+        from etl.report_frames import frames_of  # here, since `etl.run --help` need not wait for pandas
+
+        return frames_of(self)
 
     def _repr_html_(self) -> str:
         from etl.report_html import render_display  # here, since it is made of this module

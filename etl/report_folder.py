@@ -36,7 +36,8 @@ def _set_previous_aside(folder: Path) -> None:
     if not left:
         return
     aside = folder / PREVIOUS / _previous_name(folder)
-    aside.mkdir(mode=0o700, parents=True, exist_ok=True)
+    aside.parent.mkdir(mode=0o700, exist_ok=True)  # by itself: `parents=True` would give it the default mode
+    aside.mkdir(mode=0o700)
     for item in left:
         shutil.move(item, aside / item.name)
 

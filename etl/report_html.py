@@ -19,7 +19,7 @@ from etl.report import Report, TableReport
 from etl.report_view import view_of
 
 BAR_WIDTH = 100.0
-_FILTERS = ("name", "number", "counted", "duration", "shift", "size", "moment")
+_FILTERS = ("name", "number", "counted", "duration", "size", "moment")
 _LEAST_WIDTH = 1.5  # a single rejected row among millions has to be seen
 _FATES = (
     ("loaded", "loaded_rows"),

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from etl.report import ExpectationReport, Report, TableReport
-from etl.report_text import counted, duration, moment, name, readable, shift
+from etl.report_text import counted, duration, moment, name, readable
 from etl.report_verdict import Tone
 from etl.report_view import (
     Bounded,
@@ -97,7 +97,7 @@ def _table(table: TableReport, view: ReportView) -> list[Cell]:
     shown = escaped(name(table.name))
     return [
         shown if table.settled else Ready(f"❌ {shown}"),
-        *(getattr(table, column.field) for column in view.columns),
+        *(column.rows(table) for column in view.columns),
     ]
 
 
@@ -120,10 +120,10 @@ def _rejects(view: ReportView) -> Iterator[str]:
 
 def _differences(view: ReportView) -> Iterator[str]:
     kinds: list[list[Cell]] = [
-        [kind.rows, _place(kind), _kind(kind), name(kind.file)] for kind in view.difference_kinds.items
+        [kind.rows, _place(kind), _kind(kind), name(kind.file)] for kind in view.difference_groups.items
     ]
     headings = ["Rows", "Where", "Kind", "File"]
-    yield from _section("Differences", headings, kinds, view.difference_kinds, numbers=[0])
+    yield from _section("Differences", headings, kinds, view.difference_groups, numbers=[0])
     examples: list[list[Cell]] = [
         [_place(item), item.key, str(item.source), str(item.target)] for item in view.examples.items
     ]
@@ -131,9 +131,9 @@ def _differences(view: ReportView) -> Iterator[str]:
     yield from _section("Examples of differences", headings, examples, view.examples)
 
 
-def _kind(kind: DifferenceGroup) -> str:
-    moved = "" if kind.shift_seconds is None else f": {shift(kind.shift_seconds)} in every row"
-    return kind.kind + moved + (" (at least)" if kind.at_least else "")
+def _kind(group: DifferenceGroup) -> str:
+    before = " (in a row that was there before)" if group.present_before else ""
+    return group.kind + (f": {group.shift}" if group.shift else "") + before
 
 
 def _expectations(view: ReportView) -> Iterator[str]:

@@ -41,9 +41,11 @@ def written(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-def key_text(key: object) -> str:
-    """A row's key: `id = 7`; columns named like secrets are hidden."""
-    return visible(shortened(written(key) if isinstance(key, Mapping) else "no key" if key is None else str(key)))
+def key_text(key: object, *, rowid: object = None) -> str:
+    """A row's key: `id = 7`; columns named like secrets are hidden. Without a key, the row's id in SQLite if known."""
+    if isinstance(key, Mapping) and key:
+        return visible(shortened(written(key)))
+    return "no key" if rowid is None else f"rowid {rowid}"
 
 
 def excerpts(source: object, target: object, *, column: str | None, row_lacking: bool) -> tuple[Excerpt, Excerpt]:
@@ -51,7 +53,9 @@ def excerpts(source: object, target: object, *, column: str | None, row_lacking:
 
     `row_lacking`: a side that is None is not NULL there, but has no such row.
     """
-    left, right = (_side(value, row_lacking) for value in (source, target))
+    # The target's values come as text, whatever their type: quotes would tell them from numbers where nothing differs.
+    bare = isinstance(source, int | float) and isinstance(target, str)
+    left, right = _side(source, row_lacking), str(target) if bare else _side(target, row_lacking)
     if column is not None and is_secret(column):
         return _masked(source, left), _masked(target, right)
     if row_lacking:

@@ -1,6 +1,6 @@
 """A run's outcome in words: one sentence for whoever signs, and what was found, done and not done below it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -43,7 +43,10 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Sums:
-    """The totals of a report. Counts of what a run did not do are 0; `compared` and `loading` tell."""
+    """The totals of a report. Counts of what a run did not do are 0; `compared` and `loading` tell.
+
+    `values_lost` and `values_left` are values of columns that the target lacks; the latter stayed behind on purpose.
+    """
 
     tables: int
     source: int
@@ -57,6 +60,9 @@ class Sums:
     different: int
     missing: int
     extra: int
+    extra_before: int
+    values_lost: int
+    values_left: int
     loading: bool
     compared: bool
     partly_compared: bool
@@ -81,7 +87,7 @@ def sums_of(report: Report) -> Sums:
     """Adds the tables up."""
     migrated = [table for table in report.tables if table.status is Status.MIGRATED]
     compared = [table.matched_rows is not None for table in migrated]
-    reconciled = report.to_dict().get("reconciled", True) is not False
+    columns = [drift for drift in report.drift if drift.column is not None]
     return Sums(
         tables=len(migrated),
         source=report.total("source_rows"),
@@ -94,10 +100,13 @@ def sums_of(report: Report) -> Sums:
         matched=report.total("matched_rows"),
         different=report.total("different_rows"),
         missing=report.total("missing_rows"),
-        extra=report.total("extra_rows"),
+        extra=report.total("extra_rows") - report.total("extra_present_rows"),
+        extra_before=report.total("extra_present_rows"),
+        values_lost=sum(drift.values or 0 for drift in columns if not drift.settled),
+        values_left=sum(drift.values or 0 for drift in columns if drift.settled and "left behind" in drift.action),
         loading=any(table.loaded_rows is not None for table in migrated),
-        compared=reconciled and bool(compared) and all(compared),
-        partly_compared=reconciled and any(compared) and not all(compared),
+        compared=report.reconciled and bool(compared) and all(compared),
+        partly_compared=report.reconciled and any(compared) and not all(compared),
     )
 
 
@@ -126,8 +135,9 @@ def _headline(report: Report, sums: Sums) -> tuple[Tone, str, str]:
     verb = "arrived" if sums.loading else "match the source" if sums.compared else "are in the target"
     title = _capitalised(_rows_in_words(report, sums, verb, ""))
     if sums.compared:
-        every = ", and every value was compared." if sums.loading else ", value by value."
-        return Tone.GOOD, "Reconciled", title.removesuffix(".") + every if sums.source else title
+        every = ", and every value was compared" if sums.loading else ", value by value"
+        but = f", but for {counted(sums.values_left, 'value')} left behind." if sums.values_left else "."
+        return Tone.GOOD, "Reconciled", title.removesuffix(".") + every + but if sums.source else title
     return Tone.CAUTION, "Rows counted, values not compared", title.removesuffix(".") + "; values were not compared."
 
 
@@ -144,6 +154,10 @@ def _rows_in_words(report: Report, sums: Sums, verb: str, negated: str) -> str:
     if sums.altered:
         which = f"{sums.altered:,}" if parts else f"{sums.altered:,} of {counted(sums.all_rows, 'row')}"
         parts.append(f"{which} {'differs' if sums.altered == 1 else 'differ'} from the source")
+    if sums.values_lost and not parts:
+        parts.append(f"{counted(sums.values_lost, 'value')} {negated} arrive, in columns that the target lacks")
+    if sums.extra and not parts:
+        parts.append(f"the target has {counted(sums.extra, 'row')} that the source has not")
     return (", and ".join(parts) or "the target's row counts do not add up") + "."
 
 
@@ -158,9 +172,9 @@ def _notes(report: Report, sums: Sums) -> Iterator[Note]:
         return
     yield from _about_rows(sums, forecast=report.outcome is Outcome.DRY_RUN)
     yield from _about_comparison(report, sums)
-    yield from _about_narrowing(report.to_dict())
+    yield from _about_narrowing(report)
     yield from _about_validation(report)
-    yield from _about_drift(report)
+    yield from _about_drift(sums)
     if report.outcome is Outcome.DRY_RUN:
         yield Note(Tone.NOTE, "Nothing was written: all numbers are a forecast.")
 
@@ -176,7 +190,8 @@ def _about_rows(sums: Sums, *, forecast: bool) -> Iterator[Note]:
         (Tone.BAD, sums.different, "has", "have", "other values in the target than in the source"),
         (Tone.BAD, sums.present_different, "was", "were", f"{same} key but other content, and stayed as before"),
         (Tone.NOTE, sums.present - sums.present_different, "was", "were", f"{same} content"),
-        (Tone.NOTE, sums.extra, "is", "are", "only in the target"),
+        (Tone.BAD, sums.extra, "is", "are", "only in the target"),
+        (Tone.NOTE, sums.extra_before, "was", "were", "in the target before and not in the source"),
     )
     for tone, rows, one, many, what in found:
         if rows:
@@ -195,11 +210,8 @@ def _about_comparison(report: Report, sums: Sums) -> Iterator[Note]:
         yield Note(Tone.CAUTION, "Values were not compared with the source: this report vouches for row counts alone.")
 
 
-def _about_narrowing(document: Mapping[str, object]) -> Iterator[Note]:
-    kinds = document.get("difference_kinds") or []
-    narrowed = sum(
-        item["rows"] for item in kinds if isinstance(kinds, list) and item["kind"] == DifferenceKind.NARROWED
-    )
+def _about_narrowing(report: Report) -> Iterator[Note]:
+    narrowed = sum(total.rows for total in report.difference_kinds if total.kind == DifferenceKind.NARROWED)
     if narrowed:
         yield Note(Tone.NOTE, f"{counted(narrowed, 'number')} kept as many digits as the target's type has.")
 
@@ -214,10 +226,9 @@ def _about_validation(report: Report) -> Iterator[Note]:
         yield Note(Tone.GOOD, f"All {counted(len(report.expectations), 'expectation')} held.")
 
 
-def _about_drift(report: Report) -> Iterator[Note]:
-    behind = [item for item in report.drift if item.column is not None and "left behind" in item.action]
-    if behind:
-        values = sum(item.values or 0 for item in behind)
-        columns = counted(len(behind), "column")
-        text = f"{counted(values, 'value')} of {columns} that the target lacks stayed behind, kept in dropped/."
-        yield Note(Tone.CAUTION, text)
+def _about_drift(sums: Sums) -> Iterator[Note]:
+    if sums.values_lost:
+        yield Note(Tone.BAD, f"{counted(sums.values_lost, 'value')} did not arrive: the target lacks their columns.")
+    if sums.values_left:
+        left = counted(sums.values_left, "value")
+        yield Note(Tone.CAUTION, f"{left} stayed behind on purpose: the target lacks their columns.")

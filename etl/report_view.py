@@ -4,17 +4,25 @@ HTML and Markdown are made of this, so that both say the same.
 """
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import orjson
-
+from etl import __version__
 from etl.difference_kinds import DifferenceKind
 from etl.masking import HIDDEN, is_secret
 from etl.rejects import file_name
-from etl.report import DriftReport, ExpectationReport, RejectGroup, Report, Status, TableReport
+from etl.report import (
+    TOOL,
+    DifferenceTotal,
+    DriftReport,
+    ExpectationReport,
+    RejectGroup,
+    Report,
+    Status,
+    TableReport,
+)
+from etl.report_text import shift
 from etl.report_values import Excerpt, excerpts, key_text
 from etl.report_verdict import Sums, Verdict, sums_of, verdict_of
 
@@ -46,30 +54,27 @@ class Rejects:
 
 @dataclass(frozen=True)
 class DifferenceGroup:
-    """Rows of a table whose values differ in one way. `at_least`: counted in the sample only.
-
-    `finding` is False where the target's own type narrowed the values: counted, but no difference.
-    """
+    """Rows of a table that differ in one way, and the file that holds them. `shift` is "" but for shifted times."""
 
     table: str
     column: str | None
     kind: str
     rows: int
-    at_least: bool
-    finding: bool
-    shift_seconds: float | None
+    shift: str
+    present_before: bool
     file: str
 
 
 @dataclass(frozen=True)
 class Example:
-    """One difference."""
+    """One difference. `storage` is the storage class of the source's value."""
 
     table: str
     key: str
     column: str | None
     kind: str
     source: Excerpt
+    storage: str
     target: Excerpt
 
 
@@ -91,6 +96,7 @@ class Drift:
     what: str
     values: int | None
     action: str
+    settled: bool
 
 
 @dataclass(frozen=True)
@@ -106,12 +112,29 @@ class Bounded(Generic[Item_co]):
 
 @dataclass(frozen=True)
 class Column:
-    """A count that stands in the table of tables. `finding`: anything but 0 needs somebody's attention."""
+    """A count that stands in the table of tables.
+
+    `finding`: anything but 0 needs somebody's attention, except for the rows in the count named by `excused`.
+    """
 
     field: str
     heading: str
     finding: bool = False
     only_if_any: bool = False
+    excused: str | None = None
+
+    def rows(self, table: TableReport) -> int | None:
+        """The count of a table; None where it was not made."""
+        return getattr(table, self.field)  # type: ignore[no-any-return]
+
+    def is_finding(self, table: TableReport) -> bool:
+        """Whether the table's count needs attention."""
+        excused = 0 if self.excused is None else getattr(table, self.excused) or 0
+        return self.finding and (self.rows(table) or 0) != excused
+
+    def is_finding_in(self, tables: Sequence[TableReport]) -> bool:
+        """Whether the count of any of the tables needs attention."""
+        return any(map(self.is_finding, tables))
 
 
 _COLUMNS = (
@@ -126,7 +149,7 @@ _COLUMNS = (
     Column("matched_rows", "Matched"),
     Column("different_rows", "Different", finding=True),
     Column("missing_rows", "Missing", finding=True),
-    Column("extra_rows", "Extra"),
+    Column("extra_rows", "Extra", finding=True, excused="extra_present_rows"),
 )
 
 
@@ -144,8 +167,9 @@ class ReportView:
     not_migrated: tuple[TableReport, ...]
     missing_in_source: tuple[str, ...]
     rejects: Bounded[Rejects]
-    difference_kinds: Bounded[DifferenceGroup]
+    difference_groups: Bounded[DifferenceGroup]
     examples: Bounded[Example]
+    narrowed: Bounded[DifferenceTotal]
     expectations_held: int
     expectations_failed: Bounded[ExpectationReport]
     drift: Bounded[Drift]
@@ -154,15 +178,15 @@ class ReportView:
 
 def view_of(report: Report) -> ReportView:
     """Prepares a report for its readers."""
-    document: dict[str, object] = orjson.loads(report.to_json())
-    tool = _entry(document["tool"])
-    differences = _entries(document, "differences")
     failed = [item for item in report.expectations if not item.success]
+    totals = sorted(report.difference_kinds, key=lambda total: -total.rows)
+    narrowed = [total for total in totals if total.kind == DifferenceKind.NARROWED]
+    differing = [_difference_group(total) for total in totals if total.kind != DifferenceKind.NARROWED]
     by_status = {status: [table for table in report.tables if table.status is status] for status in Status}
     return ReportView(
         report=report,
-        tool=str(tool["name"]),
-        version=str(tool["version"]),
+        tool=TOOL,
+        version=__version__,
         verdict=verdict_of(report),
         sums=sums_of(report),
         tables=tuple(sorted(by_status[Status.MIGRATED], key=lambda table: table.settled)),
@@ -170,8 +194,9 @@ def view_of(report: Report) -> ReportView:
         not_migrated=tuple(by_status[Status.NOT_MIGRATED]),
         missing_in_source=tuple(table.name for table in by_status[Status.MISSING_IN_SOURCE]),
         rejects=_bounded([_rejects(group) for group in report.rejects], SHOWN_GROUPS),
-        difference_kinds=_bounded(_kinds(_entries(document, "difference_kinds"), differences), SHOWN_GROUPS),
-        examples=_examples(differences),
+        difference_groups=_bounded(differing, SHOWN_GROUPS),
+        examples=_examples(report.differences),
+        narrowed=_bounded(narrowed, SHOWN_GROUPS),
         expectations_held=len(report.expectations) - len(failed),
         expectations_failed=_bounded(failed, SHOWN_GROUPS),
         drift=_bounded([_drift(item) for item in report.drift if item.column is not None], SHOWN_GROUPS),
@@ -180,33 +205,12 @@ def view_of(report: Report) -> ReportView:
 
 
 def _is_worth_showing(column: Column, tables: Sequence[TableReport]) -> bool:
-    values = [getattr(table, column.field) for table in tables]
+    values = [column.rows(table) for table in tables]
     return any(values) if column.only_if_any else any(value is not None for value in values)
-
-
-def _entry(value: object) -> Mapping[str, object]:
-    if not isinstance(value, Mapping):
-        raise TypeError(f"a report's entries are objects, not {type(value).__name__}")
-    return value
-
-
-def _entries(document: Mapping[str, object], name: str) -> list[Mapping[str, object]]:
-    values = document.get(name, [])
-    if not isinstance(values, list):
-        raise TypeError(f"{name} of a report is a list, not {type(values).__name__}")
-    return [_entry(value) for value in values]
 
 
 def _bounded(items: Sequence[Item], most: int) -> Bounded[Item]:
     return Bounded(tuple(items[:most]), max(0, len(items) - most))
-
-
-def _name(value: object) -> str | None:
-    return None if value is None else str(value)
-
-
-def _whole(value: object) -> int:
-    return int(value) if isinstance(value, int | float) else 0
 
 
 def _rejects(group: RejectGroup) -> Rejects:
@@ -219,61 +223,53 @@ def _file(folder: str, table: str) -> str:
     return f"{folder}/{file_name(table + '.ndjson')}"
 
 
-def _kinds(kinds: list[Mapping[str, object]], differences: list[Mapping[str, object]]) -> list[DifferenceGroup]:
-    """Differences by table, column and kind, the most frequent first; without such counts, those of the sample."""
-    if kinds:
-        found = [_kind(item, _whole(item["rows"]), at_least=False) for item in kinds]
-    else:
-        counts = Counter(map(_group, differences))
-        first = {_group(item): item for item in reversed(differences)}
-        found = [_kind(first[group], rows, at_least=True) for group, rows in counts.items()]
-    return sorted(found, key=lambda kind: -kind.rows)
-
-
-def _group(difference: Mapping[str, object]) -> tuple[object, object, object]:
-    return difference["table"], difference["column"], difference["kind"]
-
-
-def _kind(item: Mapping[str, object], rows: int, *, at_least: bool) -> DifferenceGroup:
-    table, moved = str(item["table"]), item.get("shift_seconds")
+def _difference_group(total: DifferenceTotal) -> DifferenceGroup:
     return DifferenceGroup(
-        table=table,
-        column=_name(item["column"]),
-        kind=_kind_words(item["kind"]),
-        rows=rows,
-        at_least=at_least,
-        finding=item["kind"] != DifferenceKind.NARROWED,
-        shift_seconds=float(moved) if isinstance(moved, int | float) else None,
-        file=_file("differences", table),
+        table=total.table,
+        column=total.column,
+        kind=DifferenceKind(total.kind).words,
+        rows=total.rows,
+        shift=_shift(total),
+        present_before=total.present_before,
+        file=_file("differences", total.table),
     )
 
 
-def _kind_words(kind: object) -> str:
-    try:
-        return DifferenceKind(str(kind)).words
-    except ValueError:
-        return str(kind)
+def _shift(total: DifferenceTotal) -> str:
+    if total.shift_seconds is None:
+        return ""
+    return shift(total.shift_seconds) + (", the whole column" if total.whole_column else "")
 
 
-def _examples(differences: list[Mapping[str, object]]) -> Bounded[Example]:
+def _examples(differences: Sequence[Mapping[str, object]]) -> Bounded[Example]:
     """A few of each kind, side by side, so that the many of one do not hide the others."""
     groups: dict[tuple[object, object, object], list[Mapping[str, object]]] = {}
-    for difference in differences:
-        groups.setdefault(_group(difference), []).append(difference)
+    for item in differences:
+        groups.setdefault((item["table"], item["column"], item["kind"]), []).append(item)
     of_each = max(1, min(EXAMPLES_PER_GROUP, SHOWN_EXAMPLES // max(1, len(groups))))
-    chosen = [difference for group in groups.values() for difference in group[:of_each]]
+    chosen = [item for group in groups.values() for item in group[:of_each]]
     shown = tuple(map(_example, chosen[:SHOWN_EXAMPLES]))
     return Bounded(shown, len(differences) - len(shown))
 
 
 def _example(item: Mapping[str, object]) -> Example:
-    column = _name(item["column"])
+    column = None if item["column"] is None else str(item["column"])
     source, target = excerpts(item["source"], item["target"], column=column, row_lacking=column is None)
-    return Example(str(item["table"]), key_text(item["key"]), column, _kind_words(item["kind"]), source, target)
+    return Example(
+        table=str(item["table"]),
+        key=key_text(item["key"], rowid=item.get("rowid")),
+        column=column,
+        kind=DifferenceKind(str(item["kind"])).words,
+        source=source,
+        storage="" if column is None else str(item.get("storage") or ""),
+        target=target,
+    )
 
 
 def _drift(item: DriftReport) -> Drift:
-    return Drift(item.table, item.column, _DRIFT_WORDS.get(item.kind, item.kind), item.values, item.action)
+    return Drift(
+        item.table, item.column, _DRIFT_WORDS.get(item.kind, item.kind), item.values, item.action, item.settled
+    )
 
 
 def _timings(timings: Mapping[str, float]) -> tuple[Timing, ...]:

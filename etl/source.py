@@ -240,6 +240,11 @@ class Source:
 
     # -- values -------------------------------------------------------------------------------------------------
 
+    def query(self, statement: str, parameters: Sequence[StorageValue] = ()) -> list[tuple[StorageValue, ...]]:
+        """All rows of a SELECT in this state; for questions that no other method answers."""
+        with self._failing_clearly():
+            return self._connection.execute(statement, parameters).fetchall()
+
     def count_values(self, table: str, column: str) -> int:
         """How many rows of `table` hold a value (not NULL) in `column`."""
         with self._failing_clearly():

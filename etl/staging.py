@@ -12,7 +12,7 @@ import pandas as pd
 import psycopg2
 from psycopg2 import sql
 
-from etl.catalog import Check, ColumnPlan, ForeignKey, Kind, UniqueKey
+from etl.catalog import Check, ColumnPlan, ForeignKey, Kind, TargetType, UniqueKey, named_type
 from etl.copying import copy_frame
 from etl.errors import TargetError
 from etl.plan import TablePlan
@@ -61,14 +61,17 @@ class Staging:
         self.target = identifier(plan.target)
         self._create()
 
+    @property
+    def _types(self) -> dict[str, TargetType]:
+        """The staged columns; what only PostgreSQL's own input can judge is a text at first."""
+        number, text = named_type("bigint"), named_type("text")
+        types = {column.target: text if column.type.kind is Kind.OTHER else column.type for column in self.columns}
+        return {ROW: number, ROWID: number, **types}
+
     def _create(self) -> None:
         columns = [
-            sql.SQL("{} {}").format(
-                sql.Identifier(column.target), sql.SQL("text" if column.type.kind is Kind.OTHER else column.type.sql)
-            )
-            for column in self.columns
+            sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(type_.sql)) for name, type_ in self._types.items()
         ]
-        columns = [sql.SQL("{} bigint, {} bigint").format(sql.Identifier(ROW), sql.Identifier(ROWID)), *columns]
         self._run("CREATE TEMP TABLE {} ({}) ON COMMIT DROP", self._bare_stage, sql.SQL(", ").join(columns))
         self._run(
             "CREATE TEMP TABLE {} ({} bigint, {} bigint, stage text, faulty text, rule text, detail text) "
@@ -88,7 +91,7 @@ class Staging:
         staged = frame[names].copy(deep=False)
         staged.insert(0, ROW, frame.index)
         staged.insert(1, ROWID, pd.Series(rowids, index=frame.index, dtype="Int64"))
-        copy_frame(self.session, self.name, staged)
+        copy_frame(self.session, self.name, staged, self._types)
 
     def drop(self) -> None:
         """Forgets the rows; the fates are kept apart in theirs."""

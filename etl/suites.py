@@ -186,9 +186,10 @@ def _no_constant(name: str) -> Value:
     raise ValueError(f"{name} is no JSON")
 
 
-# `pg_get_expr` spells IN as = ANY (ARRAY[…]) and BETWEEN as two comparisons; anything else is left to PostgreSQL.
-_LITERAL = r"'(?:[^']|'')*'::[a-z ]+"
-_ONE_OF = re.compile(rf"\(+(\w+) = ANY \(\(?ARRAY\[((?:{_LITERAL}(?:, )?)+)\](?:\)::text\[\])?\)+")
+# `pg_get_expr` spells IN as = ANY (ARRAY[…]) and BETWEEN as two comparisons; anything else is left to PostgreSQL. So
+# are sets of values that are written in several ways but equal, as char(n), citext, uuid and date have them.
+_LITERAL = r"'((?:[^']|'')*)'::(?:text|character varying)"
+_ONE_OF = re.compile(rf"\(+(\w+)\)?(?:::text)? = ANY \(\(?ARRAY\[((?:{_LITERAL}(?:, )?)+)\](?:\)?::text\[\])?\)+")
 _BETWEEN = re.compile(r"\(+(\w+) >= (-?\d+)\) AND \((\w+) <= (-?\d+)\)+")
 
 
@@ -220,11 +221,15 @@ def derive_suite(table: TargetTable) -> Suite:
     return Suite(table.name, columns, expectations, derived=True)
 
 
+def _is_plain_text(column: TargetType | None) -> bool:
+    return column is not None and column.sql.startswith(("text", "character varying"))
+
+
 def _from_check(check: Check, columns: Columns) -> tuple[str, dict[str, Value], str] | None:
     notes = f"CHECK {check.name} in the target."
     kwargs: dict[str, Value]
-    if match := _ONE_OF.fullmatch(check.expression):
-        values = [item[0].replace("''", "'") for item in re.findall(r"'((?:[^']|'')*)'(::[a-z ]+)", match[2])]
+    if (match := _ONE_OF.fullmatch(check.expression)) and _is_plain_text(columns.get(match[1])):
+        values = [text.replace("''", "'") for text in re.findall(_LITERAL, match[2])]
         type_name, kwargs = "expect_column_values_to_be_in_set", {"column": match[1], "value_set": values}
     elif (match := _BETWEEN.fullmatch(check.expression)) and match[1] == match[3]:
         type_name = "expect_column_values_to_be_between"

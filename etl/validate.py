@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -19,7 +21,7 @@ from etl.catalog import Kind, TargetType
 from etl.judge import Judge, Verdict, columns_to_judge
 from etl.schema import target_types
 from etl.suites import Columns, Expectation, Severity, Suite, default_folder, load_suite
-from etl.validated_html import validated_html
+from etl.validated_html import shown_value, validated_html
 from etl.validation_worker import Worker
 
 SAMPLE_ROWS = 5
@@ -46,8 +48,9 @@ class Validated:
     """A frame after validation: `accepted + rejected` are its rows, each in one of the two.
 
     `rejected` has the frame's index and the columns "column" (the target's name for the first column at fault, in the
-    frame's order), "rule" and "reason" (both the expectation). `results` has an entry for each expectation, in the
-    suite's order; those about columns that the frame lacks are named in `not_judged` instead.
+    frame's order), "rule" (the expectation) and "reason" (the same with the row's value, or a pair's values, unless
+    secret). `results` has an entry for each expectation, in the suite's order; those about columns that the frame lacks
+    are named in `not_judged` instead.
     """
 
     table: str
@@ -114,8 +117,8 @@ def settle(frame: pd.DataFrame, suite: Suite, verdicts: Sequence[Verdict], count
     results = {verdict.expectation: _result(frame, suite, verdict) for verdict in verdicts}
     results |= {place: _count_result(suite, place, len(frame), success=success) for place, success in counts.items()}
     left = [str(item) for place, item in enumerate(suite.expectations) if place not in results and item.columns]
-    rejected = _rejected(frame, suite, verdicts)
-    kept = frame if rejected.empty else frame[~frame.index.isin(rejected.index)]
+    at_fault, rejected = _rejected(frame, suite, verdicts)
+    kept = frame if rejected.empty else frame[~np.isin(np.arange(len(frame)), at_fault)]
     ordered = tuple(results[place] for place in sorted(results))
     return Validated(suite.table, kept, rejected, ordered, tuple(left))
 
@@ -131,7 +134,7 @@ def _result(frame: pd.DataFrame, suite: Suite, verdict: Verdict) -> ExpectationR
         judged_rows=verdict.judged,
         success=_enough(len(verdict.failed), verdict.judged, expectation.mostly),
         notes=expectation.notes,
-        samples=frame.iloc[verdict.failed[:SAMPLE_ROWS]][list(expectation.columns)],
+        samples=frame[list(expectation.columns)].iloc[verdict.failed[:SAMPLE_ROWS]],
     )
 
 
@@ -151,7 +154,10 @@ def _nothing_judged(suite: Suite, item: Expectation) -> ExpectationResult:
     return ExpectationResult(suite.table, str(item), columns, item.severity, 0, 0, True, item.notes, pd.DataFrame())
 
 
-def _rejected(frame: pd.DataFrame, suite: Suite, verdicts: Sequence[Verdict]) -> pd.DataFrame:
+Positions = npt.NDArray[np.int64]
+
+
+def _rejected(frame: pd.DataFrame, suite: Suite, verdicts: Sequence[Verdict]) -> tuple[Positions, pd.DataFrame]:
     """The rows that fail a critical expectation, each with the first of its faults in the frame's column order."""
     order = {name: place for place, name in enumerate(frame.columns)}
     critical = [
@@ -159,14 +165,27 @@ def _rejected(frame: pd.DataFrame, suite: Suite, verdicts: Sequence[Verdict]) ->
         for verdict in verdicts
         if len(verdict.failed) and (item := suite.expectations[verdict.expectation]).severity == "critical"
     ]
-    faults = [
-        pd.DataFrame({"row": failed, "column": item.columns[0], "rule": f"fails {item}", "reason": f"fails {item}"})
-        for _, _, item, failed in sorted(critical, key=lambda fault: fault[:2])
-    ]
-    if not faults:
-        return pd.DataFrame({"column": [], "rule": [], "reason": []}, index=frame.index[:0], dtype="str")
-    first = pd.concat(faults).drop_duplicates("row").sort_values("row")
-    return first.set_index(frame.index[first.pop("row")])
+    if not critical:
+        nothing = pd.DataFrame({"column": [], "rule": [], "reason": []}, index=frame.index[:0], dtype="str")
+        return np.empty(0, np.int64), nothing
+    at_fault: Positions = np.empty(0, np.int64)
+    faults = []
+    for _, _, item, failed in sorted(critical, key=lambda fault: fault[:2]):
+        first = np.setdiff1d(failed, at_fault)
+        at_fault = np.concatenate([at_fault, first])
+        faults.append(_faults(frame.iloc[first], item))
+    in_order = np.argsort(at_fault)
+    return at_fault[in_order], pd.concat(faults).iloc[in_order]
+
+
+def _faults(rows: pd.DataFrame, item: Expectation) -> pd.DataFrame:
+    """Why each of these rows is rejected."""
+    arguments = str(item).removeprefix(item.type)
+    pair = f" ({', '.join(item.columns)})" if len(item.columns) > 1 else ""
+    rule = f"fails {item.type}{pair}{arguments}"
+    cells = ([f"{name} = {shown_value(value, column=name)}" for value in rows[name]] for name in item.columns)
+    reasons = [f"{', '.join(values)} {rule}" for values in zip(*cells, strict=True)]
+    return pd.DataFrame({"column": item.columns[0], "rule": rule, "reason": reasons}, index=rows.index)
 
 
 class Validator:
@@ -190,6 +209,7 @@ class Validator:
         # One thread asks, so that answers come in the order of the questions and nobody else has to wait for them.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="validation")
         self._totals: dict[str, tuple[ExpectationResult, ...]] = {}
+        self._accepted: Future[None] = Future()
 
     def __enter__(self) -> Self:
         self._worker.open()
@@ -198,7 +218,8 @@ class Validator:
     def use(self, suites: Mapping[str, Suite]) -> Future[None]:
         """Name the suites, once; done when Great Expectations has taken every one of them."""
         self._suites = suites
-        return self._thread.submit(self._worker.start, tuple(suites.values()), latest=self._latest)
+        self._accepted = self._thread.submit(self._worker.start, tuple(suites.values()), latest=self._latest)
+        return self._accepted
 
     def begin(self, table: str) -> None:
         """The table is judged from its first row, whatever was submitted before."""
@@ -226,6 +247,7 @@ class Validator:
         return self._thread.submit(self._finish, table, rows)
 
     def _judge(self, table: str, frame: pd.DataFrame) -> Validated:
+        self._accepted.result()  # the thread has been there: what was refused is the answer to everything
         suite = self._suites[table]
         batch = columns_to_judge(frame, suite)
         verdicts = self._worker.judge(table, batch) if batch.num_columns else []
@@ -234,6 +256,7 @@ class Validator:
         return validated
 
     def _finish(self, table: str, rows: int) -> tuple[ExpectationResult, ...]:
+        self._accepted.result()
         suite = self._suites[table]
         counted = any(not expectation.columns for expectation in suite.expectations)
         counts = self._worker.judge_row_count(table, rows) if counted else {}

@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 import pandas as pd
 
-from etl.masking import shown
+from etl.masking import is_secret, shown
 
 
 class Result(Protocol):
@@ -57,12 +57,13 @@ def _row(result: Result) -> str:
 def sample_lines(samples: pd.DataFrame) -> list[str]:
     """`row 17: role 'owner'` for each sample row; values of secret columns are not shown."""
     return [
-        f"row {number}: " + ", ".join(f"{name} {_value(value, str(name))}" for name, value in row.items())
+        f"row {number}: " + ", ".join(f"{name} {shown_value(value, column=str(name))}" for name, value in row.items())
         for number, row in samples.to_dict(orient="index").items()
     ]
 
 
-def _value(value: object, column: str) -> str:
+def shown_value(value: object, *, column: str) -> str:
+    """A cell of a converted frame on one line: NULL, a time without quotes, else as `etl.masking.shown` has it."""
     if value is pd.NA or value is None or value is pd.NaT:
         return "NULL"
-    return str(value) if isinstance(value, pd.Timestamp) else shown(value, column=column)
+    return str(value) if isinstance(value, pd.Timestamp) and not is_secret(column) else shown(value, column=column)

@@ -4,6 +4,7 @@ Where SQLite's value is of an ordinary form, the two expressions give equal Arro
 For everything else the source's expression gives a mark that never equals anything: the value is then looked at singly.
 """
 
+import sqlite3
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -116,34 +117,33 @@ _DIGITS_CASES = {
 }
 _BYTES_CASES = {"blob": "lower(hex({c}))", "text": "lower(hex(CAST({c} AS BLOB)))"}
 
-# `datetime(…, '+0 seconds')` gives back what it was given only if that is a day and a time that exist; unixepoch alone
-# takes 30 February for 1 March. SQLite rounds fractions to milliseconds: their digits are taken from the text.
-_REAL_DAY = "datetime({t}, '+0 seconds') = replace({t}, 'T', ' ') AND {t} >= '0001'"
-_SECONDS = "CAST(strftime('%s', {t}) AS INTEGER) * 1000000"
+# SQLite takes 30 February for 1 March and 24:00 for the next day, so days and hours are checked. It rounds fractions to
+# milliseconds, so their digits are taken from the text.
+_DAY = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
+_CLOCK = "[T ][0-9][0-9]:[0-9][0-9]:[0-9][0-9]"
+_EXISTS = (
+    "(substr({c}, 9, 2) < '29' OR date({c}, '+0 days') = substr({c}, 1, 10)) "
+    "AND substr({c}, 12, 2) < '24' AND substr({c}, 1, 4) > '0000'"
+)
+_SECONDS = "unixepoch({t})" if sqlite3.sqlite_version_info >= (3, 38) else "CAST(strftime('%s', {t}) AS INTEGER)"
 
 
 def _time_text_sql() -> str:
     """Branches by the length in bytes, each for one form: with a fraction of 3 or 6 digits, Z or an offset, or neither."""
-    branches = [
-        f"WHEN 10 THEN CASE WHEN date({{c}}, '+0 days') = {{c}} AND substr({{c}}, 1, 4) >= '0001' THEN {_form('{c}')} ELSE {{strange}} END"
-    ]
+    branches = [_time_branch(_DAY, 10, "{c}")]
     for digits in (0, 3, 6):
-        for zone_pattern, zone_length in (("", 0), ("Z", 1), ("[+-][0-9][0-9]:[0-9][0-9]", 6)):
-            fraction_length = digits + 1 if digits else 0
-            pattern = ("." + "[0-9]" * digits if digits else "") + zone_pattern
-            fraction = f" + CAST(substr({{c}}, 21, {digits}) AS INTEGER) * {10 ** (6 - digits)}" if digits else ""
-            offset = " || substr({c}, -6)" if zone_length == 6 else ""
-            start = "substr({c}, 1, 19)"
-            checks = [_REAL_DAY.replace("{t}", start)] + ([f"substr({{c}}, 20) GLOB '{pattern}'"] if pattern else [])
-            branches.append(
-                f"WHEN {19 + fraction_length + zone_length} THEN CASE WHEN {' AND '.join(checks)} "
-                f"THEN coalesce({_form(start + offset)}{fraction}, {{strange}}) ELSE {{strange}} END"
-            )
+        fraction = "." + "[0-9]" * digits if digits else ""
+        micros = f" + CAST(substr({{c}}, 21, {digits}) AS INTEGER) * {10 ** (6 - digits)}" if digits else ""
+        for zone, zone_bytes in (("", 0), ("Z", 1), ("[+-][0-9][0-9]:[0-9][0-9]", 6)):
+            moment = "substr({c}, 1, 19)" + (" || substr({c}, -6)" if zone_bytes > 1 else "")
+            length = 19 + (digits + 1 if digits else 0) + zone_bytes
+            branches.append(_time_branch(_DAY + _CLOCK + fraction + zone, length, moment, micros))
     return f"CASE length(CAST({{c}} AS BLOB)) {' '.join(branches)} ELSE {{strange}} END"
 
 
-def _form(moment: str) -> str:
-    return _SECONDS.replace("{t}", moment)
+def _time_branch(pattern: str, length: int, moment: str, micros: str = "") -> str:
+    value = f"coalesce({_SECONDS.replace('{t}', moment)} * 1000000{micros}, {{strange}})"
+    return f"WHEN {length} THEN CASE WHEN {{c}} GLOB '{pattern}' AND {_EXISTS} THEN {value} ELSE {{strange}} END"
 
 
 _EPOCH_UNITS = ((10**8, 10**11, 10**6), (10**11, 10**14, 10**3), (10**14, 10**17, 1))
@@ -152,7 +152,7 @@ _EPOCH_INTEGER = " ".join(
     for low, high, unit in _EPOCH_UNITS
 )
 _JULIAN_DAY = (
-    "CASE WHEN {c} >= 1721425.5 AND {c} < 5373484.5 THEN CAST(strftime('%s', {c}) AS INTEGER) * 1000000 "
+    f"CASE WHEN {{c}} >= 1721425.5 AND {{c}} < 5373484.5 THEN {_SECONDS.replace('{t}', '{c}')} * 1000000 "
     "+ CAST(substr(strftime('%f', {c}), 4, 3) AS INTEGER) * 1000 "
     "WHEN {c} >= 1e8 AND {c} < 1e11 THEN CAST({c} AS INTEGER) * 1000000 "
     "+ CAST(round(({c} - CAST({c} AS INTEGER)) * 1e6) AS INTEGER) ELSE {strange} END"

@@ -1,9 +1,11 @@
 """Small reports for the tests of what is rendered: one table of each fate, and texts that mean harm."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from etl.report import (
+    Difference,
+    DifferenceTotal,
     DriftReport,
     ExpectationReport,
     Outcome,
@@ -27,23 +29,6 @@ HOSTILE = (
     "very_long_" * 60,
     "{{ 7 * 7 }} {% raw %} &lt;b&gt; &amp; </style> </title> -->",
 )
-
-
-class ReportWithKinds(Report):
-    """A report that counts its differences by kind."""
-
-    kinds: tuple[dict[str, object], ...] = ()
-
-    def to_dict(self) -> dict[str, object]:
-        """The report object with `difference_kinds`."""
-        return super().to_dict() | {"difference_kinds": list(self.kinds)}
-
-
-def with_kinds(report: Report, *kinds: dict[str, object]) -> Report:
-    """The same report with counts of its differences."""
-    counted = ReportWithKinds(**{field.name: getattr(report, field.name) for field in fields(report)})
-    object.__setattr__(counted, "kinds", kinds)
-    return counted
 
 
 def table(name: str = "users", rows: int = 5, **changes: object) -> TableReport:
@@ -114,95 +99,92 @@ def expectation(**changes: object) -> ExpectationReport:
 
 
 def difference(**changes: object) -> dict[str, object]:
-    """An entry of `differences`."""
-    plain: dict[str, object] = {
-        "table": "users",
-        "key": {"id": 7},
-        "column": "name",
-        "kind": "changed_text",
-        "source": "Anna",
-        "target": "Anne",
-    }
-    return plain | changes
+    """An entry of `differences`: a changed text, but for `changes`."""
+    plain = Difference("users", {"id": 7}, "name", "Anna", "text", "Anne", "changed_text")
+    return replace(plain, **changes).to_dict()  # type: ignore[arg-type]
 
 
 def bad() -> Report:
     """Every kind of finding: rejected, present with other content, different, missing, extra, drift, left out."""
-    return with_kinds(
-        report(
-            table("settled", 10),
-            table("users", 100, loaded_rows=90, rejected_rows=8, present_rows=2, target_rows_after=90, matched_rows=90),
-            table("sessions", 50, loaded_rows=46, present_rows=4, present_different_rows=3, target_rows_before=4),
-            table("messages", 1000, matched_rows=993, different_rows=6, missing_rows=1, extra_rows=2),
-            TableReport("alert_history", Status.MISSING_IN_SOURCE),
-            TableReport("legacy_notes", Status.NOT_MIGRATED, source_rows=1204),
-            outcome=Outcome.DIFFERENCES,
-            rejects=(
-                RejectGroup("users", "convert", "created_at", "0000-00-00 is not a date", 5),
-                RejectGroup("users", "load", "access_token", f'invalid input value for enum kind: "{SECRET}"', 3),
-            ),
-            drift=(
-                DriftReport("users", "theme", "column_missing_in_target", 5, "left behind, values kept in dropped/"),
-                DriftReport("legacy_notes", None, "table_missing_in_target", 1204, "not migrated"),
-            ),
-            expectations=(expectation(unexpected_rows=8), expectation(success=True)),
-            differences=(
-                difference(table="messages"),
-                difference(table="messages", column="password_hash", source=SECRET, target=SECRET + "!"),
-                difference(
-                    table="messages",
-                    column=None,
-                    kind="missing",
-                    key={"id": 9, "share_token": SECRET},
-                    source={"id": 9, "share_token": SECRET, "tag": "blue"},
-                    target=None,
-                ),
-            ),
+    return report(
+        table("settled", 10),
+        table("users", 100, loaded_rows=90, rejected_rows=8, present_rows=2, target_rows_after=90, matched_rows=90),
+        table("sessions", 50, loaded_rows=46, present_rows=4, present_different_rows=3, target_rows_before=4),
+        table("messages", 1000, matched_rows=993, different_rows=6, missing_rows=1, extra_rows=5, extra_present_rows=3),
+        TableReport("alert_history", Status.MISSING_IN_SOURCE),
+        TableReport("legacy_notes", Status.NOT_MIGRATED, source_rows=1204),
+        outcome=Outcome.DIFFERENCES,
+        rejects=(
+            RejectGroup("users", "convert", "created_at", "0000-00-00 is not a date", 5),
+            RejectGroup("users", "load", "access_token", f'invalid input value for enum kind: "{SECRET}"', 3),
         ),
-        {"table": "messages", "column": "name", "kind": "changed_text", "rows": 4, "shift_seconds": None},
-        {"table": "messages", "column": "sent_at", "kind": "time_shifted", "rows": 2, "shift_seconds": -32_400},
-        {"table": "messages", "column": "score", "kind": "narrowed_by_type", "rows": 700, "shift_seconds": None},
+        drift=(
+            DriftReport("users", "theme", "column_missing_in_target", 5, "left behind, values kept in dropped/"),
+            DriftReport("users", "locale", "column_missing_in_target", 2, "not compared", settled=False),
+            DriftReport("legacy_notes", None, "table_missing_in_target", 1204, "not migrated"),
+        ),
+        expectations=(expectation(unexpected_rows=8), expectation(success=True)),
+        differences=(
+            difference(table="messages"),
+            difference(table="messages", column="password_hash", source=SECRET, target=SECRET + "!"),
+            difference(
+                table="messages",
+                column=None,
+                kind="missing",
+                key={"id": 9, "share_token": SECRET},
+                source={"id": 9, "share_token": SECRET, "tag": "blue"},
+                storage=None,
+                target=None,
+            ),
+            difference(table="messages", column="score", source=0.5, storage="real", target="0.25", kind="lost_digits"),
+        ),
+        difference_kinds=(
+            DifferenceTotal("messages", "sent_at", "time_shifted", 2, shift_seconds=-32_400, whole_column=True),
+            DifferenceTotal("messages", "name", "changed_text", 4, present_before=True),
+            DifferenceTotal("messages", None, "extra", 3),
+            DifferenceTotal("messages", "score", "narrowed_by_type", 700),
+        ),
     )
 
 
 def hostile() -> Report:
     """Every text that comes from the data, the files or the servers means harm."""
     groups = [(text, HOSTILE[place - 1]) for place, text in enumerate(HOSTILE)]
-    return with_kinds(
-        report(
-            *(table(text, 10, rejected_rows=1, loaded_rows=9) for text, _ in groups),
-            *(TableReport(f"left {text}", Status.NOT_MIGRATED, source_rows=1) for text, _ in groups),
-            *(TableReport(f"absent {text}", Status.MISSING_IN_SOURCE) for text, _ in groups),
-            outcome=Outcome.DIFFERENCES,
-            source=SourceReport(HOSTILE[0] + HOSTILE[1], 1, HOSTILE[0]),
-            target=TargetReport(HOSTILE[1], HOSTILE[0], embedded=True),
-            rejects=tuple(RejectGroup(text, other, other, text, 1) for text, other in groups),
-            differences=tuple(
-                difference(table=text, column=other, kind=text, key={text: other}, source=text, target=other)
-                for text, other in groups
-            ),
-            drift=tuple(DriftReport(text, other, text, 1, other) for text, other in groups),
-            sequences=tuple(SequenceReport(text, other, text, 1, 2) for text, other in groups),
-            expectations=tuple(
-                expectation(table=text, column=other, expectation=text, severity=other, notes=text)
-                for text, other in groups
-            ),
-            timings=dict.fromkeys(HOSTILE, 1.0),
-            error="\n".join(HOSTILE),
-            run_id=HOSTILE[0],
+    return report(
+        *(table(text, 10, rejected_rows=1, loaded_rows=9) for text, _ in groups),
+        *(TableReport(f"left {text}", Status.NOT_MIGRATED, source_rows=1) for text, _ in groups),
+        *(TableReport(f"absent {text}", Status.MISSING_IN_SOURCE) for text, _ in groups),
+        outcome=Outcome.DIFFERENCES,
+        source=SourceReport(HOSTILE[0] + HOSTILE[1], 1, HOSTILE[0]),
+        target=TargetReport(HOSTILE[1], HOSTILE[0], embedded=True),
+        rejects=tuple(RejectGroup(text, other, other, text, 1) for text, other in groups),
+        differences=tuple(
+            difference(table=text, column=other, key={text: other}, source=text, storage=text, target=other)
+            for text, other in groups
         ),
-        *({"table": text, "column": other, "kind": text, "rows": 1} for text, other in groups),
+        difference_kinds=tuple(
+            DifferenceTotal(text, other, kind, 1) for text, other in groups for kind in ("other", "narrowed_by_type")
+        ),
+        drift=tuple(DriftReport(text, other, text, 1, other) for text, other in groups),
+        sequences=tuple(SequenceReport(text, other, text, 1, 2) for text, other in groups),
+        expectations=tuple(
+            expectation(table=text, column=other, expectation=text, severity=other, notes=text)
+            for text, other in groups
+        ),
+        timings=dict.fromkeys(HOSTILE, 1.0),
+        error="\n".join(HOSTILE),
+        run_id=HOSTILE[0],
     )
 
 
 def many_differences() -> Report:
     """10,000 differences of 200 columns."""
+    columns = [f"column_{n}" for n in range(200)]
     return report(
         table("messages", 20_000, matched_rows=10_000, different_rows=10_000),
         outcome=Outcome.DIFFERENCES,
-        differences=tuple(
-            difference(key={"id": n}, column=f"column_{n % 200}", table="messages") for n in range(10_000)
-        ),
+        differences=tuple(difference(key={"id": n}, column=columns[n % 200], table="messages") for n in range(10_000)),
+        difference_kinds=tuple(DifferenceTotal("messages", column, "changed_text", 50) for column in columns),
     )
 
 

@@ -152,6 +152,7 @@ def load(
     create_schema: bool = False,
     extra_columns: str = "stop",
     keep_constraints: bool = False,
+    validate: bool = False,
     batch_rows: int = 50_000,
     observer: Observer | None = None,
 ) -> Report:
@@ -164,6 +165,7 @@ def load(
         create_schema=create_schema,
         extra_columns=extra_columns,
         keep_constraints=keep_constraints,
+        validate=validate,
         batch_rows=batch_rows,
         report_folder=report_folder,
         observer=observer,

@@ -58,7 +58,7 @@ def test_sections() -> None:
     assert "Only in the source, **not migrated**: legacy_notes (1,204 rows)." in text
     assert "Only in the target, skipped: alert_history." in text
     assert "| 5 | users.created_at | 0000-00-00 is not a date | rejects/users.ndjson |" in text
-    assert "| 2 | messages.sent_at | time shifted: −9 h in every row | differences/messages.ndjson |" in text
+    assert "| 2 | messages.sent_at | time shifted: −9 h, the whole column | differences/messages.ndjson |" in text
     assert "| messages.name | id = 7 | 'Anna' | 'Anne' |" in text
     assert "| 8 | users.role | role is one of 'user', 'admin' | critical |" in text
     assert "| users.theme | column only in the source | 5 | left behind, values kept in dropped/ |" in text

@@ -1,6 +1,6 @@
 """Rows that only the server can judge: each case is a target, a source, and what has to become of every row.
 
-Every case is forecast, loaded by the fast way where that is possible and by the careful one, and loaded again.
+Every case is loaded by the fast way where that is possible and by the careful one, loaded again, and forecast.
 """
 
 import re
@@ -11,6 +11,8 @@ import pytest
 from conftest import Database
 from support import books, contents, execute, load, make_sqlite, rejects, state, value
 
+from etl.report import Report
+
 Reject = tuple[str, int, str | None, str]
 
 
@@ -18,7 +20,7 @@ Reject = tuple[str, int, str | None, str]
 class Case:
     """Target and source as statements; `loaded`: text of the rows by table; `rejected`: table, row, column, reason.
 
-    `again` is the number of rows that a second run finds rejected; it differs where the target changes rows.
+    `present_differs`: the target alters rows, so that a second run finds them with other content.
     """
 
     target: list[str]
@@ -378,11 +380,6 @@ OTHERS = {
 CASES = TYPES | UNIQUES | REFERENCES | OTHERS
 
 
-def summary(report_rejects: list[dict[str, object]]) -> list[tuple[object, ...]]:
-    """The reject lines but for the run's id."""
-    return sorted(tuple((k, str(v)) for k, v in line.items() if k != "run_id") for line in report_rejects)
-
-
 @pytest.mark.parametrize("way", ["fast", "careful"])
 @pytest.mark.parametrize("name", CASES)
 def test_every_row_has_the_fate_that_it_should(database: Database, tmp_path: Path, name: str, way: str) -> None:
@@ -393,8 +390,6 @@ def test_every_row_has_the_fate_that_it_should(database: Database, tmp_path: Pat
     source = make_sqlite(tmp_path / "source.db", *case.source)
     before = state(database)
 
-    planned = load(database, source, tmp_path / "forecast", dry_run=True)
-    assert state(database) == before
     done = load(database, source, tmp_path / "report", keep_constraints=way == "careful")
 
     found = [line for table in done.tables for line in rejects(done, table.name)]
@@ -410,17 +405,30 @@ def test_every_row_has_the_fate_that_it_should(database: Database, tmp_path: Pat
     ]
     assert sum(table[3] or 0 for table in books(done).values()) == len(expected)
     assert done.exit_code == (3 if expected else 0)
-    if case.forecast:
-        assert books(planned) == books(done)
-        assert planned.rejects == done.rejects
-        lines = [line for table in planned.tables for line in rejects(planned, table.name)]
-        assert summary(lines) == summary(found)
-
     again = load(database, source, tmp_path / "again")
     assert state(database) == after
     for table, (rows, loaded, present, rejected) in books(again).items():
         assert (rows, loaded, present, rejected) == (rows, 0, books(done)[table][1], books(done)[table][3])
     assert any(table.present_different_rows for table in again.tables) == case.present_differs
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.forecast])
+def test_a_dry_run_foretells_it_and_writes_nothing(database: Database, tmp_path: Path, name: str) -> None:
+    execute(database, *CASES[name].target)
+    source = make_sqlite(tmp_path / "source.db", *CASES[name].source)
+    before = state(database)
+    planned = load(database, source, tmp_path / "forecast", dry_run=True)
+    assert state(database) == before
+    done = load(database, source, tmp_path / "report")
+    assert books(planned) == books(done)
+    assert planned.rejects == done.rejects
+    assert lines(planned) == lines(done)
+
+
+def lines(report: Report) -> list[str]:
+    """All reject lines but for the run's id."""
+    found = [line for table in report.tables for line in rejects(report, table.name)]
+    return sorted(str(line | {"run_id": ""}) for line in found)
 
 
 def _place(line: dict[str, object]) -> tuple[str, str]:

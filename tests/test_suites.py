@@ -111,6 +111,9 @@ BROKEN = [
     (one("expect_column_values_to_not_be_null"), "argument 'column' is missing"),
     (one(BETWEEN, column="id"), "needs min_value or max_value"),
     (one(BETWEEN, column="id", min_value=1, max_vale=2), "unknown argument 'max_vale'"),
+    (one(BETWEEN, column="id", min_value=2, max_value=1), "min_value 2 is above max_value 1"),
+    (one(BETWEEN, column="made", min_value="2026-01-02", max_value="2026-01-01"), "min_value 2026-01-02 .* is above"),
+    (one("expect_column_value_lengths_to_be_between", column="role", min_value=2, max_value=1), "is above"),
     (one(BETWEEN, column="id", min_value="1"), "min_value: '1' is no number"),
     (one(BETWEEN, column="id", min_value=True), "True is no number"),
     (one(BETWEEN, column="id", min_value=2**53 + 1), "9007199254740993 cannot be kept exactly"),
@@ -172,7 +175,14 @@ def column(name: str, kind: Kind = Kind.TEXT, *, not_null: bool = False, length:
     ("check", "expected"),
     [
         ("(role = ANY (ARRAY['a'::text, 'b''s'::text]))", {"column": "role", "value_set": ["a", "b's"]}),
-        ("((role)::text = ANY ((ARRAY['a'::character varying])::text[]))", None),
+        (
+            "((name)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying])::text[]))",
+            {"column": "name", "value_set": ["a", "b"]},
+        ),
+        ("(name = ANY (ARRAY['a'::citext]))", None),
+        ("(code = ANY (ARRAY['a'::bpchar]))", None),
+        ("((code)::text = ANY (ARRAY['a'::text]))", None),
+        ("((day)::text = ANY (ARRAY['2026-01-01'::text]))", None),
         ("(rank = ANY (ARRAY[1, 2]))", None),
         ("((rank >= 1) AND (rank <= 5))", {"column": "rank", "min_value": 1, "max_value": 5}),
         ("((rank >= 1) AND (other <= 5))", None),
@@ -182,7 +192,11 @@ def column(name: str, kind: Kind = Kind.TEXT, *, not_null: bool = False, length:
     ],
 )
 def test_plain_checks_become_expectations(check: str, expected: dict[str, Any] | None) -> None:
-    suite = derive_suite(target_table(column("role"), column("rank", Kind.INTEGER), checks=(check,)))
+    name = TargetColumn("name", TargetType(Kind.TEXT, "character varying"), False, False, False, False, None)
+    code = TargetColumn("code", TargetType(Kind.TEXT, "character(3)"), False, False, False, False, None)
+    day = column("day", Kind.TIMESTAMP)
+    table = target_table(column("role"), column("rank", Kind.INTEGER), name, code, day, checks=(check,))
+    suite = derive_suite(table)
     assert [dict(item.kwargs) for item in suite.expectations] == ([] if expected is None else [expected])
 
 

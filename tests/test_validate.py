@@ -15,16 +15,16 @@ import pandas as pd
 import psutil
 import pyarrow as pa
 import pytest
+from failing_rows import NOW, bad_row, good_row
 
 from etl.catalog import Kind, TargetType
 from etl.errors import CannotRun, SuiteError
 from etl.judge import Judge, columns_to_judge
 from etl.schema import target_types
-from etl.suites import Expectation, Suite, default_folder, load_suites, parse_expectation
+from etl.suites import Suite, default_folder, load_suites, parse_expectation
 from etl.validate import Validated, Validator, latest_plausible_time, settle, validate_frame
 from etl.validation_worker import Worker
 
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TABLES = {path.stem: target_types(path.stem) for path in sorted(default_folder().glob("*.json"))}
 SUITES = load_suites(default_folder(), TABLES)
 CASES = [
@@ -46,21 +46,6 @@ ARROW = {
     Kind.TIMESTAMP: pa.timestamp("us"),
     Kind.BYTEA: pa.binary(),
 }
-PLAIN = {Kind.BOOLEAN: True, Kind.INTEGER: 1, Kind.REAL: 1.0, Kind.TEXT: "x", Kind.JSON: "{}", Kind.TIMESTAMPTZ: NOW}
-GOOD_TEXT = {
-    "email": "ada@example.org",
-    "account_email": "ada@example.org",
-    "ip_address": "fe80::1%eth0",
-    "web_url": "https://example.org/a",
-    "date": "2026-03-01",
-}
-BAD_TEXT = {
-    "email": "ada@example",
-    "account_email": "two@at@example.org",
-    "ip_address": "10.0.0.1, 10.0.0.2",
-    "web_url": "javascript:alert(1)",
-    "date": "2026-13-01",
-}  # the other patterns are "not blank"
 
 
 def frame_of(rows: list[dict[str, Any]], columns: Mapping[str, TargetType]) -> pd.DataFrame:
@@ -70,37 +55,6 @@ def frame_of(rows: list[dict[str, Any]], columns: Mapping[str, TargetType]) -> p
         for name, kind in columns.items()
     }
     return pd.DataFrame(arrays, index=pd.RangeIndex(1, len(rows) + 1, name="row_number"))
-
-
-def good_row(suite: Suite) -> dict[str, Any]:
-    row: dict[str, Any] = {name: GOOD_TEXT.get(name, PLAIN[kind.kind]) for name, kind in suite.columns.items()}
-    for item in suite.expectations:
-        if "value_set" in item.kwargs:
-            row[item.columns[0]] = item.kwargs["value_set"][0]  # type: ignore[index]
-    return row
-
-
-def bad_row(suite: Suite, item: Expectation) -> dict[str, Any]:
-    """A good row with the one value that the expectation is there to find."""
-    row = good_row(suite)
-    column = item.columns[0]
-    match item.type:
-        case "expect_column_values_to_not_be_null":
-            row[column] = None
-        case "expect_column_values_to_be_in_set":
-            row[column] = "Admin"
-        case "expect_column_values_to_match_regex":
-            row[column] = BAD_TEXT.get(column, "\t\n ")
-        case "expect_column_pair_values_a_to_be_greater_than_b":
-            row[column] = row[item.columns[1]] - timedelta(microseconds=1)
-        case "expect_column_values_to_be_between" if suite.columns[column].kind is Kind.TIMESTAMPTZ:
-            row[column] = NOW + timedelta(days=1, microseconds=1)
-        case "expect_column_values_to_be_between":
-            low, high = item.kwargs.get("min_value"), item.kwargs.get("max_value")
-            row[column] = low - 1 if low is not None else high + 1  # type: ignore[operator]
-        case other:
-            raise NotImplementedError(other)
-    return row
 
 
 WATCH = """
@@ -154,7 +108,10 @@ def test_each_expectation_finds_its_row(judged: dict[str, Validated], table: str
     assert result.unexpected_rows >= 1
     if item.severity == "critical":
         assert validated.rejected.loc[row_number, "column"] == item.columns[0]
-        assert validated.rejected.loc[row_number, "reason"] == f"fails {item}"
+        rule, reason = validated.rejected.loc[row_number, ["rule", "reason"]]
+        assert rule == f"fails {item}"
+        assert reason.endswith(rule)
+        assert reason.startswith(f"{item.columns[0]} = {'NULL' if 'null' in item.type else ''}")
     else:
         assert row_number in validated.accepted.index
         assert row_number in validated.accepted.loc[result.samples.index].index
@@ -324,6 +281,24 @@ def test_pairs(kind: Kind, pairs: list[tuple[Any, Any]], expected: list[int]) ->
     assert [number - 1 for number in validated.rejected.index] == expected
 
 
+@pytest.mark.parametrize(
+    ("skip", "judged"), [("neither", 4), ("both_values_are_missing", 3), ("either_value_is_missing", 1), (None, 3)]
+)
+def test_judged_rows_are_those_that_it_applies_to(skip: str | None, judged: int) -> None:
+    """The same for an expectation that all rows meet as for one that some fail."""
+    pair = {"column_A": "a", "column_B": "b"} | ({"ignore_row_if": skip} if skip else {})
+    suite = suite_of(
+        {"a": Kind.INTEGER, "b": Kind.INTEGER},
+        {"type": "expect_column_pair_values_a_to_be_greater_than_b", "kwargs": pair, "severity": "warning"},
+        {"type": BETWEEN, "kwargs": {"column": "a", "min_value": 0}, "severity": "warning"},
+        {"type": BETWEEN, "kwargs": {"column": "a", "max_value": 1}, "severity": "warning"},
+        {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "a"}, "severity": "warning"},
+    )
+    rows = [{"a": a, "b": b} for a, b in [(2, 1), (None, 1), (1, None), (None, None)]]
+    results = validate_frame(frame_of(rows, suite.columns), suite).results
+    assert [result.judged_rows for result in results] == [judged, 2, 2, 4]
+
+
 def test_equal_texts_as_pair() -> None:
     equal = {"type": "expect_column_pair_values_to_be_equal", "kwargs": {"column_A": "a", "column_B": "b"}}
     in_set = {"type": IN_SET, "kwargs": {"column": "a", "value_set": ["x", "y"]}}
@@ -337,6 +312,50 @@ def test_first_fault_in_column_order_is_the_reason() -> None:
     suite = suite_of({"a": Kind.TEXT, "b": Kind.TEXT}, *required)
     rejected = validate_frame(frame_of([{"a": None, "b": None}, {"a": "x", "b": None}], suite.columns), suite).rejected
     assert list(rejected["column"]) == ["a", "b"]
+
+
+def test_reason_names_the_value_and_rule_does_not() -> None:
+    columns = {
+        "role": Kind.TEXT,
+        "api_token": Kind.TEXT,
+        "a": Kind.INTEGER,
+        "b": Kind.INTEGER,
+        "made": Kind.TIMESTAMPTZ,
+    }
+    suite = suite_of(
+        columns,
+        {"type": IN_SET, "kwargs": {"column": "role", "value_set": ["admin", "user"]}},
+        {"type": REGEX, "kwargs": {"column": "api_token", "regex": "^x"}},
+        {"type": "expect_column_pair_values_a_to_be_greater_than_b", "kwargs": {"column_A": "a", "column_B": "b"}},
+        {"type": BETWEEN, "kwargs": {"column": "made", "max_value": "2026-03-01T12:00Z"}},
+    )
+    good = {"role": "admin", "api_token": "x", "a": 2, "b": 1, "made": NOW}
+    faults = [
+        {"role": "r\nt" + 80 * "!"},
+        {"api_token": "s3cret"},
+        {"a": 1, "b": 3},
+        {"made": NOW + DAY},
+        {"role": "Ä"},
+    ]
+    rejected = validate_frame(frame_of([good | fault for fault in faults], suite.columns), suite).rejected
+    pair = "fails expect_column_pair_values_a_to_be_greater_than_b (a, b)"
+    time = 'fails expect_column_values_to_be_between (max_value "2026-03-01 12:00:00+00:00")'
+    in_set = 'fails expect_column_values_to_be_in_set (value_set ["admin", "user"])'
+    regex = 'fails expect_column_values_to_match_regex (regex "^x")'
+    assert list(rejected["rule"]) == [in_set, regex, pair, time, in_set]
+    assert list(rejected["reason"]) == [
+        f"role = 'r\\nt{53 * '!'}…' {in_set}",
+        f"api_token = a hidden value {regex}",
+        f"a = 1, b = 3 {pair}",
+        f"made = 2026-03-02 12:00:00+00:00 {time}",
+        f"role = 'Ä' {in_set}",
+    ]
+
+
+def test_rows_of_one_label_in_a_notebook_are_still_told_apart() -> None:
+    frame = pd.DataFrame({"role": ["admin", "root"]}, index=[0, 0])
+    validated = validate_frame(frame, "users")
+    assert (list(validated.accepted["role"]), len(validated.rejected)) == (["admin"], 1)
 
 
 def test_rows_are_told_apart_by_row_number_alone() -> None:
@@ -416,9 +435,12 @@ def test_display_is_escaped_and_hides_secrets() -> None:
 
 
 def test_great_expectations_has_the_last_word_about_arguments() -> None:
-    suite = suite_of({"a": Kind.INTEGER}, {"type": BETWEEN, "kwargs": {"column": "a", "min_value": 2, "max_value": 1}})
-    with pytest.raises(SuiteError, match=r"t.json \(expect_column_values_to_be_between\): Great Expectations"):
-        validate_frame(frame_of([{"a": 1}], suite.columns), suite)
+    kwargs = {"column": "a", "regex_list": ["x"], "match_on": "some"}
+    suite = suite_of({"a": Kind.TEXT}, {"type": "expect_column_values_to_match_regex_list", "kwargs": kwargs})
+    with pytest.raises(
+        SuiteError, match=r"t.json \(expect_column_values_to_match_regex_list\): Great Expectations ref"
+    ):
+        validate_frame(frame_of([{"a": "x"}], suite.columns), suite)
 
 
 def test_refused_suite_comes_back_from_the_process() -> None:

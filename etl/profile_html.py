@@ -1,0 +1,74 @@
+"""A profile in Jupyter: a line for each table, its columns behind it; tables with values that do not fit are opened."""
+
+import html
+
+import pandas as pd
+
+_STYLE = """
+<style>
+.etl-profile summary { cursor: pointer; padding: .15em 0; }
+.etl-profile summary .etl-count { opacity: .7; }
+.etl-profile table { margin: .3em 0 .8em 1.2em; }
+.etl-profile td, .etl-profile th { text-align: right; font-variant-numeric: tabular-nums; }
+.etl-profile :is(td, th).etl-text { text-align: left; }
+.etl-profile .etl-finding { font-weight: 700; }
+</style>
+"""
+_HEADINGS = {
+    "column": "Column",
+    "declared_type": "Declared",
+    "target_type": "Target",
+    "integer": "Integer",
+    "real": "Real",
+    "text": "Text",
+    "blob": "BLOB",
+    "null": "NULL",
+    "distinct": "Distinct",
+    "shortest": "Shortest",
+    "longest": "Longest",
+    "earliest": "Earliest",
+    "latest": "Latest",
+    "unusual": "Unusual",
+    "rejected": "Rejected",
+}
+_TEXTS = ("column", "declared_type", "target_type")
+_FINDINGS = ("unusual", "rejected")
+
+
+def profile_html(title: str, tables: pd.DataFrame, columns: pd.DataFrame) -> str:
+    """`tables` and `columns` of a profile under its title."""
+    parts = {str(name): part for name, part in columns.groupby("table", sort=False)}
+    details = "".join(
+        _table(str(name), rows, parts[str(name)]) for name, rows in zip(tables["table"], tables["rows"], strict=True)
+    )
+    return f'<div class="etl-profile">{_STYLE}<p><b>{html.escape(title)}</b></p>{details}</div>'
+
+
+def _table(name: str, rows: int, columns: pd.DataFrame) -> str:
+    findings = int(columns[list(_FINDINGS)].to_numpy().sum())
+    noted = f', <span class="etl-finding">{findings:,} values to look at</span>' if findings else ""
+    heads = "".join(f"<th{_class(field)}>{text}</th>" for field, text in _HEADINGS.items())
+    body = "".join(f"<tr>{_row(row)}</tr>" for row in columns[list(_HEADINGS)].to_dict("records"))
+    return (
+        f"<details{' open' if findings else ''}><summary>{html.escape(name)} "
+        f'<span class="etl-count">{rows:,} rows</span>{noted}</summary>'
+        f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></details>"
+    )
+
+
+def _row(row: dict[object, object]) -> str:
+    return "".join(f"<td{_class(str(field), value)}>{_text(value)}</td>" for field, value in row.items())
+
+
+def _class(field: str, value: object = 0) -> str:
+    if field in _TEXTS:
+        return ' class="etl-text"'
+    return ' class="etl-finding"' if field in _FINDINGS and value else ""
+
+
+def _text(value: object) -> str:
+    if value is None or value is pd.NaT or value is pd.NA:
+        return "–"
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return f"{value:,}" if isinstance(value, int) else html.escape(str(value))
