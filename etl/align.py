@@ -119,7 +119,7 @@ def _match_to_limit(
     left_keys: Sequence[str],
     right_keys: Sequence[str],
 ) -> Aligned:
-    """Matches all rows up to the smaller of the two last keys; behind it the other side may still bring counterparts."""
+    """Matches all rows up to the smaller of the two last keys: behind it more counterparts may come."""
     limit = min(key_at(a, left_keys, a.num_rows - 1), key_at(b, right_keys, b.num_rows - 1))
     a_end, b_end = _end(a, left_keys, limit), _end(b, right_keys, limit)
     a_now, b_now = a.slice(0, a_end), b.slice(0, b_end)

@@ -30,6 +30,7 @@ def migrate(
     keep_constraints: bool = False,
     validate: bool = True,
     expectations: str | Path | None = None,
+    reconcile: bool = True,
     report_folder: str | Path | None = None,
     observer: Observer | None = None,
 ) -> Report:
@@ -49,6 +50,7 @@ def migrate(
         keep_constraints=keep_constraints,
         validate=validate,
         expectations=Path(expectations) if expectations else None,
+        reconcile=reconcile,
         report_folder=Path(report_folder) if report_folder else None,
     )
     return run_migration(settings, observer)

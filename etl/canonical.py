@@ -19,10 +19,11 @@ from etl.session import Session, concerns_one_row
 from etl.source import StorageValue
 from etl.wire import target_sql
 
-# Documents are equal though they print 1.0 and 1.00. PostgreSQL's own hash sees through that, but gives [] and {} the same;
-# the text without zeros and points, which is the same for equal ones too, tells these apart.
+# Documents are equal though they print 1.0 and 1.00. PostgreSQL's own hash sees through that, but gives [] and {} the
+# same; the text without zeros and points, which is the same for equal ones too, tells these apart.
 _JSON_SQL = sql.SQL(
-    "jsonb_hash_extended({c}::jsonb, 0) || ' ' || jsonb_hash_extended({c}::jsonb, 1) || translate({c}::jsonb::text, '0.', '')"
+    "jsonb_hash_extended({c}::jsonb, 0) || ' ' || jsonb_hash_extended({c}::jsonb, 1) "
+    "|| translate({c}::jsonb::text, '0.', '')"
 )
 _V = sql.Identifier("v")
 _MEANINGLESS = b"\xff"  # is no UTF-8, so it never meets anything
@@ -71,7 +72,9 @@ def spellings(session: Session, type_sql: str, texts: Sequence[str]) -> list[byt
         return [None]
     if not any("\0" in text for text in texts):
         query = sql.SQL("SELECT {} FROM unnest({}::text[]) WITH ORDINALITY AS x(v, n) ORDER BY n")
-        spelling = _JSON_SQL.format(c=_V) if type_sql == "jsonb" else sql.SQL("{}::{}::text").format(_V, sql.SQL(type_sql))
+        spelling = (
+            _JSON_SQL.format(c=_V) if type_sql == "jsonb" else sql.SQL("{}::{}::text").format(_V, sql.SQL(type_sql))
+        )
         try:
             with session.savepoint():
                 rows = session.rows(query.format(spelling, sql.Literal(list(texts))))

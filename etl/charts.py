@@ -4,6 +4,8 @@ Needs matplotlib, which comes with `pip install -e '.[notebook]'`; nothing else 
 """
 
 import io
+import re
+import textwrap
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,7 +26,9 @@ WIDTH = 9.0  # inches: what a notebook shows without scrolling
 BAR_HEIGHT = 0.28
 SHOWN_BARS = 40
 SHOWN_PANELS = 8
-LABEL_CHARACTERS = 60
+LABEL_CHARACTERS = 56
+LABEL_LINES = 2
+_KEY_NAME = re.compile(r"^foreign key \S+: ")  # its table and column stand there already
 TEXT, QUIET, RULE = "#1b1f23", "#59636e", "#dde1e5"
 STORAGE_COLOURS = {"integer": "#4c9a74", "real": "#86aede", "text": "#c9a227", "blob": "#b07aa1", "null": "#dde1e5"}
 FATE_COLOURS = {"loaded": "#4c9a74", "present": "#86aede", "rejected": "#b42318", "unaccounted": "#7a1710"}
@@ -101,11 +105,13 @@ def activity(profile: Profile) -> Picture:
 
 
 def _core(frame: pd.DataFrame) -> tuple[pd.Timestamp, pd.Timestamp]:
-    """The days between which all rows lie, but for the outermost 1 % on each side: one row of the year 1 hides them."""
+    """The first and the last day; where few rows lie far outside (the year 1, or 9999), those of the others."""
     days = frame.sort_values("day")
     passed = days["rows"].cumsum() / days["rows"].sum()
-    core = days[(passed > 0.01) & (passed.shift(fill_value=0.0) < 0.99)]
-    return core["day"].min(), core["day"].max()
+    core = days[(passed > 0.01) & (passed.shift(fill_value=0.0) < 0.99)]["day"]
+    whole = days["day"].max() - days["day"].min()
+    far_outside = whole > 3 * (core.max() - core.min()) + pd.Timedelta(days=30)
+    return (core.min(), core.max()) if far_outside else (days["day"].min(), days["day"].max())
 
 
 def _unit(begin: pd.Timestamp, end: pd.Timestamp) -> tuple[str, str]:
@@ -169,8 +175,9 @@ def rejects_by_reason(report: Report) -> Picture:
     """A bar for each reason: rejected rows."""
     rejects = report.frames.rejects
     places = rejects["table"] + ("." + rejects["column"]).fillna("")
-    labels = dict(zip(places + ": " + rejects["reason"], rejects["rows"], strict=True))
-    return _bars("Rejected rows by reason", labels, FATE_COLOURS["rejected"], nothing="no row was rejected")
+    reasons = rejects["reason"].str.replace(_KEY_NAME, "", regex=True)
+    rows = _summed(rejects["rows"], places + ": " + reasons)
+    return _bars("Rejected rows by reason", rows, FATE_COLOURS["rejected"], nothing="no row was rejected")
 
 
 def differences_by_kind(report: Report) -> Picture:
@@ -178,8 +185,12 @@ def differences_by_kind(report: Report) -> Picture:
     kinds = report.frames.difference_kinds
     kinds = kinds[kinds["kind"] != DifferenceKind.NARROWED]
     labels = kinds["table"] + ("." + kinds["column"]).fillna("") + ": " + kinds["kind"].str.replace("_", " ")
-    rows = {str(label): int(rows) for label, rows in kinds["rows"].groupby(labels, sort=False).sum().items()}
+    rows = _summed(kinds["rows"], labels)
     return _bars("Differences by kind", rows, FATE_COLOURS["rejected"], nothing="no difference was found")
+
+
+def _summed(rows: pd.Series, labels: pd.Series) -> dict[str, int]:
+    return {str(label): int(total) for label, total in rows.groupby(labels, sort=False).sum().items()}
 
 
 # -- drawing ------------------------------------------------------------------------------------------------------
@@ -191,7 +202,8 @@ def _bars(title: str, rows: Mapping[str, int], colour: str = FATE_COLOURS["loade
         return _empty(title, nothing)
     more = len(rows) - len(shown)
     with _style():
-        figure = Picture(figsize=(WIDTH, BAR_HEIGHT * len(shown) + 1.0), layout="constrained")
+        height = BAR_HEIGHT * (1.25 if max(map(len, shown)) > LABEL_CHARACTERS else 1)
+        figure = Picture(figsize=(WIDTH, height * len(shown) + 1.0), layout="constrained")
         axes = figure.subplots()
         bars = axes.barh(range(len(shown)), list(shown.values()), height=0.72, color=colour)
         axes.bar_label(bars, [f"{number:,}" for number in shown.values()], padding=3, fontsize=8, color=QUIET)
@@ -244,7 +256,7 @@ def _number(day: pd.Timestamp) -> float:
 
 
 def _label(text: str) -> str:
-    return visible(text if len(text) <= LABEL_CHARACTERS else text[: LABEL_CHARACTERS - 1] + "…")
+    return "\n".join(textwrap.wrap(visible(text), LABEL_CHARACTERS, max_lines=LABEL_LINES, placeholder=" …"))
 
 
 def _bare(axes: Axes) -> None:

@@ -27,14 +27,21 @@ def exit_code_of(command: Callable[[], int], *, if_stopped: str) -> int:
     try:
         return command()
     except _Terminated:
-        sys.stderr.write(f"✗ Terminated. {if_stopped}\n")
-        return TERMINATED
+        return _stopped(f"✗ Terminated. {if_stopped}\n", TERMINATED)
     except KeyboardInterrupt:
-        sys.stderr.write(f"✗ Interrupted. {if_stopped}\n")
-        return INTERRUPTED
+        return _stopped(f"✗ Interrupted. {if_stopped}\n", INTERRUPTED)
     except EtlError as error:
         sys.stderr.write(f"✗ {error}\n")
         return error.exit_code
+
+
+def _stopped(message: str, code: int) -> int:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(
+            number, signal.SIG_IGN
+        )  # another Ctrl-C would end the interpreter on its way out, with another code
+    sys.stderr.write(message)
+    return code
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:

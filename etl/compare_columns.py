@@ -23,6 +23,13 @@ class Doubts:
     unequal: dict[Wire, Mask]
     narrowed: dict[Wire, int]
 
+    def rows(self, count: int) -> npt.NDArray[np.int64]:
+        """Places (of `count`) of the rows with any value that is not surely equal."""
+        doubtful = np.zeros(count, np.bool_)
+        for mask in self.unequal.values():
+            doubtful |= mask
+        return np.flatnonzero(doubtful)
+
 
 def compare_columns(source: pa.RecordBatch, target: pa.RecordBatch, wires: Sequence[Wire]) -> Doubts:
     """Compares rows that belong together, column by column."""
@@ -50,13 +57,12 @@ def compare_columns(source: pa.RecordBatch, target: pa.RecordBatch, wires: Seque
 def _settle_json(one: pa.Array, other: pa.Array, equal: Mask) -> None:
     """Looks through spaces and the order of keys; json and jsonb print them in ways of their own."""
     places = np.flatnonzero(~equal)
-    left, right = (side.take(pa.array(places)).to_pylist() for side in (one, other))
-    for place, document, found in zip(places.tolist(), left, right, strict=True):
-        equal[place] = document is not None and found is not None and surely_same(document, found)
+    chosen = pa.array(places)
+    equal[places] = list(surely_same(one.take(chosen), other.take(chosen)))
 
 
 def _without_zeros(numbers: pa.Array) -> pa.Array:
-    """Plain decimals without zeros behind the last digit that counts: numeric(10,2) prints 1.50 where 1.5 was stored."""
+    """Plain decimals without zeros that do not count: numeric(10,2) prints 1.50 where 1.5 was stored."""
     texts = pc.replace_substring_regex(numbers, r"^(-?[0-9]+\.[0-9]*?)0+$", r"\1")
     return pc.replace_substring_regex(texts, r"^(-?[0-9]+)\.$", r"\1")
 

@@ -1,4 +1,4 @@
-"""The source's side of a comparison: its rows as Arrow batches in the order of the key, and single rows as they are stored.
+"""The source's side of a comparison: its rows in the order of the key, and single rows as they are stored.
 
 Keys that SQLite would order otherwise than PostgreSQL, and whole rows of tables without a key, are first brought into a
 canonical form (`etl.canonical`) in a temporary table of the reading connection; nothing is written to the file.
@@ -6,7 +6,7 @@ canonical form (`etl.canonical`) in a temporary table of the reading connection;
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -55,7 +55,7 @@ class SourceRows:
         names = {wire.column.target: wire.name for wire in self.wires}
         return tuple(names[column.target] for column in self.plan.key)
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    def batches(self) -> Generator[pa.RecordBatch]:
         """All rows in their order: `ROW`, the wires, and the keys if these are `canonical`."""
         with closing(self._canonically_ordered() if self.canonical else self._ordered()) as parts:
             yield from gathered(parts)
@@ -99,7 +99,7 @@ class SourceRows:
                 found.append((wire.native, pa.int64(), source_is_native_sql(column, wire.column.type)))
         return found
 
-    def _ordered(self) -> Iterator[pa.RecordBatch]:
+    def _ordered(self) -> Generator[pa.RecordBatch]:
         """In the order of the key as SQLite has it, by the fast driver where it sees the table."""
         order = ", ".join(f"t.{quoted(column.source)} COLLATE BINARY" for column in self.plan.key)
         selected = self._selected()
@@ -109,7 +109,7 @@ class SourceRows:
         else:
             yield from self._fast(query, selected)
 
-    def _canonically_ordered(self) -> Iterator[pa.RecordBatch]:
+    def _canonically_ordered(self) -> Generator[pa.RecordBatch]:
         keys = [(name, pa.binary(), f"o.{name}") for name in self.keys]
         selected = keys + self._selected()
         order = ", ".join(f"o.{name}" for name in self.keys)
@@ -119,7 +119,7 @@ class SourceRows:
         )
         yield from self._slowly(query, selected)
 
-    def _fast(self, query: str, selected: Sequence[tuple[str, pa.DataType, str]]) -> Iterator[pa.RecordBatch]:
+    def _fast(self, query: str, selected: Sequence[tuple[str, pa.DataType, str]]) -> Generator[pa.RecordBatch]:
         """ADBC takes a column's type from its first row, which is therefore one of ours."""
         samples = {pa.int64(): "0", pa.float64(): "0.0", pa.binary(): "''"}
         first = ", ".join(samples[kind] for _, kind, _ in selected)
@@ -135,7 +135,7 @@ class SourceRows:
                     f"{self.source.path}: table {self.plan.source.name!r} cannot be read: {error}"
                 ) from error
 
-    def _slowly(self, query: str, selected: Sequence[tuple[str, pa.DataType, str]]) -> Iterator[pa.RecordBatch]:
+    def _slowly(self, query: str, selected: Sequence[tuple[str, pa.DataType, str]]) -> Generator[pa.RecordBatch]:
         rows = _fetch_rows(self.plan)
         cursor = self._execute(query)
         while page := cursor.fetchmany(rows):
@@ -225,7 +225,7 @@ def executemany(source: Source, statement: str, rows: Iterable[Sequence[object]]
         raise SourceError(f"{source.path} cannot be read: {error}.") from error
 
 
-def gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def gathered(batches: Iterable[pa.RecordBatch]) -> Generator[pa.RecordBatch]:
     """Small batches put together to ones that are worth comparing: 20,000 rows or 8 MB."""
     pending: list[pa.RecordBatch] = []
     rows = size = 0

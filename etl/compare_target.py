@@ -4,7 +4,7 @@ It only reads, so a role that may SELECT is enough, and a read-only transaction 
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 import psycopg2
 import pyarrow as pa
@@ -33,6 +33,7 @@ SETTINGS = {
     "extra_float_digits": "1",  # floats by the shortest text that reads back exactly
     "bytea_output": "hex",
     "work_mem": "64MB",
+    "lock_timeout": "10s",
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
 }
@@ -46,7 +47,7 @@ def prepare_session(session: Session) -> None:
 
 def read_target(
     session: Session, plan: TablePlan, wires: Sequence[Wire], *, canonical: bool, with_present: bool
-) -> Iterator[pa.RecordBatch]:
+) -> Generator[pa.RecordBatch]:
     """The rows of the target's table: `PRESENT` (0 or 1, where asked for), k0, k1 … if `canonical`, then the wires."""
     selected = _selected(plan, wires, canonical=canonical, with_present=with_present)
     query = sql.SQL("SELECT {} FROM {} ORDER BY {}").format(
@@ -138,7 +139,7 @@ class _Sink:
 
 
 def _parsed(chunk: bytes, types: dict[str, pa.DataType]) -> pa.RecordBatch:
-    """CSV as PostgreSQL writes it: an empty field is NULL, a quoted one a text. One block, since a row must not be cut."""
+    """CSV as PostgreSQL writes it: an empty field is NULL, a quoted one a text. One block: no row is cut."""
     table = pa.csv.read_csv(
         pa.BufferReader(chunk),
         read_options=pa.csv.ReadOptions(column_names=list(types), block_size=len(chunk) + 1, use_threads=False),

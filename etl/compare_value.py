@@ -11,9 +11,9 @@ from etl.difference_kinds import DifferenceKind, kind_of_bytes, kind_of_number, 
 from etl.meaning import MeaninglessError, TooDeepError
 from etl.source import StorageValue
 
-Wire = int | float | bytes | None
-"""A target value as `etl.compare_target` fetches it: integers for whole numbers, booleans and times (microseconds), floats
-for real and double precision, UTF-8 for the other types (bytea in hexadecimal)."""
+WireValue = int | float | bytes | None
+"""A target value as `etl.compare_target` fetches it: integers for whole numbers, booleans and times (microseconds),
+floats for real and double precision, UTF-8 for the other types (bytea in hexadecimal)."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ EQUAL = Verdict(None)
 _OTHER = Verdict(DifferenceKind.OTHER)
 
 
-def judge_value(value: StorageValue, wire: Wire, target: TargetType, zone: str) -> Verdict | Question:
+def judge_value(value: StorageValue, wire: WireValue, target: TargetType, zone: str) -> Verdict | Question:
     """Compares what `value` means in `target` (wall clock times are read in `zone`) with what is there."""
     if value is None or wire is None:
         return EQUAL if value is wire else Verdict(DifferenceKind.NULL_AGAINST_VALUE)
@@ -49,7 +49,7 @@ def judge_value(value: StorageValue, wire: Wire, target: TargetType, zone: str) 
         return Question("jsonb", str(value), _text(wire))
 
 
-def _judge(value: StorageValue, wire: Wire, target: TargetType, zone: str) -> Verdict | Question:
+def _judge(value: StorageValue, wire: WireValue, target: TargetType, zone: str) -> Verdict | Question:
     match target.kind:
         case Kind.BOOLEAN:
             return EQUAL if meaning.truth(value) == bool(wire) else Verdict(DifferenceKind.BOOLEAN_FLIPPED)
@@ -92,25 +92,25 @@ def _number_verdict(value: StorageValue, found: Decimal) -> Verdict:
     return Verdict(kind_of_number(number, found))
 
 
-def _text(wire: Wire) -> str:
+def _text(wire: WireValue) -> str:
     if not isinstance(wire, bytes):
         raise TypeError(f"text was expected from the target, not {type(wire).__name__}")
     return wire.decode()
 
 
-def _int(wire: Wire) -> int:
+def _int(wire: WireValue) -> int:
     if not isinstance(wire, int):
         raise TypeError(f"a whole number was expected from the target, not {type(wire).__name__}")
     return wire
 
 
-def _float(wire: Wire) -> float:
+def _float(wire: WireValue) -> float:
     if not isinstance(wire, float):
         raise TypeError(f"a float was expected from the target, not {type(wire).__name__}")
     return wire
 
 
-def printed(wire: Wire, target: TargetType) -> str | None:
+def printed(wire: WireValue, target: TargetType) -> str | None:
     """A target value as text for people, close to what psql would show in UTC."""
     if wire is None:
         return None

@@ -111,12 +111,12 @@ def _is_rounded(source: Decimal, target: Decimal) -> bool:
 
 
 def _through_floats(number: Decimal) -> set[Decimal]:
-    """What is left of the number in 8 and in 4 bytes: exactly, and as it is printed."""
+    """What is left of the number in 8 and in 4 bytes: exactly, and as either is printed."""
     wide = float(number)
     with np.errstate(over="ignore"):
         narrow = np.float32(wide)
-    finite = [value for value in (wide, narrow) if np.isfinite(value)]
-    return {Decimal(float(value)) for value in finite} | {Decimal(str(value)) for value in finite}
+    forms = (wide, repr(wide), float(narrow), repr(float(narrow)), str(narrow))
+    return {Decimal(form) for form in forms}
 
 
 def _significant(number: Decimal, digits: int) -> Decimal:

@@ -1,4 +1,4 @@
-"""What a comparison found, written down as it is found: every difference in a private file, a sample and totals in memory."""
+"""What a comparison found: every difference goes to a private file at once, a sample and totals stay in memory."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping

@@ -49,6 +49,8 @@ def load_mended(
     unknown = [str(name) for name in mended.columns if name not in described.column_names]
     if unknown:
         raise UsageError(f"The source's table {described.name} has no column {', '.join(unknown)}.")
+    if not len(mended.columns):
+        raise UsageError(f"The mended rows have no columns of {described.name}.")
     with tempfile.TemporaryDirectory(prefix="etl-mended-") as folder:
         draft = Path(folder) / Path(sqlite).name  # the embedded server's database goes by the file's name
         _write(draft, described, mended)

@@ -31,8 +31,8 @@ from etl.observer import Observer
 from etl.pipeline import Pipeline
 from etl.plan import ExtraColumns, Plan, TablePlan, added_type, make_plan
 from etl.rebuild import identifier
-from etl.rejects import TableRejects
 from etl.reconciliation import compare_loaded
+from etl.rejects import TableRejects
 from etl.report import Outcome, Report, SourceReport, TargetReport, write_report
 from etl.report_folder import prepare_folder
 from etl.sequences import reset_sequences

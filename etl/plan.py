@@ -104,10 +104,10 @@ def make_plan(
     extra_columns: ExtraColumns = ExtraColumns.STOP,
     comparing: bool = False,
 ) -> Plan:
-    """The plan for the tables of both catalogues, or those named in `only`; `comparing` if nothing is to be loaded by it.
+    """The plan for the tables of both catalogues, or those named in `only`.
 
-    Raises `UsageError` for a name in `only` that neither side has, `DriftError` where the schemas cannot be brought
-    together without a decision.
+    `comparing`: nothing will be loaded, so nothing has to be decided. Raises `UsageError` for a name in `only` that
+    neither side has, `DriftError` where the schemas cannot be brought together without a decision.
     """
     source, target = _selected(source, target, only)
     pairs = _match({name: name for name in source}, target, "table")

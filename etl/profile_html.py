@@ -1,8 +1,13 @@
-"""A profile in Jupyter: a line for each table, its columns behind it; tables with values that do not fit are opened."""
+"""A profile in Jupyter: a line for each table, its columns behind it.
+
+Tables with values that do not fit are opened; where there is none, the largest table is.
+"""
 
 import html
 
 import pandas as pd
+
+from etl.report_text import visible
 
 _STYLE = """
 <style>
@@ -38,19 +43,20 @@ _FINDINGS = ("unusual", "rejected")
 def profile_html(title: str, tables: pd.DataFrame, columns: pd.DataFrame) -> str:
     """`tables` and `columns` of a profile under its title."""
     parts = {str(name): part for name, part in columns.groupby("table", sort=False)}
-    details = "".join(
-        _table(str(name), rows, parts[str(name)]) for name, rows in zip(tables["table"], tables["rows"], strict=True)
-    )
-    return f'<div class="etl-profile">{_STYLE}<p><b>{html.escape(title)}</b></p>{details}</div>'
+    counts = dict(zip(tables["table"], tables["rows"], strict=True))
+    nothing_found = not columns[list(_FINDINGS)].to_numpy().any()
+    largest = max(counts, key=lambda name: counts[name]) if counts and nothing_found else None
+    details = "".join(_table(name, rows, parts[name], opened=name == largest) for name, rows in counts.items())
+    return f'<div class="etl-profile">{_STYLE}<p><b>{html.escape(visible(title))}</b></p>{details}</div>'
 
 
-def _table(name: str, rows: int, columns: pd.DataFrame) -> str:
+def _table(name: str, rows: int, columns: pd.DataFrame, *, opened: bool) -> str:
     findings = int(columns[list(_FINDINGS)].to_numpy().sum())
     noted = f', <span class="etl-finding">{findings:,} values to look at</span>' if findings else ""
     heads = "".join(f"<th{_class(field)}>{text}</th>" for field, text in _HEADINGS.items())
     body = "".join(f"<tr>{_row(row)}</tr>" for row in columns[list(_HEADINGS)].to_dict("records"))
     return (
-        f"<details{' open' if findings else ''}><summary>{html.escape(name)} "
+        f"<details{' open' if findings or opened else ''}><summary>{html.escape(visible(name))} "
         f'<span class="etl-count">{rows:,} rows</span>{noted}</summary>'
         f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></details>"
     )
@@ -71,4 +77,4 @@ def _text(value: object) -> str:
         return "–"
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d %H:%M}"
-    return f"{value:,}" if isinstance(value, int) else html.escape(str(value))
+    return f"{value:,}" if isinstance(value, int) else html.escape(visible(str(value)))

@@ -11,6 +11,11 @@ DISTINCT_ROWS = 1_000_000  # counting distinct values sorts them: about a second
 COLUMNS_PER_QUERY = 50  # SQLite gives back 2,000 columns at most
 STORAGE_CLASSES = ("integer", "real", "text", "blob", "null")
 
+_PAGES = (
+    "SELECT s.tbl_name, s.type, CAST(sum(d.pgsize) AS INTEGER) "
+    "FROM dbstat AS d JOIN sqlite_schema AS s ON s.name = d.name WHERE d.aggregate = TRUE GROUP BY 1, 2"
+)
+
 Sizes = Mapping[str, tuple[int, int | None]]
 
 
@@ -59,13 +64,9 @@ def _facts(column: str, counted: bool) -> Iterator[str]:
 
 def measure_sizes(source: Source, tables: Sequence[SourceTable]) -> tuple[Sizes, str]:
     """Bytes of each table and of its indexes, and where they are from: "dbstat", else "lengths" (indexes unknown)."""
-    query = (
-        "SELECT s.tbl_name, s.type, CAST(sum(d.pgsize) AS INTEGER) "
-        "FROM dbstat AS d JOIN sqlite_schema AS s ON s.name = d.name WHERE d.aggregate = TRUE GROUP BY 1, 2"
-    )
     with source.fast.cursor() as cursor:
         try:
-            cursor.execute(query)
+            cursor.execute(_PAGES)
             pages = {(name, kind): int(size) for name, kind, size in cursor.fetchall()}
         except (OSError, source.fast.Error):  # an SQLite that was built without it
             return {table.name: (_length(source, table), None) for table in tables}, "lengths"

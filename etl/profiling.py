@@ -102,6 +102,8 @@ class Profile:
             f"values that would be rejected: {rejected:,}; orphans: {orphans:,}"
         )
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         return profile_html(str(self), self.tables, self.columns)
 

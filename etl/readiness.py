@@ -53,6 +53,8 @@ class Readiness:
         rows = f"{sum(self.rows.values()):,} rows of {len(self.rows)} tables"
         return f"{rows}: {self.rejected_rows:,} would be rejected; expectations not met: {len(self.failed)}"
 
+    __repr__ = __str__
+
     def findings(self) -> Iterator[str]:
         """One line for each reason to reject rows and each expectation that is not met."""
         for group in self.rejects:

@@ -1,8 +1,8 @@
 """All tables compared: as the last step of a load in its own transaction, or alone at any time.
 
 Alone it holds both sides to one state each, writes nothing to either, and is satisfied only by equality: a row that is
-missing, differs, or stands in the target alone is a finding, and so are values of columns that the target lacks. Given the
-report folder of the load (`load_report`), rows that it rejected and columns that it left behind are recognised.
+missing, differs, or stands in the target alone is a finding, and so are values of columns that the target lacks. Given
+the report folder of the load (`load_report`), rows that it rejected and columns that it left behind are recognised.
 """
 
 import secrets
@@ -42,6 +42,7 @@ from etl.source import Source
 
 SAMPLE_ROWS = 1_000  # differences in the report, of all tables together
 
+
 @dataclass
 class Findings:
     """What the comparison of all tables found; it becomes part of the report."""
@@ -70,7 +71,7 @@ def compare_loaded(
 
 
 def with_comparison(report: TableReport, comparison: TableComparison) -> TableReport:
-    """The table's report with the numbers of the comparison; rows that the two countings do not agree on are unaccounted."""
+    """The table's report with the numbers of the comparison; rows that it did not come across are unaccounted for."""
     uncounted = (report.source_rows or 0) - comparison.source_rows
     return replace(
         report,
@@ -149,7 +150,7 @@ def reconcile(
 
 
 def run_reconciliation(settings: ReconcileSettings, observer: Observer | None = None) -> Report:
-    """Compares all tables and writes the report folder; raises `EtlError`, or KeyboardInterrupt where it is interrupted."""
+    """Compares all tables and writes the report folder; raises `EtlError`, and KeyboardInterrupt if interrupted."""
     observer = observer or Observer()
     started = datetime.now(UTC)
     run_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
@@ -226,9 +227,7 @@ class _Reconciliation:
         started = time.monotonic()
         rejected = rejected_rows(self.settings.load_report, plan.name) if self.settings.load_report else None
         known = Known() if rejected is None else Known(rejected, surely=False)
-        comparison = _compared(
-            self.source, self.session, plan, self.folder, self.settings.assume_timezone, known
-        )
+        comparison = _compared(self.source, self.session, plan, self.folder, self.settings.assume_timezone, known)
         report = TableReport(
             name=plan.name,
             status=Status.MIGRATED,
@@ -259,7 +258,9 @@ class _Reconciliation:
         action, settled = item.action, True
         if item.kind == "column_missing_in_target" and item.values:
             settled = self._was_left_behind(item.table)
-            action = "left behind by the load, values in its dropped/" if settled else "its values are not in the target"
+            action = (
+                "left behind by the load, values in its dropped/" if settled else "its values are not in the target"
+            )
         elif item.kind == "table_missing_in_source":
             action = "only in the target, not compared"
         return DriftReport(item.table, item.column, item.kind, item.values, action, settled)

@@ -44,8 +44,8 @@ class Status(StrEnum):
 class TableReport:
     """One table's books. Every source row is loaded, present or rejected; what is left over must be 0.
 
-    In a dry run the numbers are the forecast. The numbers of the value comparison (matched, different, missing, extra) are
-    None until it was made; `extra_present_rows` are those of the extra rows that the target is known to have had before.
+    In a dry run the numbers are the forecast. The numbers of the value comparison (matched, different, missing, extra)
+    are None until it was made; `extra_present_rows` are the extra rows that the target is known to have had before.
     """
 
     name: str
@@ -144,8 +144,8 @@ class ExpectationReport:
 class Difference:
     """One cell that differs, or (where `column` is None) a row that only one side has.
 
-    `key` by the target's column names; `source` as SQLite stores it, of the storage class `storage`; `target` as text, a
-    whole row as a mapping. `shift_seconds`: how much later the target's time is. `present_before`: the target had the
+    `key` by the target's column names; `source` as SQLite stores it, of the storage class `storage`; `target` as text,
+    a whole row as a mapping. `shift_seconds`: how much later the target's time is. `present_before`: the target had the
     row before this run. `kind` is a `DifferenceKind`.
     """
 
@@ -273,6 +273,9 @@ class Report:
     def to_json(self) -> bytes:
         """`to_dict` as indented JSON, UTF-8."""
         return orjson.dumps(self.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+    def __repr__(self) -> str:
+        return f"<Report {self.run_id}: {self.outcome.value}>"  # what it holds is for `to_json`, displays and frames
 
     @property
     def frames(self) -> "ReportFrames":

@@ -13,6 +13,17 @@ if TYPE_CHECKING:
     from etl.report import Report
 
 FATES = ("loaded_rows", "present_rows", "rejected_rows", "unaccounted_rows")
+COUNTS = (
+    "table",
+    "source_rows",
+    "target_rows_before",
+    "target_rows_after",
+    "matched_rows",
+    "different_rows",
+    "missing_rows",
+    "extra_rows",
+    "settled",
+)
 DIFFERENCE_COLUMNS = ("table", "key", "column", "kind", "source", "storage", "target")
 _DTYPES = {bool: "bool", int: "int64", float: "float64", str: "str"}
 _NULLABLE = {bool: "boolean", int: "Int64", float: "Float64", str: "str"}
@@ -25,12 +36,14 @@ class ReportFrames:
     Counts are int64, or Int64 with <NA> for what was not counted; seconds float64; texts str.
 
     tables            the books of each table, and whether they are `settled`
+    counts            the same, the row counts of both sides alone
     equation          of the tables that were loaded: source_rows, loaded_rows, present_rows, rejected_rows,
                       unaccounted_rows, and whether the sum holds
     sequences         sequence, table, column, last_value, next_value
     rejects           table, stage, column, reason, rows: rejected rows by their fault (`read_rejects` has the rows)
     drift             table, column, kind, values, action, settled
     expectations      table, expectation, column, severity, unexpected_rows, judged_rows, success, notes
+    suites            of each table's expectations: how many there are, held, failed critically, failed as warnings
     difference_kinds  table, column, kind, rows, …: rows by what differs
     differences       a bounded sample: table, key, column, kind, source, storage, target, as a person may see them
                       (`read_differences` has all)
@@ -38,11 +51,13 @@ class ReportFrames:
     """
 
     tables: pd.DataFrame = field(repr=False)
+    counts: pd.DataFrame = field(repr=False)
     equation: pd.DataFrame = field(repr=False)
     sequences: pd.DataFrame = field(repr=False)
     rejects: pd.DataFrame = field(repr=False)
     drift: pd.DataFrame = field(repr=False)
     expectations: pd.DataFrame = field(repr=False)
+    suites: pd.DataFrame = field(repr=False)
     difference_kinds: pd.DataFrame = field(repr=False)
     differences: pd.DataFrame = field(repr=False)
     timings: pd.DataFrame = field(repr=False)
@@ -54,13 +69,16 @@ def frames_of(report: "Report") -> ReportFrames:
 
     tables = _frame(kinds.TableReport, report.tables).rename(columns={"name": "table"})
     tables["settled"] = pd.Series([table.settled for table in report.tables], dtype="bool")
+    expectations = _frame(kinds.ExpectationReport, report.expectations)
     return ReportFrames(
         tables=tables,
+        counts=tables[list(COUNTS)].copy(),
         equation=_equation(tables),
         sequences=_frame(kinds.SequenceReport, report.sequences),
         rejects=_frame(kinds.RejectGroup, report.rejects),
         drift=_frame(kinds.DriftReport, report.drift),
-        expectations=_frame(kinds.ExpectationReport, report.expectations),
+        expectations=expectations,
+        suites=_suites(expectations),
         difference_kinds=_frame(kinds.DifferenceTotal, report.difference_kinds),
         differences=differences_frame(report.differences),
         timings=pd.DataFrame(
@@ -91,6 +109,15 @@ def _equation(tables: pd.DataFrame) -> pd.DataFrame:
     sums = equation[list(FATES)].sum(axis=1)
     equation["holds"] = ((equation["source_rows"] == sums) & (equation["unaccounted_rows"] == 0)).astype("bool")
     return equation
+
+
+def _suites(expectations: pd.DataFrame) -> pd.DataFrame:
+    failed, critical = ~expectations["success"], expectations["severity"] == "critical"
+    counted = expectations.assign(
+        expectations=1, held=~failed, failed_critical=failed & critical, failed_warning=failed & ~critical
+    )
+    counts = ["expectations", "held", "failed_critical", "failed_warning"]
+    return counted.groupby("table", sort=False)[counts].sum().astype("int64").reset_index()
 
 
 def _frame(kind: type, items: Sequence[object]) -> pd.DataFrame:

@@ -101,9 +101,9 @@ def read_rejects(report: Report | str | Path, table: str | None = None) -> pd.Da
     """
     folder = _folder(report) / "rejects"
     if table is None:
-        found = [_overview(line) for path in sorted(folder.glob("*.ndjson")) for line in _lines(path)]
+        found = sorted(_overview(line) for path in folder.glob("*.ndjson") for line in _lines(path))
         return pd.DataFrame(found, columns=list(_OVERVIEW), dtype=object).astype(_OVERVIEW)
-    lines = list(_lines(folder / file_name(f"{table}.ndjson")))
+    lines = sorted(_lines(folder / file_name(f"{table}.ndjson")), key=lambda line: int(line["row_number"]))
     index = pd.Index([line["row_number"] for line in lines], name="row_number", dtype="int64")
     columns = [*REJECT_COLUMNS, *(lines[0]["row"] if lines else ())]
     return MaskedFrame([_rejected(line) for line in lines], index=index, columns=columns, dtype=object)
@@ -133,7 +133,7 @@ def _lines(path: Path) -> Iterator[Json]:
             yield from map(orjson.loads, file)
 
 
-def _overview(line: Json) -> tuple[object, ...]:
+def _overview(line: Json) -> tuple[Any, ...]:
     key = key_text(line["key"], rowid=line["rowid"])
     return line["table"], line["row_number"], line["rowid"], key, line["stage"], line["column"], line["reason"]
 

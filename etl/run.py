@@ -75,6 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="folder of expectation suites (default: those of the 20 tables)",
     )
     parser.add_argument("--skip-validation", action="store_true", help="load without asking the expectation suites")
+    parser.add_argument("--no-reconcile", action="store_true", help="do not compare every value after the load")
     parser.add_argument(
         "--report", type=Path, metavar="DIR", help="folder for report.json and rejects (default: reports/RUN_ID)"
     )
@@ -109,6 +110,7 @@ def _run(options: argparse.Namespace) -> int:
         keep_constraints=options.keep_constraints,
         validate=not options.skip_validation,
         expectations=options.expectations,
+        reconcile=not options.no_reconcile,
         report_folder=options.report,
         **({"batch_rows": options.batch_rows} if options.batch_rows else {}),
     )

@@ -1,4 +1,4 @@
-"""The comparison put to the test: a sample is loaded into a scratch schema, damaged in every way that has a name, and compared.
+"""The comparison put to the test: a sample is loaded, damaged in every way that has a name, and compared.
 
 Every damage must be found where it was done, by its name, as often as it was done, and nothing else may be found.
 """
@@ -224,7 +224,8 @@ class SelfTest:
         """The outcome in words."""
         done = sum(check.done for check in self.checks)
         if self.passed:
-            return f"✓ Self-test passed: {done:,} damaged rows in {len(self.checks)} ways, each judged rightly, nothing else found."
+            ways = len(self.checks)
+            return f"✓ Self-test passed: {done:,} rows damaged in {ways} ways, each judged rightly, nothing else found."
         failed = sum(not check.passed for check in self.checks)
         return (
             f"✗ Self-test FAILED: {failed} of {len(self.checks)} damages were judged wrongly, "
@@ -292,11 +293,11 @@ def _server(pg: str | None) -> Iterator[URL]:
 
 
 def _load(source: Path, url: str, folder: Path) -> None:
-    report = run_migration(
-        Settings(sqlite=source, pg=url, create_schema=True, validate=False, report_folder=folder)
-    )
+    report = run_migration(Settings(sqlite=source, pg=url, create_schema=True, validate=False, report_folder=folder))
     if report.exit_code:
-        raise TargetError("The sample could not be loaded completely, so the self-test says nothing about the comparison.")
+        raise TargetError(
+            "The sample could not be loaded completely, so the self-test says nothing about the comparison."
+        )
 
 
 def _damage(source: Path, url: str) -> Mapping[Damage, int]:

@@ -17,7 +17,7 @@ from etl.errors import EtlError, UsageError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; gives the exit code: 0, or 1 or 2 with one line on stderr, or psql's own."""
-    options = _parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _end_like_ctrl_c)
     try:
         with EmbeddedServer(options.data) as server:
@@ -29,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """The command line; every option stands in the README."""
     parser = argparse.ArgumentParser(prog="python -m etl.server", description="Holds the embedded PostgreSQL open.")
     parser.add_argument(
         "--data", type=Path, default=DEFAULT_FOLDER, metavar="DIR", help="where it is kept (default: %(default)s)"

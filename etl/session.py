@@ -144,36 +144,42 @@ def interruptible(session: Session, work: Callable[[], T]) -> T:
     """
     outcome: list[T] = []
     failure: list[BaseException] = []
+    # Not `Thread.join`: interrupted by a signal, it takes the running thread for a dead one (Python 3.11, 3.12).
+    ended = threading.Event()
 
     def body() -> None:
         try:
             outcome.append(work())
         except BaseException as error:  # noqa: BLE001 - handed to the waiting thread, which raises it
             failure.append(error)
+        finally:
+            ended.set()
 
-    thread = threading.Thread(target=body, name="etl-load", daemon=True)
-    thread.start()
+    threading.Thread(target=body, name="etl-load", daemon=True).start()
     try:
-        while thread.is_alive():
-            thread.join(timeout=0.2)
+        while not ended.wait(timeout=0.2):
+            pass
     except BaseException:
-        _stop(session, thread)
+        _stop(session, ended)
         raise
     if failure:
         raise failure[0]
     return outcome[0]
 
 
-def _stop(session: Session, thread: threading.Thread) -> None:
+_INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
+
+
+def _stop(session: Session, ended: threading.Event) -> None:
     """Cancels the running statement until the worker has come to its end; further signals do not disturb that."""
-    ignored = threading.current_thread() is threading.main_thread()
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN) if ignored else None
+    main = threading.current_thread() is threading.main_thread()
+    previous = {number: signal.signal(number, signal.SIG_IGN) for number in _INTERRUPTIONS} if main else {}
     try:
         session.interrupted = True
-        while thread.is_alive():
+        while not ended.is_set():
             with contextlib.suppress(psycopg2.Error):  # the connection may be gone already, which is what is wanted
                 session.driver.cancel()
-            thread.join(timeout=0.2)
+            ended.wait(timeout=0.2)
     finally:
-        if ignored:
-            signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)

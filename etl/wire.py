@@ -1,7 +1,7 @@
-"""How a column travels when the two sides are compared: one SQL expression for each database, and the Arrow type of both.
+"""How a column travels when two sides are compared: one SQL expression for each database, and the Arrow type of both.
 
-Where SQLite's value is of an ordinary form, the two expressions give equal Arrow values exactly if the values are equal.
-For everything else the source's expression gives a mark that never equals anything: the value is then looked at singly.
+Where SQLite's value is of an ordinary form, the two expressions give equal Arrow values exactly if the values are
+equal. For everything else the source's gives a mark that never equals anything: the value is then looked at singly.
 """
 
 import sqlite3
@@ -98,11 +98,12 @@ def source_is_native_sql(column: str, target: TargetType) -> str:
     return instant if target.kind is Kind.TIMESTAMPTZ else f"NOT {instant}"
 
 
-_WHOLE = f"CASE WHEN {{c}} BETWEEN -{_EXACT_IN_FLOAT} AND {_EXACT_IN_FLOAT} AND {{c}} = CAST({{c}} AS INTEGER) "
+_EXACT = f"{{c}} BETWEEN -{_EXACT_IN_FLOAT} AND {_EXACT_IN_FLOAT}"
+_WHOLE = f"CASE WHEN {_EXACT} AND {{c}} = CAST({{c}} AS INTEGER) "
 _INTEGER_CASES = {"integer": "{c}", "real": _WHOLE + "THEN CAST({c} AS INTEGER) ELSE {strange} END"}
 _FLOAT_CASES = {
     "real": "{c}",
-    "integer": f"CASE WHEN {{c}} BETWEEN -{_EXACT_IN_FLOAT} AND {_EXACT_IN_FLOAT} THEN CAST({{c}} AS REAL) ELSE {{strange}} END",
+    "integer": f"CASE WHEN {_EXACT} THEN CAST({{c}} AS REAL) ELSE {{strange}} END",
 }
 _BOOLEAN_CASES = {
     "integer": "CASE WHEN {c} IN (0, 1) THEN {c} ELSE {strange} END",
@@ -129,7 +130,7 @@ _SECONDS = "unixepoch({t})" if sqlite3.sqlite_version_info >= (3, 38) else "CAST
 
 
 def _time_text_sql() -> str:
-    """Branches by the length in bytes, each for one form: with a fraction of 3 or 6 digits, Z or an offset, or neither."""
+    """Branches by the length in bytes, one a form: with a fraction of 3 or 6 digits, Z or an offset, or neither."""
     branches = [_time_branch(_DAY, 10, "{c}")]
     for digits in (0, 3, 6):
         fraction = "." + "[0-9]" * digits if digits else ""
@@ -211,11 +212,12 @@ def target_other_sql(column: sql.Composable, zone: str) -> sql.Composable:
 
 
 def _microseconds(column: sql.Composable, moment: sql.Composable) -> sql.Composable:
-    """Exact on every version: before 14 `extract` gave floats, which are too coarse for a whole time, but not for these parts."""
+    """Exact on every version: before 14 `extract` gave floats, too coarse for a whole time, but not for these parts."""
     infinity, minus_infinity, far = (sql.Literal(number) for number in BEYOND)
     return sql.SQL(
         "CASE WHEN {c} IS NULL THEN NULL WHEN {c} > '-infinity' AND {c} < '10000-01-02' THEN "
-        "extract(epoch FROM date_trunc('second', {m}))::int8 * 1000000 + extract(microseconds FROM {m})::int8 % 1000000 "
+        "extract(epoch FROM date_trunc('second', {m}))::int8 * 1000000 "
+        "+ extract(microseconds FROM {m})::int8 % 1000000 "
         "WHEN {c} = 'infinity' THEN {infinity} WHEN {c} = '-infinity' THEN {minus} ELSE {far} END"
     ).format(c=column, m=moment, infinity=infinity, minus=minus_infinity, far=far)
 

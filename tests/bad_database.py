@@ -36,7 +36,17 @@ def cells(table: str, column: str, bad: list[Cell], reason: str, mended: Cell) -
     return [Fault(table, {column: value}, column, reason, {column: mended}) for value in bad]
 
 
-TIMES: list[Cell] = ["", "0000-00-00", "2023-02-30", "2024-01-01 24:00", "now", "01/02/2024", 12345, -1.5, b"2024-01-01"]
+TIMES: list[Cell] = [
+    "",
+    "0000-00-00",
+    "2023-02-30",
+    "2024-01-01 24:00",
+    "now",
+    "01/02/2024",
+    12345,
+    -1.5,
+    b"2024-01-01",
+]
 FAULTS: list[Fault] = [
     # DESIGN's table of conversions, its last column
     *cells("users", "is_active", [2, -1, 0.5, "yes", "", b"1"], "boolean", 1),
@@ -87,7 +97,9 @@ class BadDatabase:
     def faults(self, table: str) -> list[tuple[int, Fault]]:
         """(rowid, fault) of the table's bad rows, in the order of the table."""
         found = zip(self.rowids, FAULTS, strict=True)
-        return sorted(((rowid, fault) for rowid, fault in found if fault.table == table and fault.reason), key=lambda f: f[0])
+        return sorted(
+            ((rowid, fault) for rowid, fault in found if fault.table == table and fault.reason), key=lambda f: f[0]
+        )
 
     def mend(self) -> None:
         """Puts right what is wrong in the source."""

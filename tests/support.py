@@ -87,7 +87,9 @@ def state(database: Database) -> dict[str, object]:
     for (name,) in query(database, _RELATIONS.format("'S'")):
         found[name] = query(database, f"SELECT last_value, is_called FROM {name}")
     for (name,) in query(database, _RELATIONS.format("'r', 'p'")):
-        found[name] = query(database, f"SELECT count(*), md5(string_agg(t::text, chr(10) ORDER BY t::text)) FROM {name} t")
+        found[name] = query(
+            database, f"SELECT count(*), md5(string_agg(t::text, chr(10) ORDER BY t::text)) FROM {name} t"
+        )
     return found
 
 

@@ -37,7 +37,9 @@ def read(path: Path, table: str = "t", **limits: int) -> list[tuple[int, int | N
             assert list(batch.frame.columns) == list(described.column_names)
             assert batch.frame.index.name == "row_number"
             rowids = [None] * len(batch.frame) if batch.rowids is None else batch.rowids.tolist()
-            cells = [[typed(cell) for cell in batch.frame.iloc[:, place].tolist()] for place in range(batch.frame.shape[1])]
+            cells = [
+                [typed(cell) for cell in batch.frame.iloc[:, place].tolist()] for place in range(batch.frame.shape[1])
+            ]
             found += list(zip(batch.frame.index.tolist(), rowids, zip(*cells, strict=True), strict=True))
     return found
 
@@ -77,7 +79,9 @@ columns_of_values = st.one_of(  # mostly of one class, as in life, so that the f
 
 @st.composite
 def table_contents(draw: st.DrawFn) -> tuple[list[str], list[tuple[int, tuple[Value, ...]]]]:
-    declared = draw(st.lists(st.sampled_from(["", "INTEGER", "TEXT", "REAL", "BLOB", "NUMERIC"]), min_size=1, max_size=3))
+    declared = draw(
+        st.lists(st.sampled_from(["", "INTEGER", "TEXT", "REAL", "BLOB", "NUMERIC"]), min_size=1, max_size=3)
+    )
     cells = [draw(columns_of_values) for _ in declared]
     rowids = draw(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=40, unique=True))
     return declared, [(rowid, tuple(draw(cell) for cell in cells)) for rowid in rowids]
@@ -117,7 +121,12 @@ STRANGERS = {
     "nul": "'a' || char(0) || 'b'",
 }
 LATE_CHANGES = [
-    *((usual, stranger) for usual in ("integer", "real", "text", "null") for stranger in STRANGERS if usual != stranger),
+    *(
+        (usual, stranger)
+        for usual in ("integer", "real", "text", "null")
+        for stranger in STRANGERS
+        if usual != stranger
+    ),
     ("blob", "integer"),
     ("blob", "text"),
 ]
@@ -145,7 +154,9 @@ def test_a_late_stranger_is_noticed_and_nothing_before_or_behind_it_changes(
 
 def test_the_largest_integer_beside_null_stays_an_integer(tmp_path: Path) -> None:
     path = make_sqlite(
-        tmp_path / "a.db", "CREATE TABLE t (v INTEGER)", f"INSERT INTO t VALUES (NULL), ({2**63 - 1}), (NULL), ({-(2**63)})"
+        tmp_path / "a.db",
+        "CREATE TABLE t (v INTEGER)",
+        f"INSERT INTO t VALUES (NULL), ({2**63 - 1}), (NULL), ({-(2**63)})",
     )
     assert [cells for _, _, cells in read(path)] == [
         ((type(None), None),),
@@ -191,7 +202,10 @@ SHAPES = {
         'CREATE TABLE t ("a ""b""" TEXT, "c%s" INTEGER, "from" REAL, "d\'e" TEXT, "f.g" INTEGER, "{}" TEXT, "🤖" TEXT)',
         "INSERT INTO t VALUES ('x', 1, 2.5, 'y', 3, 'z', '!')",
     ],
-    "negative rowids": ["CREATE TABLE t (v)", "INSERT INTO t (rowid, v) VALUES (-7, 'a'), (-9223372036854775808, 'b'), (0, 'c')"],
+    "negative rowids": [
+        "CREATE TABLE t (v)",
+        "INSERT INTO t (rowid, v) VALUES (-7, 'a'), (-9223372036854775808, 'b'), (0, 'c')",
+    ],
     "a primary key backwards": ["CREATE TABLE t (v INTEGER PRIMARY KEY DESC)", "INSERT INTO t VALUES (3), (1), (2)"],
     "an index over everything": [
         "CREATE TABLE t (v TEXT)",
@@ -248,7 +262,7 @@ def test_no_batch_has_more_rows_than_asked_for(tmp_path: Path, stranger: str) ->
 @pytest.mark.parametrize(("rows", "bytes_each"), [(400, 20_000), (40, 300_000), (6, 2_000_000)])
 @pytest.mark.parametrize("kind", ["text", "blob"])
 def test_a_batch_ends_soon_after_its_bytes(tmp_path: Path, rows: int, bytes_each: int, kind: str) -> None:
-    """"Soon": by one chunk of 16 MiB in the fast lane at the most, by one row in the careful one."""
+    """ "Soon": by one chunk of 16 MiB in the fast lane at the most, by one row in the careful one."""
     made = f"zeroblob({bytes_each})" if kind == "blob" else f"replace(hex(zeroblob({bytes_each // 2})), '00', 'ab')"
     path = make_sqlite(tmp_path / "a.db", "CREATE TABLE t (v)", f"INSERT INTO t {series(rows, made)}")
     with Source(path) as source:

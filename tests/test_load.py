@@ -23,7 +23,9 @@ from etl.schema import TABLE_NAMES, create_missing
 # -- to_sql -------------------------------------------------------------------------------------------------------
 
 
-def append(database: Database, frame: pd.DataFrame, table: str = "t", *, chunksize: int | None = None, index: bool = False) -> int | None:
+def append(
+    database: Database, frame: pd.DataFrame, table: str = "t", *, chunksize: int | None = None, index: bool = False
+) -> int | None:
     """`to_sql` with the method, in a transaction; what it returns."""
     with database.engine().begin() as connection:
         return frame.to_sql(
@@ -75,7 +77,8 @@ def test_an_identity_that_is_always_generated_takes_the_frames_ids(database: Dat
 def test_values_of_many_types_arrive_as_they_are(database: Database, chunksize: int | None) -> None:
     execute(
         database,
-        "CREATE TABLE t (id bigint PRIMARY KEY, b boolean, f double precision, n numeric, d date, z timestamptz, x bytea, q text)",
+        "CREATE TABLE t (id bigint PRIMARY KEY, b boolean, f double precision, n numeric, d date, z timestamptz, "
+        "x bytea, q text)",
     )
     utc = datetime.UTC
     row = (
@@ -95,7 +98,9 @@ def test_values_of_many_types_arrive_as_they_are(database: Database, chunksize: 
 
 
 def test_odd_names_and_nulls_of_every_kind(database: Database) -> None:
-    execute(database, 'CREATE TABLE "T %s ""x""" ("a %(b)s" integer, "C{}" double precision, "d" timestamptz, "e" text)')
+    execute(
+        database, 'CREATE TABLE "T %s ""x""" ("a %(b)s" integer, "C{}" double precision, "d" timestamptz, "e" text)'
+    )
     frame = pd.DataFrame(
         {
             "a %(b)s": pd.array([1, None], dtype="Int64"),
@@ -173,18 +178,34 @@ def test_the_fast_way_was_taken_and_the_indexes_are_used_again(database: Databas
 
 KEPT = {
     "comments": ["COMMENT ON CONSTRAINT c_p_fkey ON c IS 'why'", "COMMENT ON INDEX i IS 'what for'"],
-    "not valid": ["ALTER TABLE c DROP CONSTRAINT c_p_fkey", "ALTER TABLE c ADD CONSTRAINT c_p_fkey FOREIGN KEY (p) REFERENCES p NOT VALID"],
+    "not valid": [
+        "ALTER TABLE c DROP CONSTRAINT c_p_fkey",
+        "ALTER TABLE c ADD CONSTRAINT c_p_fkey FOREIGN KEY (p) REFERENCES p NOT VALID",
+    ],
     "actions": [
         "ALTER TABLE c DROP CONSTRAINT c_p_fkey",
-        "ALTER TABLE c ADD CONSTRAINT \"Fk %s\" FOREIGN KEY (p) REFERENCES p ON DELETE SET NULL ON UPDATE CASCADE DEFERRABLE INITIALLY DEFERRED",
+        'ALTER TABLE c ADD CONSTRAINT "Fk %s" FOREIGN KEY (p) REFERENCES p ON DELETE SET NULL ON UPDATE CASCADE '
+        "DEFERRABLE INITIALLY DEFERRED",
     ],
     "clustered": ["ALTER TABLE c CLUSTER ON i"],
-    "replica identity": ["ALTER TABLE c ALTER p SET NOT NULL", "CREATE UNIQUE INDEX u ON c (p, id)", "ALTER TABLE c REPLICA IDENTITY USING INDEX u"],
+    "replica identity": [
+        "ALTER TABLE c ALTER p SET NOT NULL",
+        "CREATE UNIQUE INDEX u ON c (p, id)",
+        "ALTER TABLE c REPLICA IDENTITY USING INDEX u",
+    ],
     "parameters": ["CREATE INDEX j ON c (p DESC NULLS LAST) INCLUDE (id) WITH (fillfactor = 50) WHERE p > 0"],
     "expression with statistics": ["CREATE INDEX j ON c ((p + 1))", "ALTER INDEX j ALTER COLUMN 1 SET STATISTICS 500"],
-    "partitions": ["CREATE TABLE q (id integer, p integer REFERENCES p) PARTITION BY RANGE (id)", "CREATE TABLE q1 PARTITION OF q DEFAULT", "CREATE INDEX ON q (p)"],
-    "a second schema": ["CREATE SCHEMA other", "CREATE TABLE other.c (p integer REFERENCES public.p)", "CREATE INDEX i ON other.c (p)"],
-}  # fmt: skip
+    "partitions": [
+        "CREATE TABLE q (id integer, p integer REFERENCES p) PARTITION BY RANGE (id)",
+        "CREATE TABLE q1 PARTITION OF q DEFAULT",
+        "CREATE INDEX ON q (p)",
+    ],
+    "a second schema": [
+        "CREATE SCHEMA other",
+        "CREATE TABLE other.c (p integer REFERENCES public.p)",
+        "CREATE INDEX i ON other.c (p)",
+    ],
+}
 
 
 @pytest.mark.parametrize("case", KEPT)
@@ -197,7 +218,11 @@ def test_constraints_and_indexes_are_what_they_were(database: Database, tmp_path
         *KEPT[case],
     )
     tables = ["CREATE TABLE p (id)", "CREATE TABLE c (id, p)", "CREATE TABLE q (id, p)"]
-    rows = [f"INSERT INTO p {series(20, 'n')}", f"INSERT INTO c {series(20, 'n, 21 - n')}", f"INSERT INTO q {series(20, 'n, n')}"]
+    rows = [
+        f"INSERT INTO p {series(20, 'n')}",
+        f"INSERT INTO c {series(20, 'n, 21 - n')}",
+        f"INSERT INTO q {series(20, 'n, n')}",
+    ]
     source = make_sqlite(tmp_path / "a.db", *tables, *rows)
     before = state(database)
     done = load(database, source, tmp_path / "report")
@@ -229,7 +254,11 @@ def test_a_full_table_keeps_its_rows_and_takes_the_others(database: Database, tm
 
 def test_batches_make_no_difference(database: Database, tmp_path: Path) -> None:
     execute(database, "CREATE TABLE t (id integer PRIMARY KEY, v text NOT NULL)")
-    source = make_sqlite(tmp_path / "a.db", "CREATE TABLE t (id, v)", f"INSERT INTO t {series(500, 'n, CASE n % 7 WHEN 0 THEN NULL ELSE n END')}")
+    source = make_sqlite(
+        tmp_path / "a.db",
+        "CREATE TABLE t (id, v)",
+        f"INSERT INTO t {series(500, 'n, CASE n % 7 WHEN 0 THEN NULL ELSE n END')}",
+    )
     done = load(database, source, tmp_path / "report", batch_rows=13)
     assert books(done)["t"] == (500, 429, 0, 71)
     assert [line["row_number"] for line in rejects(done, "t")] == list(range(7, 501, 7))

@@ -119,9 +119,7 @@ def story(server: Server, tmp_path_factory: pytest.TempPathFactory, sample: Path
         again = load(database, bad.path, folder / "again")
         bad.mend()
         mended = load(database, bad.path, folder / "mended")
-        yield Story(
-            bad, contents(clean, *TABLE_NAMES), before, after_forecast, forecast, done, loaded, again, mended
-        )
+        yield Story(bad, contents(clean, *TABLE_NAMES), before, after_forecast, forecast, done, loaded, again, mended)
 
 
 GOOD_FAULTS = {table: sum(1 for f in FAULTS if f.table == table and not f.reason) for table in TABLE_NAMES}
@@ -134,7 +132,12 @@ def test_the_books_of_the_bad_database_are_closed(story: Story) -> None:
     for table, (rows, loaded, present, rejected) in books(story.done).items():
         bad = len(story.bad.faults(table))
         more = LATE + GOOD_STRANGERS if table == "conversation_messages" else GOOD_FAULTS[table]
-        assert (rows, loaded, present, rejected) == (SAMPLE_ROWS[table] + more + bad, SAMPLE_ROWS[table] + more, 0, bad), table
+        assert (rows, loaded, present, rejected) == (
+            SAMPLE_ROWS[table] + more + bad,
+            SAMPLE_ROWS[table] + more,
+            0,
+            bad,
+        ), table
 
 
 def test_every_good_row_is_loaded(story: Story) -> None:
@@ -225,7 +228,9 @@ def test_validation_rejects_the_same_rows(target: Database, tmp_path: Path) -> N
 # -- running again ------------------------------------------------------------------------------------------------
 
 
-def test_a_second_run_finds_everything_present_and_changes_nothing(target: Database, source: Path, tmp_path: Path) -> None:
+def test_a_second_run_finds_everything_present_and_changes_nothing(
+    target: Database, source: Path, tmp_path: Path
+) -> None:
     first = load(target, source, tmp_path / "first")
     assert {table: counts[:2] for table, counts in books(first).items()} == {t: (n, n) for t, n in SAMPLE_ROWS.items()}
     assert (first.exit_code, first.total("loaded_rows")) == (0, 820)
@@ -244,7 +249,9 @@ def test_new_rows_are_added_and_old_ones_left(target: Database, source: Path, tm
     assert done.exit_code == 0
 
 
-def test_rows_that_are_there_with_other_content_are_told_and_kept(target: Database, source: Path, tmp_path: Path) -> None:
+def test_rows_that_are_there_with_other_content_are_told_and_kept(
+    target: Database, source: Path, tmp_path: Path
+) -> None:
     load(target, source, tmp_path / "first")
     execute(target, "UPDATE users SET email = 'changed@there' WHERE id = (SELECT min(id) FROM users)")
     after = state(target)
@@ -254,13 +261,18 @@ def test_rows_that_are_there_with_other_content_are_told_and_kept(target: Databa
     assert state(target) == after
 
 
-def test_a_fresh_installations_own_admin_blocks_ours_and_nothing_else(target: Database, source: Path, tmp_path: Path) -> None:
+def test_a_fresh_installations_own_admin_blocks_ours_and_nothing_else(
+    target: Database, source: Path, tmp_path: Path
+) -> None:
     """The target's own row has the same username under another id: our user cannot come, nor what belongs to him."""
     with sqlite(source) as connection:
         ((user, username),) = connection.execute(
-            "SELECT id, username FROM users JOIN (SELECT user_id FROM conversation_sessions WHERE user_id NOTNULL LIMIT 1) ON id = user_id"
+            "SELECT id, username FROM users "
+            "JOIN (SELECT user_id FROM conversation_sessions WHERE user_id NOTNULL LIMIT 1) ON id = user_id"
         ).fetchall()
-        sessions = [id_ for (id_,) in connection.execute("SELECT id FROM conversation_sessions WHERE user_id = ?", (user,))]
+        sessions = [
+            id_ for (id_,) in connection.execute("SELECT id FROM conversation_sessions WHERE user_id = ?", (user,))
+        ]
         marks = ", ".join("?" * len(sessions))
         (messages,) = connection.execute(
             f"SELECT count(*) FROM conversation_messages WHERE session_id IN ({marks})", sessions
@@ -304,7 +316,9 @@ def drifted(source: Path) -> Path:
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
-def test_extra_columns_stop_before_anything_is_written(target: Database, drifted: Path, tmp_path: Path, dry_run: bool) -> None:
+def test_extra_columns_stop_before_anything_is_written(
+    target: Database, drifted: Path, tmp_path: Path, dry_run: bool
+) -> None:
     before = state(target)
     with pytest.raises(DriftError) as caught:
         load(target, drifted, tmp_path / "report", dry_run=dry_run)
@@ -404,13 +418,17 @@ def test_only_some_tables(target: Database, source: Path, tmp_path: Path) -> Non
         ([], "The source has no tables"),
     ],
 )
-def test_nothing_in_common_is_said_plainly(database: Database, tmp_path: Path, statements: list[str], message: str) -> None:
+def test_nothing_in_common_is_said_plainly(
+    database: Database, tmp_path: Path, statements: list[str], message: str
+) -> None:
     source = make_sqlite(tmp_path / "a.db", *(statements or ["CREATE TABLE t (v)", "DROP TABLE t"]))
     with pytest.raises(DriftError, match=message):
         load(database, source, tmp_path / "report")
 
 
-def test_create_schema_makes_what_is_missing_in_the_same_transaction(database: Database, source: Path, tmp_path: Path) -> None:
+def test_create_schema_makes_what_is_missing_in_the_same_transaction(
+    database: Database, source: Path, tmp_path: Path
+) -> None:
     make_sqlite(source, "ALTER TABLE users ADD COLUMN tier", "UPDATE users SET tier = 1")
     with pytest.raises(DriftError):
         load(database, source, tmp_path / "stopped", create_schema=True)
@@ -427,14 +445,16 @@ SEQUENCES: dict[str, tuple[list[str], list[str], int]] = {
     "ids that were deleted": (["INSERT INTO t (id) VALUES (3), (90)", "DELETE FROM t WHERE id = 90"], [], 91),
     "all were deleted": (["INSERT INTO t (id) VALUES (5)", "DELETE FROM t"], [], 6),
     "the sequence is further": (["INSERT INTO t (id) VALUES (3)"], ["SELECT setval('{sequence}', 500)"], 501),
-    "the target has larger ids": (["INSERT INTO t (id) VALUES (3)"], ["INSERT INTO t (id) OVERRIDING SYSTEM VALUE VALUES (70)"], 71),
+    "the target has larger ids": (["INSERT INTO t (id) VALUES (3)"], ["INSERT INTO t OVERRIDING SYSTEM VALUE VALUES (70)"], 71),
     "the sequence was called once": ([], ["SELECT nextval('{sequence}')"], 2),
     "steps": (["INSERT INTO t (id) VALUES (10)"], ["ALTER SEQUENCE {sequence} INCREMENT BY 5"], 15),
     "negative ids": (["INSERT INTO t (id) VALUES (-7)"], [], 1),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", ["serial", "integer GENERATED ALWAYS AS IDENTITY", "bigint GENERATED BY DEFAULT AS IDENTITY"])
+@pytest.mark.parametrize(
+    "kind", ["serial", "integer GENERATED ALWAYS AS IDENTITY", "bigint GENERATED BY DEFAULT AS IDENTITY"]
+)
 @pytest.mark.parametrize("case", SEQUENCES)
 def test_the_next_id_is_free(database: Database, tmp_path: Path, case: str, kind: str) -> None:
     in_source, in_target, expected = SEQUENCES[case]
@@ -503,7 +523,12 @@ def partly_filled(target: Database) -> Database:
 @pytest.mark.parametrize("table", ["users", "conversation_messages", "api_usage"])
 @pytest.mark.parametrize(("act", "error"), [(fail, RuntimeError), (interrupt, KeyboardInterrupt)])
 def test_a_failure_leaves_the_target_as_it_was(
-    partly_filled: Database, source: Path, tmp_path: Path, table: str, act: Callable[[], None], error: type[BaseException]
+    partly_filled: Database,
+    source: Path,
+    tmp_path: Path,
+    table: str,
+    act: Callable[[], None],
+    error: type[BaseException],
 ) -> None:
     before = state(partly_filled)
     saboteur = Saboteur(act, table)
@@ -532,7 +557,9 @@ def test_a_lost_connection_leaves_the_target_as_it_was(partly_filled: Database, 
     assert [table["loaded_rows"] for table in report["tables"] if table["loaded_rows"]] == []
 
 
-def test_a_source_that_is_cut_off_while_it_is_read_leaves_the_target_as_it_was(target: Database, tmp_path: Path) -> None:
+def test_a_source_that_is_cut_off_while_it_is_read_leaves_the_target_as_it_was(
+    target: Database, tmp_path: Path
+) -> None:
     source = tmp_path / "unified.db"
     make_sample(source)
     with sqlite(source) as connection:
@@ -550,7 +577,9 @@ def test_a_source_that_is_cut_off_while_it_is_read_leaves_the_target_as_it_was(t
     assert state(target) == before
 
 
-def test_a_source_that_is_written_to_at_rest_leaves_the_target_as_it_was(target: Database, source: Path, tmp_path: Path) -> None:
+def test_a_source_that_is_written_to_at_rest_leaves_the_target_as_it_was(
+    target: Database, source: Path, tmp_path: Path
+) -> None:
     before = state(target)
     write = Saboteur(lambda: make_sqlite(source, "UPDATE api_usage SET requests = 7"))
     with pytest.raises(SourceError, match="changed while it was read"):
@@ -703,7 +732,9 @@ def test_links_inside_the_report_folder_are_not_followed(target: Database, sourc
     assert len((folder / "rejects" / "users.ndjson").read_text().splitlines()) == 1
 
 
-def test_a_report_that_cannot_be_written_is_found_out_before_the_load(target: Database, source: Path, tmp_path: Path) -> None:
+def test_a_report_that_cannot_be_written_is_found_out_before_the_load(
+    target: Database, source: Path, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("x")
     before = state(target)
     with pytest.raises((CannotRun, UsageError), match="report"):
@@ -715,4 +746,3 @@ def test_the_source_is_untouched(target: Database, source: Path, tmp_path: Path)
     before = (source.read_bytes(), sorted(path.name for path in tmp_path.iterdir()))
     load(target, source, tmp_path / "report")
     assert (source.read_bytes(), sorted(path.name for path in tmp_path.iterdir() if path.name != "report")) == before
-

@@ -15,7 +15,9 @@ def source_table(name: str, columns: Sequence[str] = ("id",), rows: int = 3) -> 
     return SourceTable(name, tuple(SourceColumn(c, "TEXT", False, 0) for c in columns), rows, 10, "rowid", None)
 
 
-def column(name: str, sql: str = "text", *, not_null: bool = False, default: bool = False, generated: bool = False) -> TargetColumn:
+def column(
+    name: str, sql: str = "text", *, not_null: bool = False, default: bool = False, generated: bool = False
+) -> TargetColumn:
     return TargetColumn(name, named_type(sql), not_null, default, generated, False, None)
 
 
@@ -86,7 +88,10 @@ ORDERS: list[tuple[dict[str, list[str]], list[list[str]]]] = [
     ({"d": ["b", "c"], "c": ["a"], "b": ["a"], "a": []}, [["a"], ["b"], ["c"], ["d"]]),
     ({"tree": ["tree"], "leaf": ["tree"]}, [["tree"], ["leaf"]]),
     ({"x": ["y"], "y": ["x"]}, [["x", "y"]]),
-    ({"below": ["x"], "x": ["y"], "y": ["z"], "z": ["x", "above"], "above": []}, [["above"], ["x", "y", "z"], ["below"]]),
+    (
+        {"below": ["x"], "x": ["y"], "y": ["z"], "z": ["x", "above"], "above": []},
+        [["above"], ["x", "y", "z"], ["below"]],
+    ),
     ({"a": ["b"], "b": ["a"], "c": ["d", "a"], "d": ["c"]}, [["a", "b"], ["c", "d"]]),
     ({"a": ["elsewhere"]}, [["a"]]),
 ]
@@ -135,11 +140,10 @@ def test_names_match_exactly_and_else_but_for_case(
 @pytest.mark.parametrize(("source", "target"), [(["Id"], ["id", "ID"]), (["Id", "iD"], ["id"])])
 @pytest.mark.parametrize("what", ["columns", "tables"])
 def test_ambiguous_names_are_for_the_user_to_decide(source: list[str], target: list[str], what: str) -> None:
+    columns = [source_table("t", source)], [target_table("t", target)]
+    tables = [source_table(name) for name in source], [target_table(name) for name in target]
     with pytest.raises(DriftError, match=r"'Id' could be any of .*'id'.*rename one") as caught:
-        if what == "columns":
-            plan([source_table("t", source)], [target_table("t", target)])
-        else:
-            plan([source_table(name) for name in source], [target_table(name) for name in target])
+        plan(*(columns if what == "columns" else tables))
     assert caught.value.exit_code == 1
 
 
@@ -165,7 +169,7 @@ def test_only_the_tables_asked_for() -> None:
 
 
 def test_an_unknown_table_is_a_usage_error_that_names_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="neither side has usres, x. The source has: users, logs") as caught:
+    with pytest.raises(UsageError, match=r"neither side has usres, x\. The source has: users, logs") as caught:
         plan([source_table("users"), source_table("logs")], [target_table("users")], only=["users", "usres", "x"])
     assert caught.value.exit_code == 2
 

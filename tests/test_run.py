@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import Database
 from sqlalchemy import make_url
-from support import execute, make_sqlite, query, series, state, value
+from support import execute, make_sqlite, series, state, value
 
 from etl.sample import make_sample, new_database
 from etl.sample_rows import SAMPLE_ROWS
@@ -28,7 +28,11 @@ STOPPED = "Nothing was committed: the target is as it was."
 
 def environment(**more: str) -> dict[str, str]:
     """Ours without any hint of a target."""
-    kept = {name: text for name, text in os.environ.items() if not name.startswith("PG") and name not in ("DATABASE_URL", "NO_COLOR")}
+    kept = {
+        name: text
+        for name, text in os.environ.items()
+        if not name.startswith("PG") and name not in ("DATABASE_URL", "NO_COLOR")
+    }
     return {**kept, "PYTHONFAULTHANDLER": "1", **more}
 
 
@@ -39,7 +43,13 @@ def command(*arguments: str | Path) -> list[str]:
 def run(folder: Path, *arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """The command in `folder`, to its end."""
     return subprocess.run(
-        command(*arguments), cwd=folder, env=environment(**variables), capture_output=True, text=True, check=False, timeout=120
+        command(*arguments),
+        cwd=folder,
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
 
 
@@ -103,7 +113,17 @@ def bad_user(demo: Path) -> Path:
 
 
 def test_json_is_the_report_alone(database: Database, demo: Path, tmp_path: Path) -> None:
-    done = run(tmp_path, "--sqlite", demo, "--create-schema", "--skip-validation", "--json", "--report", "out", DATABASE_URL=database.url)
+    done = run(
+        tmp_path,
+        "--sqlite",
+        demo,
+        "--create-schema",
+        "--skip-validation",
+        "--json",
+        "--report",
+        "out",
+        DATABASE_URL=database.url,
+    )
     assert done.returncode == 0
     report = json.loads(done.stdout)
     assert report == json.loads((tmp_path / "out" / "report.json").read_bytes())
@@ -136,7 +156,9 @@ def test_no_colours_where_none_are_wanted(database: Database, demo: Path, tmp_pa
     assert not re.search(r"\x1b\[[0-9;]*(3[0-7]|9[0-7])m", done.stdout + done.stderr)
 
 
-def test_a_table_that_the_source_lacks_is_skipped_with_the_guides_words(database: Database, demo: Path, tmp_path: Path) -> None:
+def test_a_table_that_the_source_lacks_is_skipped_with_the_guides_words(
+    database: Database, demo: Path, tmp_path: Path
+) -> None:
     make_sqlite(demo, "DROP TABLE api_usage")
     done = run(tmp_path, "--sqlite", demo, "--create-schema", "--skip-validation", DATABASE_URL=database.url)
     assert done.returncode == 0
@@ -145,7 +167,9 @@ def test_a_table_that_the_source_lacks_is_skipped_with_the_guides_words(database
 
 def test_control_characters_from_the_data_do_not_reach_the_terminal(database: Database, tmp_path: Path) -> None:
     execute(database, 'CREATE TABLE "x\x1b[31m" (id integer PRIMARY KEY)')
-    source = make_sqlite(tmp_path / "a.db", 'CREATE TABLE "x\x1b[31m" (id)', """INSERT INTO "x\x1b[31m" VALUES ('\x1b[2J')""")
+    source = make_sqlite(
+        tmp_path / "a.db", 'CREATE TABLE "x\x1b[31m" (id)', """INSERT INTO "x\x1b[31m" VALUES ('\x1b[2J')"""
+    )
     done = run(tmp_path, "--sqlite", source, "--skip-validation", DATABASE_URL=database.url)
     assert done.returncode == 3
     assert "\x1b" not in done.stdout + done.stderr
@@ -195,7 +219,9 @@ def test_wrong_arguments_are_exit_2(tmp_path: Path, case: str) -> None:
 
 def test_what_only_the_run_can_find_wrong_is_exit_2_too(database: Database, demo: Path, tmp_path: Path) -> None:
     for arguments in (["--tables", "users,nope"], ["--pg", "mysql://x/y"], ["--report", "demo.db"]):
-        done = run(tmp_path, "--sqlite", demo, "--create-schema", "--skip-validation", *arguments, DATABASE_URL=database.url)
+        done = run(
+            tmp_path, "--sqlite", demo, "--create-schema", "--skip-validation", *arguments, DATABASE_URL=database.url
+        )
         assert done.returncode == 2, arguments
         assert len(done.stderr.splitlines()) == 1
     assert state(database)["columns"] == []
@@ -235,7 +261,9 @@ def test_a_password_is_never_shown_nor_stored(database: Database, demo: Path, tm
     right = make_url(database.url).set(password=make_url(database.url).password or "s3cr%t word")
     given = right.render_as_string(hide_password=False)
     spellings = {right.password, given.split("@")[0].rsplit(":", 1)[-1]}
-    done = run(tmp_path, "--sqlite", demo, "--create-schema", "--skip-validation", "-v", "--report", "out", DATABASE_URL=given)
+    done = run(
+        tmp_path, "--sqlite", demo, "--create-schema", "--skip-validation", "-v", "--report", "out", DATABASE_URL=given
+    )
     assert done.returncode == 0
     wrong = right.set(database="is-not-there").render_as_string(hide_password=False)
     failed = run(tmp_path, "--sqlite", demo, "--skip-validation", "--pg", wrong)
@@ -262,7 +290,8 @@ def test_help_is_quick_and_names_the_exit_codes(tmp_path: Path) -> None:
     for code in ("0", "1", "2", "3", "130"):
         assert re.search(rf"^ +{code} ", done.stdout, re.MULTILINE)
     probe = "import sys; sys.argv = ['x', '--help']\ntry:\n import etl.run; etl.run.main()\nexcept SystemExit:\n pass\n"
-    probe += "print(sorted({'pandas', 'pyarrow', 'sqlalchemy', 'great_expectations', 'numpy'} & set(sys.modules)), file=sys.stderr)"
+    heavy = {"pandas", "pyarrow", "sqlalchemy", "great_expectations", "numpy"}
+    probe += f"print(sorted({heavy} & set(sys.modules)), file=sys.stderr)"
     loaded = subprocess.run([sys.executable, "-c", probe], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert loaded.stderr == "[]\n"
 
@@ -291,7 +320,9 @@ def before(database: Database) -> dict[str, object]:
 
 
 @pytest.fixture
-def under_way(database: Database, before: dict[str, object], large: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+def under_way(
+    database: Database, before: dict[str, object], large: Path, tmp_path: Path
+) -> Iterator[subprocess.Popen[str]]:
     """A load that is copying messages into `database`, in a process group of its own, as a shell would start it."""
     assert before
     process = subprocess.Popen(
@@ -313,7 +344,9 @@ def under_way(database: Database, before: dict[str, object], large: Path, tmp_pa
 
 
 def _wait_for_copy(database: Database, process: subprocess.Popen[str]) -> None:
-    copying = "SELECT count(*) FROM pg_stat_progress_copy WHERE datname = current_database() AND tuples_processed > 20000"
+    copying = (
+        "SELECT count(*) FROM pg_stat_progress_copy WHERE datname = current_database() AND tuples_processed > 20000"
+    )
     deadline = time.monotonic() + 60
     while not value(database, copying):
         assert process.poll() is None, process.communicate()
@@ -331,9 +364,15 @@ def _wait_for_copy(database: Database, process: subprocess.Popen[str]) -> None:
     ids=["Ctrl-C", "SIGINT", "SIGTERM"],
 )
 def test_an_interrupted_load_ends_at_once_and_leaves_nothing(
-    database: Database, before: dict[str, object], under_way: subprocess.Popen[str], tmp_path: Path, number: int, code: int,
-    word: str, group: bool,
-) -> None:  # fmt: skip
+    database: Database,
+    before: dict[str, object],
+    under_way: subprocess.Popen[str],
+    tmp_path: Path,
+    number: int,
+    code: int,
+    word: str,
+    group: bool,
+) -> None:
     started = time.monotonic()
     if group:
         os.killpg(under_way.pid, number)
@@ -350,14 +389,27 @@ def test_an_interrupted_load_ends_at_once_and_leaves_nothing(
     assert (report["outcome"], report["exit_code"]) == ("failed", 1)
 
 
+def test_an_impatient_user_changes_nothing_about_that(
+    database: Database, before: dict[str, object], under_way: subprocess.Popen[str]
+) -> None:
+    for _ in range(8):
+        if under_way.poll() is None:
+            os.killpg(under_way.pid, signal.SIGINT)
+            time.sleep(0.05)
+    _, errors = under_way.communicate(timeout=30)
+    assert under_way.returncode == 130, errors
+    assert state(database) == before
+
+
 def test_killed_outright_it_leaves_nothing_either(
     database: Database, before: dict[str, object], under_way: subprocess.Popen[str]
 ) -> None:
     os.killpg(under_way.pid, signal.SIGKILL)
     under_way.communicate()
     deadline = time.monotonic() + 10
-    while value(database, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"):
+    while value(
+        database, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    ):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert state(database) == before
-

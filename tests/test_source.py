@@ -131,7 +131,9 @@ def test_the_wal_that_a_crashed_application_left_is_read_and_left(tmp_path: Path
 def test_a_hot_journal_is_undone_for_us_alone(tmp_path: Path) -> None:
     path, left = tmp_path / "a.db", tmp_path / "left"
     left.mkdir()
-    make_sqlite(path, "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT)", f"INSERT INTO t {series(5000, 'n, hex(n)')}")
+    make_sqlite(
+        path, "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT)", f"INSERT INTO t {series(5000, 'n, hex(n)')}"
+    )
     with contextlib.closing(sqlite3.connect(path)) as application:
         application.execute("PRAGMA cache_size = 5")  # so that half of the transaction is on disk already
         application.execute("UPDATE t SET name = 'half done'")
@@ -257,7 +259,7 @@ def scribbled_over(path: Path) -> None:
 
 
 REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
-    "missing": (lambda path: None, "does not exist"),
+    "missing": (lambda _: None, "does not exist"),
     "a folder": (lambda path: path.mkdir(), "is not a file"),
     "0 bytes": (lambda path: path.touch(), r"is empty \(0 bytes\)"),
     "another kind of file": (lambda path: path.write_text("id,name\n1,Ann\n" * 100), "is not a SQLite database"),
@@ -366,7 +368,10 @@ def test_rows_without_rowid_are_found_by_counting(tmp_path: Path) -> None:
 
 def test_a_utf_16_database_reads_the_same(tmp_path: Path) -> None:
     path = make_sqlite(
-        tmp_path / "a.db", "PRAGMA encoding = 'UTF-16le'", "CREATE TABLE t (name TEXT)", "INSERT INTO t VALUES ('文 ü 🤖')"
+        tmp_path / "a.db",
+        "PRAGMA encoding = 'UTF-16le'",
+        "CREATE TABLE t (name TEXT)",
+        "INSERT INTO t VALUES ('文 ü 🤖')",
     )
     with Source(path) as source:
         assert names(source) == ["文 ü 🤖"]

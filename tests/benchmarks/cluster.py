@@ -9,10 +9,12 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from psycopg2 import sql
 from sqlalchemy import URL, Engine
 
@@ -25,8 +27,8 @@ from etl.target_url import make_engine, resolve
 EMPTY = "bench_empty"  # the 20 tables, nothing in them
 LOADED = "bench_loaded"  # the 20 tables with the benchmark's rows
 
-# Nothing of the server's own may begin in the middle of a measurement.
-_SETTINGS = {"autovacuum": "off", "max_wal_size": "8GB", "checkpoint_timeout": "1h"}
+# So that the server begins nothing of its own in the middle of a measurement; the rest is as it comes.
+_SETTINGS = {"autovacuum": "off", "max_wal_size": "2GB", "checkpoint_timeout": "1h"}
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,16 @@ class Cluster:
         """The server's version, such as "18.4"."""
         with self.engine(self.admin.database or "").connect() as connection:
             return str(Session(connection).value(sql.SQL("SHOW server_version"))).split()[0]
+
+    def cpu_seconds(self) -> float:
+        """CPU time that the server has used so far, in all of its processes, those that have ended among them."""
+        with self.engine(self.admin.database or "").connect() as connection:
+            folder = Path(Session(connection).value(sql.SQL("SHOW data_directory")))
+        time.sleep(0.1)  # until that connection's process, and the one of the command before, is counted as ended
+        postmaster = psutil.Process(int((folder / "postmaster.pid").read_text().split()[0]))
+        times = [postmaster.cpu_times(), *(process.cpu_times() for process in postmaster.children())]
+        ended = times[0].children_user + times[0].children_system
+        return ended + sum(each.user + each.system for each in times)
 
     def create(self, database: str, template: str = "template0") -> None:
         """Make `database` as a copy of `template`, in place of an older one."""

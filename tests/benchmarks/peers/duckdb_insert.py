@@ -2,7 +2,7 @@
 
     python duckdb_insert.py SQLITE LIBPQ TABLE…
 
-SQLite's columns are read as text and cast to the target's types, since DuckDB otherwise stops at the second time format.
+SQLite's columns are read as text and cast to the target's types: DuckDB would stop at the second format of times.
 """
 
 import sys

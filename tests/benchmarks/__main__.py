@@ -1,0 +1,77 @@
+"""Times whole commands that load the benchmark database into PostgreSQL: ours, our peers' and the limit.
+
+Each runs from process start to exit, on a fresh database of a PostgreSQL of the benchmark's own. A first round warms
+the caches and measures memory; in the timed rounds every way has its turn. What each leaves behind is counted. The
+report goes to stdout, progress to stderr.
+
+exit codes: 0 all ways did their work, 1 one of ours did not, 2 wrong usage
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.benchmarks.cluster import running_cluster
+from tests.benchmarks.machine import describe
+from tests.benchmarks.results import to_json, to_markdown
+from tests.benchmarks.rounds import Rounds
+from tests.benchmarks.ways import WAYS
+
+DEFAULT_WORK = Path("data/benchmark")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--scale", type=float, default=1.0, help="1 means 1,096,476 rows, 400 MB (default)")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="timed rounds (default 5)")
+    parser.add_argument(
+        "--only",
+        type=lambda text: text.split(","),
+        default=[way.name for way in WAYS],
+        metavar="A,B",
+        help=f"only these ways: {', '.join(way.name for way in WAYS)}",
+    )
+    parser.add_argument(
+        "--postgres", type=Path, metavar="BIN_DIR", help="folder of the server's programs (default: the embedded one's)"
+    )
+    parser.add_argument(
+        "--work", type=Path, default=DEFAULT_WORK, metavar="DIR", help=f"working folder (default {DEFAULT_WORK})"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every single run there")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the benchmark; returns its exit code."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    unknown = set(options.only) - {way.name for way in WAYS}
+    if unknown or options.rounds < 1 or options.scale <= 0:
+        parser.error(f"no such way: {', '.join(sorted(unknown))}" if unknown else "--rounds and --scale begin above 0")
+    work = options.work.absolute()
+    work.mkdir(parents=True, exist_ok=True)
+    with (
+        running_cluster(work / "postgres", options.postgres) as cluster,
+        tempfile.TemporaryDirectory(dir=work, prefix="scratch-") as scratch,
+    ):
+        machine = describe(cluster)
+        rounds = Rounds(cluster, work, Path(scratch), options.scale, lambda line: sys.stderr.write(f"{line}\n"))
+        results, skipped = rounds.compare([way for way in WAYS if way.name in options.only], options.rounds)
+        sys.stdout.write(to_markdown(machine, f"{rounds.source}; timed rounds: {options.rounds}", results, skipped))
+    if options.json:
+        data = to_json(machine, options.scale, results, skipped)
+        options.json.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return int(any(result.fault and result.way.ours for result in results))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
