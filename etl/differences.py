@@ -76,7 +76,8 @@ class TableFindings:
                 present_before=group.present_before,
             )
         for column, rows in self.narrowed.most_common():
-            yield DifferenceTotal(self.table, column, DifferenceKind.NARROWED, rows)
+            if rows:
+                yield DifferenceTotal(self.table, column, DifferenceKind.NARROWED, rows)
 
     def _group(self, difference: Difference) -> _Group:
         group = _Group(

@@ -348,8 +348,7 @@ def _one_transaction(connection: Connection, *, keep: bool) -> Iterator[None]:
             raise TargetError(f"The role that is connected lacks a right: {first_line(cause)}.") from error
         raise
     except BaseException:
-        # An interrupted COPY can leave libpq waiting for an answer that never comes; the server rolls back by itself
-        # as soon as the connection is gone.
+        # Whatever state an interruption left the driver in: the server rolls back when the connection is gone.
         connection.invalidate()
         raise
     if not keep:

@@ -1,7 +1,7 @@
-"""A `unified.db` with something of everything that goes wrong: the sample's 820 good rows, 100,000 good messages, and bad rows.
+"""A `unified.db` with something of everything that goes wrong: the sample, 100,000 good messages, and bad rows.
 
-The tables have lost their constraints (CREATE TABLE … AS keeps none), as in a file that somebody once repaired. Every bad row
-is described with the column at fault, the reason to be given, and the value that mends it.
+The tables have lost their constraints (CREATE TABLE … AS keeps none), as in a file that somebody once repaired. Every
+bad row is described with the column at fault, the reason to be given, and the value that mends it.
 """
 
 import sqlite3
@@ -22,7 +22,7 @@ GOOD_STRANGERS = 3
 
 @dataclass(frozen=True)
 class Fault:
-    """One bad row: a good one but for `values`. `mended` are the values that make it good; none for a child of a bad row."""
+    """One bad row: good but for `values`. `mended` makes it good; it is empty for the child of a bad row."""
 
     table: str
     values: dict[str, Cell]
@@ -69,16 +69,46 @@ FAULTS: list[Fault] = [
     *cells("conversation_messages", "id", [None], "NULL|null", 700_001),
     # keys that are taken: by row 1 of the sample, by the bad row before
     Fault("users", {"username": "twin"}, None, "", {}),
-    Fault("users", {"username": "twin"}, "username", r"unique constraint users_username_key \(username\) is taken by", {"username": "2"}),
+    Fault(
+        "users",
+        {"username": "twin"},
+        "username",
+        r"unique constraint users_username_key \(username\) is taken by row number",
+        {"username": "2"},
+    ),
     Fault("user_memories", {"key": "same"}, None, "", {}),
-    Fault("user_memories", {"key": "same"}, "user_id", "unique constraint user_memories_user_id_category_key_key", {"key": "other"}),
-    Fault("api_usage", {"id": 1}, "id", r"primary key api_usage_pkey \(id\) is taken by row number 1", {"id": 800_001}),
+    Fault("user_memories", {"key": "same"}, "user_id", "unique constraint user_memories_user_id_c", {"key": "other"}),
+    Fault("api_usage", {"id": 1}, "id", r"api_usage_pkey \(id\) is taken by row number 1", {"id": 800_001}),
     # orphans: two levels below a parent that never was, and below one that is rejected
-    Fault("conversation_sessions", {"id": "lost", "user_id": "nobody"}, "user_id", "users has no row with id = 'nobody'", {"user_id": None}),
-    Fault("conversation_messages", {"session_id": "lost"}, "session_id", r"its parent in conversation_sessions \(id = 'lost'\) was rejected", {}),
+    Fault(
+        "conversation_sessions",
+        {"id": "lost", "user_id": "nobody"},
+        "user_id",
+        "users has no row with id = 'nobody'",
+        {"user_id": None},
+    ),
+    Fault(
+        "conversation_messages",
+        {"session_id": "lost"},
+        "session_id",
+        r"its parent in conversation_sessions \(id = 'lost'\) was rejected",
+        {},
+    ),
     Fault("users", {"id": "bad parent", "is_active": "perhaps"}, "is_active", "boolean", {"is_active": "T"}),
-    Fault("conversation_sessions", {"id": "of bad", "user_id": "bad parent"}, "user_id", r"its parent in users \(id = 'bad parent'\) was rejected", {}),
-    Fault("conversation_messages", {"session_id": "of bad"}, "session_id", r"its parent in conversation_sessions \(id = 'of bad'\) was rejected", {}),
+    Fault(
+        "conversation_sessions",
+        {"id": "of bad", "user_id": "bad parent"},
+        "user_id",
+        r"its parent in users \(id = 'bad parent'\) was rejected",
+        {},
+    ),
+    Fault(
+        "conversation_messages",
+        {"session_id": "of bad"},
+        "session_id",
+        r"its parent in conversation_sessions \(id = 'of bad'\) was rejected",
+        {},
+    ),
     # strangers behind 100,000 good rows
     *cells("conversation_messages", "tokens", ["many", 0.5, b"\x01"], "whole number", 1),
     *cells("conversation_messages", "content", [b"\x00\x01", UndecodableText(b"\xc3")], "BLOB|UTF-8", ""),

@@ -4,6 +4,7 @@ ETL_TEST_POSTGRES=16 takes the older of the two embedded versions. TEST_DATABASE
 may CREATE DATABASE; every test that asks for `database` gets a fresh one in that cluster, dropped afterwards.
 """
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -79,7 +80,14 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def database(server: Server) -> Iterator[Database]:
-    """A fresh, empty database; dropped afterwards even where a test left connections open."""
+    """A fresh, empty database for one test."""
+    with fresh_database(server) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def fresh_database(server: Server) -> Iterator[Database]:
+    """An empty database; dropped afterwards even where a test left connections open."""
     name = f"etl_test_{secrets.token_hex(6)}"
     server.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
     try:

@@ -1,6 +1,6 @@
-"""Runs a notebook in a folder of its own, from top to bottom; `python tests/notebook_runs.py` makes the committed outputs anew.
+"""Runs a notebook from top to bottom in a folder of its own; `python tests/notebook_runs.py` makes their outputs anew.
 
-The folder looks like a fresh checkout: `notebooks/` and nothing else, so that sample, server and reports come into being in it.
+The folder looks like a fresh checkout: `notebooks/` and nothing else; sample, server and reports come into being in it.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Small tools for the tests of the load: SQLite files by statement, PostgreSQL by query, and the whole state of a target."""
+"""Tools for the tests of the load: SQLite files by statement, PostgreSQL by query, the whole state of a target."""
 
 import contextlib
 import json
@@ -122,7 +122,8 @@ def rejects(report: Report, table: str, kind: str = "rejects") -> list[dict[str,
 
 _RELATIONS = """
 SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND n.nspname NOT LIKE 'pg_temp%' AND c.relkind IN ({})
+WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND n.nspname NOT LIKE 'pg_temp%'
+  AND c.relkind IN ({})
 ORDER BY 1
 """
 _COLUMNS = """

@@ -34,11 +34,8 @@ def size(picture: Picture) -> tuple[int, int]:
 
 def texts(picture: Picture) -> list[str]:
     """Titles and the names beside the bars."""
-    return [
-        text
-        for axes in picture.axes
-        for text in (axes.get_title("left"), *(t.get_text() for t in axes.get_yticklabels()))
-    ]
+    names = [label.get_text() for axes in picture.axes for label in axes.get_yticklabels()]
+    return [*(axes.get_title("left") for axes in picture.axes), *names]
 
 
 @pytest.mark.parametrize("draw", OF_PROFILES)

@@ -184,8 +184,7 @@ KEPT = {
     ],
     "actions": [
         "ALTER TABLE c DROP CONSTRAINT c_p_fkey",
-        'ALTER TABLE c ADD CONSTRAINT "Fk %s" FOREIGN KEY (p) REFERENCES p ON DELETE SET NULL ON UPDATE CASCADE '
-        "DEFERRABLE INITIALLY DEFERRED",
+        'ALTER TABLE c ADD CONSTRAINT "Fk %s" FOREIGN KEY (p) REFERENCES p ON DELETE SET NULL INITIALLY DEFERRED',
     ],
     "clustered": ["ALTER TABLE c CLUSTER ON i"],
     "replica identity": [

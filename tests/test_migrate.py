@@ -445,7 +445,11 @@ SEQUENCES: dict[str, tuple[list[str], list[str], int]] = {
     "ids that were deleted": (["INSERT INTO t (id) VALUES (3), (90)", "DELETE FROM t WHERE id = 90"], [], 91),
     "all were deleted": (["INSERT INTO t (id) VALUES (5)", "DELETE FROM t"], [], 6),
     "the sequence is further": (["INSERT INTO t (id) VALUES (3)"], ["SELECT setval('{sequence}', 500)"], 501),
-    "the target has larger ids": (["INSERT INTO t (id) VALUES (3)"], ["INSERT INTO t OVERRIDING SYSTEM VALUE VALUES (70)"], 71),
+    "the target has larger ids": (
+        ["INSERT INTO t (id) VALUES (3)"],
+        ["INSERT INTO t OVERRIDING SYSTEM VALUE VALUES (70)"],
+        71,
+    ),
     "the sequence was called once": ([], ["SELECT nextval('{sequence}')"], 2),
     "steps": (["INSERT INTO t (id) VALUES (10)"], ["ALTER SEQUENCE {sequence} INCREMENT BY 5"], 15),
     "negative ids": (["INSERT INTO t (id) VALUES (-7)"], [], 1),

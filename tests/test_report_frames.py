@@ -1,12 +1,13 @@
 """A report as DataFrames, and a report folder read back: what was written is what is read."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import Database
+from conftest import Database, Server, fresh_database
 from odd_database import make_odd
 from report_examples import bad, clean, compare_only, dry_run, failed, hostile, many_differences
 from support import execute, load
@@ -29,10 +30,17 @@ def odd_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_odd(tmp_path_factory.mktemp("odd") / "odd.db")
 
 
-@pytest.fixture
-def loaded(database: Database, odd_path: Path, tmp_path: Path) -> Report:
+@pytest.fixture(scope="module")
+def target(server: Server) -> Iterator[Database]:
+    with fresh_database(server) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def loaded(target: Database, odd_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Report:
     """The odd database loaded into an empty one, validation left out."""
-    return load(database, odd_path, tmp_path / "report", create_schema=True, extra_columns="drop")
+    folder = tmp_path_factory.mktemp("loaded") / "report"
+    return load(target, odd_path, folder, create_schema=True, extra_columns="drop")
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -146,12 +154,10 @@ def test_a_value_survives_the_reject_file(value: object) -> None:
     assert (found, type(found)) == (value, type(value))
 
 
-def test_differences_are_found_after_the_load(
-    database: Database, loaded: Report, odd_path: Path, tmp_path: Path
-) -> None:
+def test_differences_are_found_after_the_load(target: Database, loaded: Report, odd_path: Path, tmp_path: Path) -> None:
     change = "UPDATE users SET password_hash = 'other', email = 'changed@example.org'"
-    execute(database, f"{change} WHERE id = (SELECT min(id) FROM users)")
-    again = etl.reconcile(odd_path, database.url, load_report=loaded.folder, report_folder=tmp_path / "again")
+    execute(target, f"{change} WHERE id = (SELECT min(id) FROM users)")
+    again = etl.reconcile(odd_path, target.url, load_report=loaded.folder, report_folder=tmp_path / "again")
     users = etl.read_differences(again, "users")
     assert dict(zip(users["column"], users["target"], strict=True)) == {
         "password_hash": "a hidden value",
