@@ -6,23 +6,33 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# orjson reads numbers as 64-bit integers and floats: up to 15 digits and without an exponent nothing is lost by that.
-# A number stands at the beginning or behind one of these characters.
-_LONG_NUMBER = r"(?:^|[\[,:\s])-?(?:[0-9][0-9.]{15}|[0-9.]+[eE])"
+from etl.meaning import MeaninglessError, TooDeepError, is_json
+
+# orjson reads numbers as 64-bit integers and as floats: nothing is lost of integers up to 18 digits, and of decimals up
+# to 15 digits without an exponent. A number stands at the beginning or behind one of the first characters here.
+_LONG_DECIMALS = "|".join(rf"[0-9]{{{whole}}}\.[0-9]{{{16 - whole}}}" for whole in range(1, 16))
+_LONG_NUMBER = rf"(?:^|[\[,:\s])-?(?:[0-9]{{19}}|[0-9]{{16,}}\.|[0-9.]+[eE]|{_LONG_DECIMALS})"
 
 
 def surely_same(one: pa.Array, other: pa.Array) -> Iterator[bool]:
-    """For each pair of texts (binary, UTF-8): True where both are the same document.
-
-    False where they are not, where one is null, and where only a careful look can tell.
-    """
-    careful = pc.or_kleene(_has_long_number(one), _has_long_number(other)).to_pylist()
-    for left, right, hard in zip(one.to_pylist(), other.to_pylist(), careful, strict=True):
-        yield hard is False and _same(left, right)
+    """For each pair of texts (binary, UTF-8): True where both are the same document, False where not or not surely."""
+    exact = pc.or_kleene(_has_long_number(one), _has_long_number(other)).to_pylist()
+    for left, right, hard in zip(one.to_pylist(), other.to_pylist(), exact, strict=True):
+        if left is None or right is None:
+            yield False
+        else:
+            yield _same_exactly(left, right) if hard else _same(left, right)
 
 
 def _has_long_number(texts: pa.Array) -> pa.Array:
     return pc.match_substring_regex(texts, _LONG_NUMBER)
+
+
+def _same_exactly(one: bytes, other: bytes) -> bool:
+    try:
+        return is_json(one.decode(), other.decode())
+    except (MeaninglessError, TooDeepError, UnicodeDecodeError):
+        return False
 
 
 def _same(one: bytes, other: bytes) -> bool:

@@ -234,17 +234,20 @@ def is_json(value: StorageValue, target: str) -> bool:
         raise TooDeepError from None
 
 
+def _refuse(_constant: str) -> object:
+    raise MeaninglessError  # NaN and Infinity, which are not JSON
+
+
+_JSON = json.JSONDecoder(parse_int=Decimal, parse_float=Decimal, parse_constant=_refuse)
+
+
 def _parse_json(document: str) -> object:
     try:
-        return json.loads(document, parse_int=Decimal, parse_float=Decimal, parse_constant=_refuse)
+        return _JSON.decode(document)
     except RecursionError:
         raise TooDeepError from None
     except ValueError:
         raise MeaninglessError from None
-
-
-def _refuse(_constant: str) -> object:
-    raise MeaninglessError  # NaN and Infinity, which are not JSON
 
 
 def _same_json(one: object, other: object) -> bool:

@@ -7,15 +7,15 @@ import html
 
 import pandas as pd
 
-from etl.report_text import visible
+from etl.report_text import counted, visible
 
 _STYLE = """
 <style>
 .etl-profile summary { cursor: pointer; padding: .15em 0; }
 .etl-profile summary .etl-count { opacity: .7; }
 .etl-profile table { margin: .3em 0 .8em 1.2em; }
-.etl-profile td, .etl-profile th { text-align: right; font-variant-numeric: tabular-nums; }
-.etl-profile :is(td, th).etl-text { text-align: left; }
+.etl-profile :is(td, th) { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.etl-profile :is(td, th).etl-text { text-align: left; white-space: normal; }
 .etl-profile .etl-finding { font-weight: 700; }
 </style>
 """
@@ -52,12 +52,12 @@ def profile_html(title: str, tables: pd.DataFrame, columns: pd.DataFrame) -> str
 
 def _table(name: str, rows: int, columns: pd.DataFrame, *, opened: bool) -> str:
     findings = int(columns[list(_FINDINGS)].to_numpy().sum())
-    noted = f', <span class="etl-finding">{findings:,} values to look at</span>' if findings else ""
+    noted = f', <span class="etl-finding">{counted(findings, "value")} to look at</span>' if findings else ""
     heads = "".join(f"<th{_class(field)}>{text}</th>" for field, text in _HEADINGS.items())
     body = "".join(f"<tr>{_row(row)}</tr>" for row in columns[list(_HEADINGS)].to_dict("records"))
     return (
         f"<details{' open' if findings or opened else ''}><summary>{html.escape(visible(name))} "
-        f'<span class="etl-count">{rows:,} rows</span>{noted}</summary>'
+        f'<span class="etl-count">{counted(rows, "row")}</span>{noted}</summary>'
         f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></details>"
     )
 
@@ -76,5 +76,5 @@ def _text(value: object) -> str:
     if value is None or value is pd.NaT or value is pd.NA:
         return "–"
     if isinstance(value, pd.Timestamp):
-        return f"{value:%Y-%m-%d %H:%M}"
+        return value.date().isoformat()
     return f"{value:,}" if isinstance(value, int) else html.escape(visible(str(value)))

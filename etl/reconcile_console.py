@@ -22,11 +22,19 @@ KINDS_SHOWN = 30
 _WIDE = 160
 
 
+def _console(*, stderr: bool, no_color: bool) -> Console:
+    """As wide as the terminal; files and pipes get room for whole tables."""
+    console = Console(stderr=stderr, no_color=no_color or None, highlight=False, markup=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = _WIDE
+    return console
+
+
 class ReconcileConsole(Observer):
     """Prints a comparison as it goes. `json_only` keeps stdout free for the report object."""
 
     def __init__(self, *, quiet: bool, verbose: bool, json_only: bool, no_color: bool) -> None:
-        self._out = Console(stderr=json_only, no_color=no_color or None, highlight=False, markup=False, soft_wrap=True)
+        self._out = _console(stderr=json_only, no_color=no_color)
         self._quiet = quiet
         self._verbose = verbose
 
@@ -107,7 +115,7 @@ class ReconcileConsole(Observer):
         for total in kinds[:KINDS_SHOWN]:
             place = f"{total.table}.{total.column}" if total.column else total.table
             table.add_row(f"{total.rows:,}", printable(place), kind_in_words(total))
-        self._out.print(table, width=None if self._out.is_terminal else _WIDE, soft_wrap=False)
+        self._out.print(table, soft_wrap=False)
         if len(kinds) > KINDS_SHOWN:
             self._out.print(Text(f"… and {len(kinds) - KINDS_SHOWN} more in report.json"))
         self._out.print()
@@ -145,7 +153,7 @@ def print_self_test(outcome: SelfTest, *, json_only: bool, quiet: bool, no_color
     if json_only:
         sys.stdout.write(orjson.dumps(outcome.to_dict(), option=orjson.OPT_INDENT_2).decode() + "\n")
         return
-    out = Console(no_color=no_color or None, highlight=False, markup=False, soft_wrap=True)
+    out = _console(stderr=False, no_color=no_color)
     if not quiet:
         table = Table(box=None, pad_edge=False)
         for heading in ("", "damage", "where", "done", "found as", "found"):
@@ -154,6 +162,6 @@ def print_self_test(outcome: SelfTest, *, json_only: bool, quiet: bool, no_color
             mark = "✓" if check.passed else "✗"
             found = ", ".join(DifferenceKind(kind).words for kind in check.found_kinds) or "nothing"
             table.add_row(mark, check.damage, check.place, f"{check.done}", found, f"{check.found}")
-        out.print(table, width=None if out.is_terminal else _WIDE, soft_wrap=False)
+        out.print(table, soft_wrap=False)
         out.print()
     out.print(Text(outcome.sentence, style="bold green" if not outcome.exit_code else "bold red"))

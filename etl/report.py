@@ -161,8 +161,8 @@ class Difference:
     rowid: int | None = None
 
     def to_dict(self) -> dict[str, object]:
-        """For JSON."""
-        return asdict(self)
+        """For JSON; without `asdict`'s copies, which would cost more than the comparison where all rows differ."""
+        return dict(vars(self))
 
 
 @dataclass(frozen=True)

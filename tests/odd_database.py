@@ -25,8 +25,9 @@ TROUBLES = (
     "UPDATE conversation_sessions SET user_id = 'nobody' WHERE rowid = 4",
     "ALTER TABLE users ADD COLUMN nickname TEXT",
     "UPDATE users SET nickname = 'x'",
-    'CREATE TABLE "od$d <b>""t" ("a$b" "weird ty""pe", "select" BLOB, d DATETIME, "日本" INT, '
-    "FOREIGN KEY (d) REFERENCES Users)",
+    """CREATE TABLE "od$d <b>""t" (
+        "a$b" "weird ty""pe", "select" BLOB, d DATETIME, "日本" INT, FOREIGN KEY (d) REFERENCES Users
+    )""",
     """INSERT INTO "od$d <b>""t" VALUES (1, x'00', '2024-01-01', 3), (NULL, 2.5, 'never', 'x')""",
     "CREATE TABLE norowid (k TEXT PRIMARY KEY COLLATE NOCASE, v) WITHOUT ROWID",
     "INSERT INTO norowid VALUES ('a', 1), ('b', 'x')",
