@@ -57,6 +57,14 @@ def source_path(given: Path | None) -> Path:
     return given or DEFAULT_SOURCE
 
 
+def add_loudness(parser: argparse.ArgumentParser) -> None:
+    """The options about how much is said, and in which colours."""
+    loudness = parser.add_mutually_exclusive_group()
+    loudness.add_argument("-q", "--quiet", action="store_true", help="only the summary and errors")
+    loudness.add_argument("-v", "--verbose", action="store_true", help="also the plan, column by column")
+    parser.add_argument("--no-color", action="store_true", help="no colours (NO_COLOR is honoured too)")
+
+
 def names(text: str) -> tuple[str, ...]:
     """An argparse type: a comma-separated list."""
     found = tuple(name.strip() for name in text.split(",") if name.strip())

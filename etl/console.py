@@ -37,6 +37,7 @@ class ConsoleObserver(Observer):
         self._verbose = verbose
         self._lock = threading.Lock()
         self._tasks: dict[str, TaskID] = {}
+        self._compared = False
         self._progress = Progress(
             TextColumn("  {task.description}"),
             BarColumn(),
@@ -168,6 +169,27 @@ class ConsoleObserver(Observer):
         for sequence in sequences:
             self.line(f"  ✓ Reset {printable(sequence.sequence)} to {sequence.last_value}")
 
+    def table_compared(self, table: TableReport) -> None:
+        """Only what is not as it should be, or everything with -v."""
+        if not self._compared:
+            self.line()
+            self.line("Comparing every value...")
+            self._compared = True
+        findings = [
+            f"{count:,} {what}"
+            for count, what in (
+                (table.different_rows, "different"),
+                (table.missing_rows, "missing in the target"),
+                ((table.extra_rows or 0) - (table.extra_present_rows or 0), "only in the target"),
+            )
+            if count
+        ]
+        name = printable(table.name)
+        if findings:
+            self.line(f"  ✗ {name}: {table.matched_rows:,} rows match, {', '.join(findings)}", "red")
+        elif self._verbose:
+            self.line(f"  ✓ {name}: {table.matched_rows:,} rows match")
+
     # -- the end ------------------------------------------------------------------------------------------------
 
     def finished(self, report: Report) -> None:
@@ -178,6 +200,8 @@ class ConsoleObserver(Observer):
         self._out.print(Text(RULE))
         migrated = [table for table in report.tables if table.status is Status.MIGRATED]
         if not self._quiet:
+            if not report.reconciled and not self._dry_run:
+                self._out.print(Text("⚠️  The values were not compared (--no-reconcile).", style="yellow"))
             self._print_table(_closing_table(migrated, report))
             self._print_reasons(report)
             self._print_expectations(report)
@@ -185,6 +209,7 @@ class ConsoleObserver(Observer):
             ("Tables", f"{len(migrated)}"),
             ("Rows", f"{report.total('loaded_rows'):,}"),
             ("Errors", f"{report.total('rejected_rows'):,}"),
+            *([("Matched", f"{report.total('matched_rows'):,}")] if report.reconciled else []),
             ("Seconds", f"{report.seconds:.1f}"),
             ("Report", printable(report.folder)),
         ):
@@ -235,14 +260,15 @@ def _closing_table(tables: Sequence[TableReport], report: Report) -> Table:
 
 
 def _verdict(report: Report) -> Text:
-    rejected, different = report.total("rejected_rows"), report.total("present_different_rows")
     left = sum(table.source_rows or 0 for table in report.tables if table.status is Status.NOT_MIGRATED)
     unaccounted = sum(abs(table.unaccounted_rows or 0) for table in report.tables)
     troubles = [
         f"{count:,} {what}"
         for count, what in (
-            (rejected, "rows rejected"),
-            (different, "rows present with other content"),
+            (report.total("rejected_rows"), "rows rejected"),
+            (report.total("different_rows"), "rows differ from the source"),
+            (0 if report.reconciled else report.total("present_different_rows"), "rows present with other content"),
+            (report.total("missing_rows"), "rows missing in the target"),
             (left, "rows of tables that the target lacks"),
             (unaccounted, "rows unaccounted for"),
         )

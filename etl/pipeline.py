@@ -4,8 +4,6 @@ Whatever is rejected on the way, or left behind, is written to the table's rejec
 """
 
 import contextlib
-import queue
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
@@ -15,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
+from etl.ahead import Handover, ahead
 from etl.batches import Batch, read_batches
 from etl.convert import convert
 from etl.load import Accepted, NotFastError
@@ -62,8 +61,13 @@ class Pipeline:
             self.validator.begin(plan.name)
         columns = plan.source_columns if plan.source.rowid_name else plan.source.column_names
         batches = read_batches(self.source, plan.source, columns, batch_rows=self.batch_rows)
+
+        def prepare_all(handover: Handover[_Prepared]) -> None:
+            for batch in batches:
+                handover.put(self._prepare(batch, plan, rejects))
+
         later = optimistic and self.validator is not None
-        with contextlib.closing(_ahead(self._prepare(batch, plan, rejects) for batch in batches)) as ready:
+        with contextlib.closing(ahead(prepare_all, depth=1, name="etl-read")) as ready:
             rows = 0
             settled = self._settled_later(ready, plan) if later else self._settled(ready, plan, rejects)
             for prepared, accepted in settled:
@@ -191,42 +195,3 @@ def _records(frame: pd.DataFrame) -> list[dict[str, StorageValue]]:
         {name: None if values[place] is pd.NA else values[place] for name, values in columns.items()}
         for place in range(len(frame))
     ]
-
-
-def _ahead(items: Iterable[T], depth: int = 1) -> Generator[T]:
-    """Runs an iterable on a thread of its own, at most `depth` items ahead of its reader.
-
-    Reading, converting and encoding then overlap with the server's work on the batch before.
-    """
-    ready: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(maxsize=depth)
-    abandoned = threading.Event()
-
-    def put(item: T | None, error: BaseException | None) -> bool:
-        while not abandoned.is_set():
-            with contextlib.suppress(queue.Full):
-                ready.put((item, error), timeout=0.1)
-                return True
-        return False
-
-    def produce() -> None:
-        try:
-            for item in items:
-                if not put(item, None):
-                    return
-            put(None, None)
-        except BaseException as error:  # noqa: BLE001 - handed to the reader, which raises it
-            put(None, error)
-
-    thread = threading.Thread(target=produce, name="etl-read", daemon=True)
-    thread.start()
-    try:
-        while True:
-            item, error = ready.get()
-            if error is not None:
-                raise error
-            if item is None:
-                return
-            yield item
-    finally:
-        abandoned.set()
-        thread.join()

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from etl.command_line import DEFAULT_SOURCE, exit_code_of, names, source_path, timezone
+from etl.command_line import DEFAULT_SOURCE, add_loudness, exit_code_of, names, source_path, timezone
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -54,10 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="load a sample into a scratch schema, damage it in every way that is named, and see that each damage is "
         "found and nothing else; the schema is removed again",
     )
-    loudness = parser.add_mutually_exclusive_group()
-    loudness.add_argument("-q", "--quiet", action="store_true", help="only the summary and errors")
-    loudness.add_argument("-v", "--verbose", action="store_true", help="also the plan, column by column")
-    parser.add_argument("--no-color", action="store_true", help="no colours (NO_COLOR is honoured too)")
+    add_loudness(parser)
     return parser
 
 

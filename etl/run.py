@@ -16,6 +16,7 @@ from pathlib import Path
 from etl.command_line import (
     DEFAULT_SOURCE,
     NOTHING_COMMITTED,
+    add_loudness,
     exit_code_of,
     names,
     positive,
@@ -80,10 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--report", type=Path, metavar="DIR", help="folder for report.json and rejects (default: reports/RUN_ID)"
     )
     parser.add_argument("--json", action="store_true", help="print the report object alone on stdout")
-    loudness = parser.add_mutually_exclusive_group()
-    loudness.add_argument("-q", "--quiet", action="store_true", help="only the summary and errors")
-    loudness.add_argument("-v", "--verbose", action="store_true", help="also the plan, column by column")
-    parser.add_argument("--no-color", action="store_true", help="no colours (NO_COLOR is honoured too)")
+    add_loudness(parser)
     return parser
 
 
