@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from etl.api import migrate as migrate
     from etl.api import plan as plan
     from etl.api import read_table as read_table
+    from etl.comparison.reconciliation import reconcile as reconcile
     from etl.load import insert_ignoring_conflicts as insert_ignoring_conflicts
     from etl.mending import load_mended as load_mended
     from etl.notebook import forecast as forecast
     from etl.profiling import profile as profile
     from etl.readiness import check_source as check_source
-    from etl.reconciliation import reconcile as reconcile
-    from etl.report_reading import open_report as open_report
-    from etl.report_reading import read_differences as read_differences
-    from etl.report_reading import read_rejects as read_rejects
-    from etl.suite_file import add_expectation as add_expectation
+    from etl.reporting.reading import open_report as open_report
+    from etl.reporting.reading import read_differences as read_differences
+    from etl.reporting.reading import read_rejects as read_rejects
     from etl.validate import validate_frame as validate_frame
+    from etl.validation.suite_file import add_expectation as add_expectation
 
 try:
     __version__ = version("sqlite-to-postgres-etl")
@@ -44,12 +44,12 @@ _PUBLIC = {
     "load_mended": "etl.mending",
     "forecast": "etl.notebook",
     "profile": "etl.profiling",
-    "open_report": "etl.report_reading",
-    "read_differences": "etl.report_reading",
-    "read_rejects": "etl.report_reading",
-    "reconcile": "etl.reconciliation",
+    "open_report": "etl.reporting.reading",
+    "read_differences": "etl.reporting.reading",
+    "read_rejects": "etl.reporting.reading",
+    "reconcile": "etl.comparison.reconciliation",
     "check_source": "etl.readiness",
-    "add_expectation": "etl.suite_file",
+    "add_expectation": "etl.validation.suite_file",
     "validate_frame": "etl.validate",
 }
 __all__ = [

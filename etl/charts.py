@@ -17,10 +17,10 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from etl.difference_kinds import DifferenceKind
+from etl.comparison.kinds import DifferenceKind
 from etl.profiling import Profile
 from etl.report import Report
-from etl.report_text import visible
+from etl.reporting.text import visible
 
 WIDTH = 9.0  # inches: what a notebook shows without scrolling
 BAR_HEIGHT = 0.28

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from etl.catalog import ForeignKey
-from etl.compare import TableComparison
+from etl.comparison.compare import TableComparison
+from etl.comparison.reconciliation import Findings
 from etl.load import Loaded
 from etl.plan import Drift, Plan, TablePlan
-from etl.reconciliation import Findings
 from etl.rejects import Reason, TableRejects
 from etl.report import DriftReport, ExpectationReport, RejectGroup, SequenceReport, Status, TableReport
 from etl.source import Source, StorageValue

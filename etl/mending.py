@@ -20,7 +20,7 @@ from etl.api import migrate
 from etl.catalog import UndecodableText
 from etl.errors import UsageError
 from etl.report import Report
-from etl.report_reading import REJECT_COLUMNS
+from etl.reporting.reading import REJECT_COLUMNS
 from etl.source import Source, SourceTable, StorageValue, quoted
 
 

@@ -22,7 +22,8 @@ from sqlalchemy.exc import DBAPIError
 from etl import schema
 from etl.batches import BATCH_ROWS
 from etl.catalog import TargetTable
-from etl.compare_target import prepare_session
+from etl.comparison.reconciliation import compare_loaded
+from etl.comparison.target_side import prepare_session
 from etl.endpoints import Target, open_target
 from etl.errors import DriftError, EtlError, LockedError, TargetError
 from etl.ledger import Ledger
@@ -31,7 +32,6 @@ from etl.observer import Observer
 from etl.pipeline import Pipeline
 from etl.plan import ExtraColumns, Plan, TablePlan, added_type, make_plan
 from etl.rebuild import identifier
-from etl.reconciliation import compare_loaded
 from etl.rejects import TableRejects
 from etl.report import Outcome, Report, SourceReport, TargetReport, write_report
 from etl.report_folder import prepare_folder
@@ -39,9 +39,9 @@ from etl.sequences import reset_sequences
 from etl.session import Session, first_line, interruptible
 from etl.source import Source
 from etl.staging import Staging
-from etl.suites import default_folder, suites_for
 from etl.target import current_schema, read_catalog
 from etl.validate import Validator
+from etl.validation.suites import default_folder, suites_for
 
 ADVISORY_LOCK = 0x65746C  # "etl": one load at a time for each database
 _SESSION_SETTINGS = {
@@ -314,9 +314,7 @@ def plan_between(
     usual = {name: place for place, name in enumerate(schema.TABLE_NAMES)}
     tables = dict(sorted(source.tables.items(), key=lambda item: (usual.get(item[0], len(usual)), item[0])))
     target = read_catalog(session, schema_name)
-    plan = make_plan(
-        tables, target, source.count_values, only=only, extra_columns=extra_columns, comparing=comparing
-    )
+    plan = make_plan(tables, target, source.count_values, only=only, extra_columns=extra_columns, comparing=comparing)
     if not plan.tables:
         raise DriftError(_nothing_in_common(len(tables), len(target)))
     return plan

@@ -40,7 +40,7 @@ def find_source(sqlite: str | Path | None = None) -> Path:
 
 def copy_suites(folder: str | Path) -> Path:
     """A copy of the expectation suites to try things with, in `folder`; a copy that is there already stays as it is."""
-    from etl.suites import default_folder
+    from etl.validation.suites import default_folder
 
     copy = Path(folder)
     if not copy.exists():
@@ -135,7 +135,7 @@ def _load(sqlite: str | Path, pg: str | None, extra_columns: str, expectations: 
 
 
 def _left_in(folder: Path) -> Report:
-    from etl.report_reading import open_report
+    from etl.reporting.reading import open_report
 
     return open_report(folder)
 
@@ -146,7 +146,7 @@ def compare_again(report: Report, pg: str | None = None, *, assume_timezone: str
     Rows that the load rejected, and columns that it left behind, are recognised as such. A run that failed has loaded
     nothing that could be compared: its own report comes back.
     """
-    from etl.reconciliation import reconcile
+    from etl.comparison.reconciliation import reconcile
 
     if report.outcome is Outcome.FAILED:
         return report

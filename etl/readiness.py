@@ -18,8 +18,8 @@ from etl.ledger import expectation_report
 from etl.plan import columns_without_target
 from etl.report import ExpectationReport, RejectGroup
 from etl.source import Source, SourceTable
-from etl.suites import Suite, default_folder, load_suites
 from etl.validate import Validator
+from etl.validation.suites import Suite, default_folder, load_suites
 
 AWAITED = 4  # batches converted ahead of validation
 

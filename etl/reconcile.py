@@ -67,8 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _compare(options: argparse.Namespace) -> int:
     path = source_path(options.sqlite)
-    from etl.reconcile_console import ReconcileConsole  # here, so that --help need not wait for pandas
-    from etl.reconciliation import ReconcileSettings, run_reconciliation
+    from etl.comparison.console import ReconcileConsole  # here, so that --help need not wait for pandas
+    from etl.comparison.reconciliation import ReconcileSettings, run_reconciliation
 
     settings = ReconcileSettings(
         sqlite=path,
@@ -89,8 +89,8 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _self_test(options: argparse.Namespace) -> int:
-    from etl.reconcile_console import print_self_test
-    from etl.selftest import run_self_test
+    from etl.comparison.console import print_self_test
+    from etl.comparison.selftest import run_self_test
 
     outcome = run_self_test(options.pg)
     print_self_test(outcome, json_only=options.json, quiet=options.quiet, no_color=options.no_color)

@@ -15,7 +15,7 @@ import orjson
 from etl.rejects import PrivateFolder
 
 if TYPE_CHECKING:
-    from etl.report_frames import ReportFrames
+    from etl.reporting.frames import ReportFrames
 
 TOOL = "sqlite-to-postgres-etl"
 REPORT_FILE = "report.json"
@@ -280,20 +280,20 @@ class Report:
     @property
     def frames(self) -> "ReportFrames":
         """The lists above as DataFrames; made anew on each call."""
-        from etl.report_frames import frames_of  # here, since `etl.run --help` need not wait for pandas
+        from etl.reporting.frames import frames_of  # here, since `etl.run --help` need not wait for pandas
 
         return frames_of(self)
 
     def _repr_html_(self) -> str:
-        from etl.report_html import render_display  # here, since it is made of this module
+        from etl.reporting.html import render_display  # here, since it is made of this module
 
         return render_display(self)
 
 
 def write_report(report: Report, folder: Path) -> Path:
     """Writes `report.json`, `report.html` and `report.md` into the report folder; returns the path of the first."""
-    from etl.report_html import render_html
-    from etl.report_markdown import render_markdown
+    from etl.reporting.html import render_html
+    from etl.reporting.markdown import render_markdown
 
     private = PrivateFolder(folder)
     with private.open(REPORT_FILE) as file:

@@ -18,11 +18,11 @@ import pandas as pd
 import pyarrow as pa
 
 from etl.catalog import Kind, TargetType
-from etl.judge import Judge, Verdict, columns_to_judge
 from etl.schema import target_types
-from etl.suites import Columns, Expectation, Severity, Suite, default_folder, load_suite
-from etl.validated_html import shown_value, validated_html
-from etl.validation_worker import Worker
+from etl.validation.html import shown_value, validated_html
+from etl.validation.judge import Judge, Verdict, columns_to_judge
+from etl.validation.suites import Columns, Expectation, Severity, Suite, default_folder, load_suite
+from etl.validation.worker import Worker
 
 SAMPLE_ROWS = 5
 FUTURE_ALLOWED = timedelta(days=1)  # DESIGN section 5: nothing in the future by more than a day
@@ -290,6 +290,6 @@ def _sum(one: ExpectationResult, other: ExpectationResult, mostly: float) -> Exp
 
 
 if __name__ == "__main__":
-    from etl.validate_command import main
+    from etl.validation.command import main
 
     sys.exit(main())

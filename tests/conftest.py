@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, Engine, text
 
-from etl._cluster import binaries
 from etl.embedded import DEFAULT_VERSION, EmbeddedServer
+from etl.embedded.cluster import binaries
 from etl.target_url import make_engine, resolve, safe
 
 

@@ -13,7 +13,7 @@ from support import sqlite
 from etl.catalog import Kind
 from etl.sample import create_sqlite_tables
 from etl.schema import TABLE_NAMES, target_types
-from etl.suites import Expectation, Suite, default_folder, load_suites
+from etl.validation.suites import Expectation, Suite, default_folder, load_suites
 
 SUITES = load_suites(default_folder(), {name: target_types(name) for name in TABLE_NAMES})
 DIFFERENT = ("username", "api_key_id", "share_token", "external_id", "tag", "key")  # of unique keys

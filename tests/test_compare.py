@@ -17,16 +17,16 @@ from hypothesis import strategies as st
 from psycopg2 import sql
 from support import connected, execute, load, make_sqlite, sqlite, value
 
-from etl.align import OrderError, align
-from etl.compare import TableComparison, compare_table
-from etl.compare_target import prepare_session
-from etl.difference_kinds import DifferenceKind
-from etl.difference_kinds import DifferenceKind as Kind
-from etl.fast_json import surely_same
-from etl.meaning import is_json
+from etl.comparison.align import OrderError, align
+from etl.comparison.compare import TableComparison, compare_table
+from etl.comparison.fast_json import surely_same
+from etl.comparison.kinds import DifferenceKind
+from etl.comparison.kinds import DifferenceKind as Kind
+from etl.comparison.meaning import is_json
+from etl.comparison.reconciliation import reconcile
+from etl.comparison.target_side import prepare_session
 from etl.migrate import plan_between
 from etl.plan import TablePlan
-from etl.reconciliation import reconcile
 from etl.rejects import file_name
 from etl.report import Report, Status, TableReport
 from etl.sample import make_sample

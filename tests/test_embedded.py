@@ -20,8 +20,9 @@ import pytest
 from conftest import embedded_version
 from sqlalchemy import text
 
-from etl import _cluster, _identity
 from etl.embedded import EmbeddedServer
+from etl.embedded import cluster as _cluster
+from etl.embedded import identity as _identity
 from etl.errors import TargetError
 from etl.target_url import make_engine
 
@@ -34,7 +35,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as oth
 USER = f"""
 import os, sys
 from pathlib import Path
-from etl import _identity
+from etl.embedded import identity as _identity
 from etl.embedded import EmbeddedServer
 server = EmbeddedServer(Path(sys.argv[1]), version={VERSION})
 with server:

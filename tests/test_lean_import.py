@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from etl.validation_worker import _NEVER_USED
+from etl.validation.worker import _NEVER_USED
 
 PATH = os.pathsep.join([str(Path(__file__).parent.parent), str(Path(__file__).parent)])
 
@@ -25,7 +25,7 @@ def test_postponed_module_is_executed_on_first_use(tmp_path: Path) -> None:
     code = """
 import gc, sys
 before = list(sys.meta_path)
-from etl.lean_import import lean_import
+from etl.validation.lean_import import lean_import
 with lean_import("heavy", "not_there"):
     import heavy
     assert not gc.isenabled()
@@ -45,7 +45,7 @@ def test_everything_is_as_before_when_the_import_fails(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("raise ValueError")
     code = """
 import gc, sys
-from etl.lean_import import lean_import
+from etl.validation.lean_import import lean_import
 before = list(sys.meta_path)
 try:
     with lean_import():
@@ -62,8 +62,8 @@ def test_judging_by_every_suite_needs_none_of_the_postponed_modules(tmp_path: Pa
     """So they are not loaded later either, in the middle of a load."""
     code = f"""
 import sys
-from etl.lean_import import lean_import
-from etl.judge import import_great_expectations
+from etl.validation.lean_import import lean_import
+from etl.validation.judge import import_great_expectations
 with lean_import(*{_NEVER_USED!r}):
     import_great_expectations()
 from failing_rows import NOW, SUITES, bad_row, good_row

@@ -37,7 +37,7 @@ from etl.observer import Observer
 from etl.plan import Plan, TablePlan
 from etl.report import Outcome, Report, TableReport
 from etl.sample import make_sample
-from etl.sample_rows import SAMPLE_ROWS
+from etl.sample.rows import SAMPLE_ROWS
 from etl.schema import TABLE_NAMES, create_missing
 
 

@@ -22,7 +22,7 @@ from support import make_sqlite, query
 import etl
 from etl import charts, notebook
 from etl.sample import make_sample, new_database
-from etl.suites import default_folder
+from etl.validation.suites import default_folder
 
 Runs = dict[str, NotebookNode]
 

@@ -9,12 +9,12 @@ from odd_database import ODD_TABLE, make_odd
 from support import make_sqlite, series
 
 import etl
-from etl import profile_tables
 from etl.errors import SourceError
-from etl.profile_values import KEYS_TOLD_APART, OTHER_KEYS
 from etl.profiling import Profile
+from etl.profiling import tables as profile_tables
+from etl.profiling.values import KEYS_TOLD_APART, OTHER_KEYS
 from etl.sample import make_sample, new_database
-from etl.sample_rows import SAMPLE_ROWS
+from etl.sample.rows import SAMPLE_ROWS
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PARSERS = {
     "etl.run": "etl.run",
-    "etl.validate": "etl.validate_command",
+    "etl.validate": "etl.validation.command",
     "etl.reconcile": "etl.reconcile",
     "etl.server": "etl.server",
 }

@@ -13,13 +13,13 @@ from conftest import Database
 from support import execute, load, make_sqlite, query, rejects, series, state, table_report, value
 
 from etl import reconcile as _  # noqa: F401 - the module must be importable without side effects
-from etl.difference_kinds import DifferenceKind
+from etl.comparison.kinds import DifferenceKind
+from etl.comparison.reconciliation import reconcile
+from etl.comparison.selftest import DAMAGES, run_self_test
 from etl.errors import SourceError, UsageError
 from etl.migrate import Settings, run_migration
-from etl.reconciliation import reconcile
 from etl.report import Outcome, Report
 from etl.sample import make_sample
-from etl.selftest import DAMAGES, run_self_test
 
 USERS = (
     "CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, born TEXT, UNIQUE (name))",
@@ -386,7 +386,7 @@ def test_self_test_passes_and_cleans_up(database: Database, tmp_path: Path) -> N
 
 def test_self_test_covers_every_kind_and_can_fail(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {damage.kind for damage in DAMAGES if damage.kind} == set(DifferenceKind) - {DifferenceKind.NARROWED}
-    monkeypatch.setattr("etl.compare_value.kind_of_text", lambda _source, _target: DifferenceKind.OTHER)
+    monkeypatch.setattr("etl.comparison.value.kind_of_text", lambda _source, _target: DifferenceKind.OTHER)
     outcome = run_self_test(database.url)
     assert outcome.exit_code == 3
     assert {check.damage for check in outcome.checks if not check.passed} >= {"texts cut off", "spaces doubled"}

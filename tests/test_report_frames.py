@@ -18,7 +18,7 @@ from etl.errors import UsageError
 from etl.masked_frame import MaskedFrame
 from etl.rejects import jsonable
 from etl.report import Report, write_report
-from etl.report_reading import stored_value
+from etl.reporting.reading import stored_value
 
 STORED = [None, 1, 2**63 - 1, 1.5, float("inf"), float("-inf"), "ä\0", b"\0\xff", UndecodableText(b"\xff")]
 REJECTED_USERS = [2, 3, 4]

@@ -14,8 +14,8 @@ import report_examples as examples
 from report_examples import SECRET
 
 from etl.report import DriftReport, Report, write_report
-from etl.report_html import bars, render_display, render_html
-from etl.report_view import SHOWN_EXAMPLES, SHOWN_GROUPS
+from etl.reporting.html import bars, render_display, render_html
+from etl.reporting.view import SHOWN_EXAMPLES, SHOWN_GROUPS
 
 EXAMPLES: list[Callable[[], Report]] = [
     examples.clean,

@@ -8,7 +8,7 @@ import report_examples as examples
 from report_examples import HOSTILE, SECRET
 
 from etl.report import Report
-from etl.report_markdown import SHOWN_LINES, escaped, render_markdown
+from etl.reporting.markdown import SHOWN_LINES, escaped, render_markdown
 
 
 def lines_after(text: str, heading: str) -> list[str]:

@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 from support import execute, make_sqlite, series, state, value
 
 from etl.sample import make_sample, new_database
-from etl.sample_rows import SAMPLE_ROWS
+from etl.sample.rows import SAMPLE_ROWS
 from etl.schema import create_missing
 
 SEQUENCES = [table for table in SAMPLE_ROWS if table in (

@@ -8,12 +8,12 @@ import pytest
 
 from etl.catalog import Check, Kind, TargetColumn, TargetTable, TargetType, UniqueKey
 from etl.errors import SuiteError
-from etl.expectation_rules import RULES
 from etl.schema import create_missing, metadata, target_types
 from etl.session import Session
-from etl.suite_file import add_expectation
-from etl.suites import default_folder, derive_suite, load_suite, load_suites, suites_for
 from etl.target import read_catalog
+from etl.validation.rules import RULES
+from etl.validation.suite_file import add_expectation
+from etl.validation.suites import default_folder, derive_suite, load_suite, load_suites, suites_for
 
 FILES = sorted(default_folder().glob("*.json"))
 TABLES = {name: target_types(name) for name in metadata.tables}
@@ -31,7 +31,7 @@ COLUMNS = {
 @pytest.fixture(scope="module")
 def gx() -> Any:
     """Great Expectations with a context, which its suites ask for; warnings of its imports do not count."""
-    from etl.judge import Judge
+    from etl.validation.judge import Judge
 
     return Judge([], latest=None)._gx  # type: ignore[arg-type]
 

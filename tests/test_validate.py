@@ -19,11 +19,11 @@ from failing_rows import NOW, bad_row, good_row
 
 from etl.catalog import Kind, TargetType
 from etl.errors import CannotRun, SuiteError
-from etl.judge import Judge, columns_to_judge
 from etl.schema import target_types
-from etl.suites import Suite, default_folder, load_suites, parse_expectation
 from etl.validate import Validated, Validator, latest_plausible_time, settle, validate_frame
-from etl.validation_worker import Worker
+from etl.validation.judge import Judge, columns_to_judge
+from etl.validation.suites import Suite, default_folder, load_suites, parse_expectation
+from etl.validation.worker import Worker
 
 TABLES = {path.stem: target_types(path.stem) for path in sorted(default_folder().glob("*.json"))}
 SUITES = load_suites(default_folder(), TABLES)

@@ -121,6 +121,6 @@ def test_help_is_quick_and_names_every_exit_code(tmp_path: Path) -> None:
     assert run.returncode == 0
     for code in ("0", "1", "2", "3", "130"):
         assert f"\n  {code} " in run.stdout
-    for module in ("etl.run", "etl.validate_command"):
+    for module in ("etl.run", "etl.validation.command"):
         code = f"import sys, {module} as m; m.build_parser().format_help(); sys.exit('pandas' in sys.modules)"
         subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})

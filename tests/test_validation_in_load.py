@@ -24,7 +24,7 @@ from etl.observer import Observer
 from etl.plan import TablePlan
 from etl.report import ExpectationReport, Outcome, Report
 from etl.schema import create_missing
-from etl.suites import default_folder
+from etl.validation.suites import default_folder
 
 LATEST = datetime.now(UTC) + timedelta(days=1)
 CASES = [(name, place) for name, suite in SUITES.items() for place, item in enumerate(suite.expectations)]

@@ -18,8 +18,8 @@ import psutil
 from psycopg2 import sql
 from sqlalchemy import URL, Engine
 
-from etl._cluster import binaries
 from etl.embedded import DEFAULT_VERSION, EmbeddedServer
+from etl.embedded.cluster import binaries
 from etl.schema import TABLE_NAMES, create_missing
 from etl.session import Session
 from etl.target_url import make_engine, resolve

@@ -1,0 +1,148 @@
+"""One spelling for each value of a type, the same from SQLite and from PostgreSQL: for keys and rows that have to be
+sorted and matched although the two databases order or spell them differently.
+
+What only PostgreSQL can read (its uuid, date, enum …, and JSON) it is asked to spell.
+"""
+
+import struct
+from collections.abc import Sequence
+from decimal import Decimal
+
+import numpy as np
+import psycopg2
+from psycopg2 import sql
+
+from etl.catalog import ColumnPlan, Kind, TargetType
+from etl.comparison import meaning
+from etl.comparison.meaning import FLOATS, INTEGERS, TIMES, MeaninglessError
+from etl.comparison.wire import target_sql
+from etl.session import Session, concerns_one_row
+from etl.source import StorageValue
+
+# Documents are equal though they print 1.0 and 1.00. PostgreSQL's own hash sees through that, but gives [] and {} the
+# same; the text without zeros and points, which is the same for equal ones too, tells these apart.
+_JSON_SQL = sql.SQL(
+    "jsonb_hash_extended({c}::jsonb, 0) || ' ' || jsonb_hash_extended({c}::jsonb, 1) "
+    "|| translate({c}::jsonb::text, '0.', '')"
+)
+_V = sql.Identifier("v")
+_MEANINGLESS = b"\xff"  # is no UTF-8, so it never meets anything
+
+
+class Canonical:
+    """Spells SQLite values; wall clock times are read in `zone`."""
+
+    def __init__(self, session: Session, zone: str) -> None:
+        self._session = session
+        self._zone = zone
+
+    def of_columns(
+        self, columns: Sequence[ColumnPlan], values: Sequence[Sequence[StorageValue]]
+    ) -> list[list[bytes | None]]:
+        """The values of each column, spelled; None for NULL, bytes that match nothing for what has no meaning."""
+        return [self._of_column(column.type, cells) for column, cells in zip(columns, values, strict=True)]
+
+    def _of_column(self, target: TargetType, cells: Sequence[StorageValue]) -> list[bytes | None]:
+        if target.kind in (Kind.JSON, Kind.OTHER):
+            return self._asked("jsonb" if target.kind is Kind.JSON else target.sql, cells)
+        return [None if cell is None else self._spelled(cell, target) for cell in cells]
+
+    def _spelled(self, value: StorageValue, target: TargetType) -> bytes:
+        try:
+            return _spell(value, target, self._zone).encode()
+        except MeaninglessError:
+            return _MEANINGLESS
+
+    def _asked(self, type_sql: str, cells: Sequence[StorageValue]) -> list[bytes | None]:
+        """Each distinct text once."""
+        texts = [None if cell is None or isinstance(cell, bytes) else _text(cell, type_sql) for cell in cells]
+        distinct = [text for text in dict.fromkeys(texts) if text is not None]
+        spelled = dict(zip(distinct, spellings(self._session, type_sql, distinct), strict=True))
+        return [
+            None if cell is None else _MEANINGLESS if text is None else spelled[text] or _MEANINGLESS
+            for cell, text in zip(cells, texts, strict=True)
+        ]
+
+
+def spellings(session: Session, type_sql: str, texts: Sequence[str]) -> list[bytes | None]:
+    """How PostgreSQL prints each text once it has read it as `type_sql`; None for what it does not accept."""
+    if not texts:
+        return []
+    if len(texts) == 1 and "\0" in texts[0]:
+        return [None]
+    if not any("\0" in text for text in texts):
+        query = sql.SQL("SELECT {} FROM unnest({}::text[]) WITH ORDINALITY AS x(v, n) ORDER BY n")
+        spelling = (
+            _JSON_SQL.format(c=_V) if type_sql == "jsonb" else sql.SQL("{}::{}::text").format(_V, sql.SQL(type_sql))
+        )
+        try:
+            with session.savepoint():
+                rows = session.rows(query.format(spelling, sql.Literal(list(texts))))
+            return [str(row[0]).encode() for row in rows]
+        except psycopg2.Error as error:
+            if not concerns_one_row(error):
+                raise
+            if len(texts) == 1:
+                return [None]
+    middle = len(texts) // 2
+    return spellings(session, type_sql, texts[:middle]) + spellings(session, type_sql, texts[middle:])
+
+
+def _text(value: StorageValue, type_sql: str) -> str:
+    """What PostgreSQL is given to read; a number in JSON keeps all of its digits."""
+    return repr(value) if isinstance(value, float) and type_sql == "jsonb" else meaning.text(value)
+
+
+def _spell(value: StorageValue, target: TargetType, zone: str) -> str:
+    if target.kind is Kind.BOOLEAN:
+        return str(int(meaning.truth(value)))
+    if target.kind in INTEGERS:
+        return _whole(value)
+    if target.kind in TIMES:
+        return str(meaning.microseconds(value, target.kind, zone))
+    if target.kind in FLOATS:
+        return _bits(value, single=target.kind is Kind.REAL)
+    if target.kind is Kind.NUMERIC:
+        return _plain(Decimal(repr(value)) if isinstance(value, float) else meaning.number(value))
+    if target.kind is Kind.BYTEA:
+        return meaning.octets(value).hex()
+    text = meaning.text(value)
+    return text.rstrip(" ") if meaning.is_padded(target) else text
+
+
+def _whole(value: StorageValue) -> str:
+    number = meaning.number(value)
+    if not meaning.is_integer(value, int(number) if number.is_finite() else 0):
+        raise MeaninglessError
+    return str(int(number))
+
+
+def _bits(value: StorageValue, *, single: bool) -> str:
+    number = float(meaning.number(value)) + 0.0  # which makes −0 the same as 0
+    if single:
+        with np.errstate(over="ignore"):
+            number = float(np.float32(number))
+    if not meaning.is_float(value, number, single=single):
+        raise MeaninglessError
+    return struct.pack(">d", number).hex()
+
+
+def _plain(number: Decimal) -> str:
+    if not number.is_finite():
+        raise MeaninglessError
+    text = format(number, "f")
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return text.removeprefix("+") if text not in ("-0", "") else "0"
+
+
+def canonical_sql(column: sql.Composable, target: TargetType) -> sql.Composable:
+    """The same spelling by PostgreSQL: a text, or NULL."""
+    if target.kind in FLOATS:
+        return sql.SQL("encode(float8send({}::float8 + 0), 'hex')").format(column)
+    if target.kind is Kind.NUMERIC:
+        return sql.SQL(
+            "CASE WHEN {c}::text LIKE '%.%' THEN rtrim(rtrim({c}::text, '0'), '.') ELSE {c}::text END"
+        ).format(c=column)
+    if target.kind is Kind.JSON:
+        return _JSON_SQL.format(c=column)
+    return sql.SQL("{}::text").format(target_sql(column, target))

@@ -1,0 +1,204 @@
+"""One table compared, value by value: both sides stream in the order of the key and meet in Arrow.
+
+Only what is not surely equal there is looked at singly (`rows.py`). The comparison shares no code with `etl.convert`:
+what a stored value means is said by the two databases (`wire.py`) or read by `meaning.py`.
+"""
+
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from etl.ahead import ahead
+from etl.comparison.align import Aligned, OrderError, align
+from etl.comparison.canonical import Canonical
+from etl.comparison.columns import compare_columns
+from etl.comparison.differences import TableFindings
+from etl.comparison.questions import Questions
+from etl.comparison.rows import RowJudge, extra_rows, missing_rows
+from etl.comparison.source_side import SourceRows, make_canonical, open_rows, split_null_keys, without_rows
+from etl.comparison.target_side import read_target
+from etl.comparison.wire import wires
+from etl.plan import TablePlan
+from etl.report import Difference, DifferenceTotal
+from etl.session import Session
+from etl.source import Source
+
+_NO_ROWS = np.empty(0, np.int64)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known about a table beforehand.
+
+    `rejected`: the rows that a load rejected (rowids or row numbers, sorted); `surely` if that was this run's own load,
+    so that they are not compared at all, while after an older one they may have been mended and loaded since.
+    `ask_present`: the target's rows are to be asked if they were there before this transaction.
+    """
+
+    rejected: npt.NDArray[np.int64] = field(default_factory=lambda: _NO_ROWS)
+    surely: bool = True
+    ask_present: bool = False
+
+
+@dataclass
+class TableComparison:
+    """The books of a comparison. Every source row is matched, different, missing or rejected before."""
+
+    matched_rows: int = 0
+    different_rows: int = 0
+    missing_rows: int = 0
+    rejected_rows: int = 0
+    target_rows: int = 0
+    extra_present_rows: int = 0
+    totals: tuple[DifferenceTotal, ...] = ()
+    sample: tuple[Difference, ...] = ()
+
+    @property
+    def source_rows(self) -> int:
+        """Rows that the source turned out to have."""
+        return self.matched_rows + self.different_rows + self.missing_rows + self.rejected_rows
+
+    @property
+    def extra_rows(self) -> int:
+        """Rows of the target that no source row was matched with."""
+        return self.target_rows - self.matched_rows - self.different_rows
+
+
+def compare_table(
+    source: Source,
+    session: Session,
+    plan: TablePlan,
+    folder: Path,
+    *,
+    zone: str = "UTC",
+    known: Known | None = None,
+) -> TableComparison:
+    """Compares all rows and writes the differences to `folder`/differences/TABLE.ndjson.
+
+    Rows are matched by `plan.key`, as a multiset of whole rows where there is none. Wall clock times are read in
+    `zone`. Needs `prepare_session` first, and a transaction in which nobody else's changes appear. Raises `EtlError`
+    where the source cannot be read, psycopg2's errors for the target.
+    """
+    canonical = Canonical(session, zone)
+    rows = open_rows(source, plan, wires(plan.columns, zone), canonical)
+    with TableFindings(folder, plan.name) as findings:
+        try:
+            return _Comparison(session, rows, findings, zone, known or Known()).result()
+        except OrderError:
+            if rows.canonical:
+                raise
+            findings.restart()
+            rows = make_canonical(rows, canonical)
+            return _Comparison(session, rows, findings, zone, known or Known()).result()
+        finally:
+            rows.close()
+
+
+class _Comparison:
+    """One pass over both sides."""
+
+    def __init__(self, session: Session, rows: SourceRows, findings: TableFindings, zone: str, known: Known) -> None:
+        self._session = session
+        self._rows = rows
+        self._plan = rows.plan
+        self._findings = findings
+        self._judge = RowJudge(rows, zone)
+        self._known = known
+        self._books = TableComparison()
+
+    def result(self) -> TableComparison:
+        """Reads both sides to their ends."""
+        with Questions() as questions, closing(self._source()) as source, closing(self._target()) as target:
+            keys = self._rows.keys
+            for aligned in align(source, target, keys, keys):
+                if self._session.interrupted:
+                    raise KeyboardInterrupt
+                self._compare(aligned, questions)
+            for differences in questions.answered(self._session):
+                self._settle(differences)
+        self._books.totals = tuple(self._findings.totals())
+        self._books.sample = tuple(self._findings.sample)
+        return self._books
+
+    # -- the two sides ------------------------------------------------------------------------------------------
+
+    def _source(self) -> Generator[pa.RecordBatch]:
+        """The source's rows with a whole key that were not rejected before; the others are booked on the way."""
+        for batch in self._source_batches():
+            kept = self._without_rejected(batch) if self._known.surely else batch
+            whole, partial = split_null_keys(kept, self._rows.keys)
+            self._report_missing(partial)
+            yield whole
+
+    def _source_batches(self) -> Generator[pa.RecordBatch]:
+        """Canonical keys are read on this thread: their connection also looks up single rows meanwhile."""
+        if self._rows.canonical:
+            yield from self._rows.batches()
+            return
+        with closing(ahead(self._rows.read, depth=2, name="etl-compare-source")) as batches:
+            yield from batches
+
+    def _target(self) -> Generator[pa.RecordBatch]:
+        batches = read_target(
+            self._session,
+            self._plan,
+            self._rows.wires,
+            canonical=self._rows.canonical,
+            with_present=self._known.ask_present,
+        )
+        with closing(batches):
+            for batch in batches:
+                self._books.target_rows += batch.num_rows
+                yield batch
+
+    # -- rows ---------------------------------------------------------------------------------------------------
+
+    def _compare(self, aligned: Aligned, questions: Questions) -> None:
+        self._report_missing(aligned.missing)
+        for difference in extra_rows(self._rows, aligned.extra):
+            self._books.extra_present_rows += difference.present_before
+            self._findings.add(difference)
+        if aligned.source.num_rows:
+            self._compare_pairs(aligned.source, aligned.target, questions)
+
+    def _compare_pairs(self, source: pa.RecordBatch, target: pa.RecordBatch, questions: Questions) -> None:
+        """Books the rows that are surely equal, and looks at the others."""
+        doubts = compare_columns(source, target, self._rows.wires)
+        for wire, count in doubts.narrowed.items():
+            self._findings.narrowed[wire.column.target] += count
+        for wire in self._rows.wires:
+            if wire.arrow_type == pa.int64():
+                values = source.num_rows - source.column(wire.name).null_count
+                self._findings.compared[wire.column.target] += values
+        doubtful = doubts.rows(source.num_rows)
+        self._books.matched_rows += source.num_rows - len(doubtful)
+        for doubt in self._judge.look(source, target, doubtful, doubts.unequal):
+            if doubt.questions:
+                questions.put(doubt)
+            else:
+                self._settle(doubt.differences)
+
+    def _settle(self, differences: Sequence[Difference]) -> None:
+        """Books a pair of rows that was looked at."""
+        if not differences:
+            self._books.matched_rows += 1
+            return
+        self._books.different_rows += 1
+        for difference in differences:
+            self._findings.add(difference)
+
+    def _without_rejected(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        kept = without_rows(rows, self._known.rejected)
+        self._books.rejected_rows += rows.num_rows - kept.num_rows
+        return kept
+
+    def _report_missing(self, rows: pa.RecordBatch) -> None:
+        rows = self._without_rejected(rows)
+        self._books.missing_rows += rows.num_rows
+        for difference in missing_rows(self._rows, rows):
+            self._findings.add(difference)

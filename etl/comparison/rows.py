@@ -1,0 +1,151 @@
+"""Rows looked at singly, with what the source really stores: pairs that may differ, and rows that only one side has."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from etl.catalog import UndecodableText
+from etl.comparison.kinds import DifferenceKind
+from etl.comparison.questions import Doubt
+from etl.comparison.source_side import ROW, SourceRows, key_of
+from etl.comparison.target_side import PRESENT
+from etl.comparison.value import Question, Verdict, WireValue, judge_value, printed
+from etl.comparison.wire import Wire
+from etl.rejects import jsonable
+from etl.report import Difference
+from etl.source import StorageValue
+
+LOOKED_AT_ONCE = 1_000  # rows whose originals are in memory together
+LOOKED_AT_BYTES = 64 * 2**20
+
+_STORAGE = {int: "integer", float: "real", str: "text", bytes: "blob", UndecodableText: "text", type(None): "null"}
+
+Mask = npt.NDArray[np.bool_]
+Places = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """A source row as it is stored, and where its counterpart comes from."""
+
+    rowid: int
+    original: Mapping[str, StorageValue]
+    present: bool
+
+
+class RowJudge:
+    """Judges pairs of rows of one table; wall clock times are read in `zone`."""
+
+    def __init__(self, rows: SourceRows, zone: str) -> None:
+        self._rows = rows
+        self._zone = zone
+
+    def look(
+        self, source: pa.RecordBatch, target: pa.RecordBatch, places: Places, unequal: Mapping[Wire, Mask]
+    ) -> Iterator[Doubt]:
+        """What there is to say about the rows at `places`, in the columns whose masks are set there."""
+        step = at_once(self._rows)
+        for start in range(0, len(places), step):
+            yield from self._look(source, target, places[start : start + step], unequal)
+
+    def _look(
+        self, source: pa.RecordBatch, target: pa.RecordBatch, places: Places, unequal: Mapping[Wire, Mask]
+    ) -> Iterator[Doubt]:
+        chosen = pa.array(places)
+        rowids = source.column(ROW).take(chosen).to_pylist()
+        originals = self._rows.originals(rowids)
+        values = {wire: target.column(wire.name).take(chosen).to_pylist() for wire in unequal}
+        present = _present(target, chosen)
+        for number, (place, rowid) in enumerate(zip(places.tolist(), rowids, strict=True)):
+            pair = _Pair(rowid, originals[rowid], present[number])
+            doubt = Doubt()
+            for wire, mask in unequal.items():
+                if mask[place]:
+                    self._judge(wire, pair, values[wire][number], doubt)
+            yield doubt
+
+    def _judge(self, wire: Wire, pair: _Pair, found: WireValue, doubt: Doubt) -> None:
+        """Adds to `doubt` what there is to say about one cell."""
+        column = wire.column
+        value = pair.original[column.source]
+        verdict = judge_value(value, found, column.type, self._zone)
+        if isinstance(verdict, Question):
+            unlike = DifferenceKind.OTHER if verdict.type_sql != "jsonb" else DifferenceKind.JSON_CHANGED
+            doubt.questions.append((verdict, self._difference(wire, pair, found, Verdict(unlike))))
+        elif verdict.kind is not None:
+            doubt.differences.append(self._difference(wire, pair, found, verdict))
+
+    def _difference(self, wire: Wire, pair: _Pair, found: WireValue, verdict: Verdict) -> Difference:
+        value = pair.original[wire.column.source]
+        key = key_of(self._rows.plan, pair.original)
+        return Difference(
+            table=self._rows.plan.name,
+            key={name: jsonable(part) for name, part in key.items()} or None,
+            column=wire.column.target,
+            source=jsonable(value),
+            storage=_STORAGE[type(value)],
+            target=printed(found, wire.column.type),
+            kind=verdict.kind or DifferenceKind.OTHER,
+            shift_seconds=verdict.shift_seconds,
+            present_before=pair.present,
+            rowid=pair.rowid,
+        )
+
+
+def missing_rows(rows: SourceRows, missing: pa.RecordBatch) -> Iterator[Difference]:
+    """One entry for each row that the target lacks: its key, or the whole row where there is none."""
+    rowids = missing.column(ROW).to_pylist() if missing.num_rows else []
+    step = at_once(rows)
+    for start in range(0, len(rowids), step):
+        originals = rows.originals(rowids[start : start + step])
+        for rowid in rowids[start : start + step]:
+            original = originals[rowid]
+            key = key_of(rows.plan, original)
+            shown = key or {column.target: original[column.source] for column in rows.plan.columns}
+            values = {name: jsonable(value) for name, value in shown.items()}
+            yield Difference(
+                table=rows.plan.name,
+                key=values if key else None,
+                column=None,
+                source=values,
+                storage=None,
+                target=None,
+                kind=DifferenceKind.MISSING,
+                rowid=rowid,
+            )
+
+
+def extra_rows(rows: SourceRows, extra: pa.RecordBatch) -> Iterator[Difference]:
+    """One entry for each row that only the target has: its key, or the whole row where there is none, as text."""
+    if not extra.num_rows:
+        return
+    key = {column.target for column in rows.plan.key}
+    shown = [wire for wire in rows.wires if not key or wire.column.target in key]
+    columns = [extra.column(wire.name).to_pylist() for wire in shown]
+    present = _present(extra, pa.array(range(extra.num_rows), pa.int64()))
+    for cells, before in zip(zip(*columns, strict=True), present, strict=True):
+        values = {wire.column.target: printed(cell, wire.column.type) for wire, cell in zip(shown, cells, strict=True)}
+        yield Difference(
+            table=rows.plan.name,
+            key=values if key else None,
+            column=None,
+            source=None,
+            storage=None,
+            target=values,
+            kind=DifferenceKind.EXTRA,
+            present_before=before,
+        )
+
+
+def at_once(rows: SourceRows) -> int:
+    """How many original rows may be in memory together."""
+    return max(1, min(LOOKED_AT_ONCE, LOOKED_AT_BYTES // max(rows.plan.source.largest_row_bytes, 1)))
+
+
+def _present(rows: pa.RecordBatch, places: pa.Array) -> list[bool]:
+    if PRESENT not in rows.schema.names:
+        return [False] * len(places)
+    return [bool(flag) for flag in rows.column(PRESENT).take(places).to_pylist()]

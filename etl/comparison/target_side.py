@@ -1,0 +1,154 @@
+"""The target's side of a comparison: a table's rows as Arrow batches in the order of the key, by one COPY.
+
+It only reads, so a role that may SELECT is enough, and a read-only transaction will do.
+"""
+
+import contextlib
+from collections.abc import Generator, Sequence
+
+import psycopg2
+import pyarrow as pa
+import pyarrow.csv
+from psycopg2 import sql
+
+from etl.ahead import Abandoned, Handover, ahead
+from etl.comparison.canonical import canonical_sql
+from etl.comparison.wire import Wire, target_key_order, target_other_sql, target_sql
+from etl.plan import TablePlan
+from etl.rebuild import identifier
+from etl.session import Session
+
+PRESENT = "present"
+CHUNK_ROWS = 20_000
+CHUNK_BYTES = 8 * 2**20
+
+# The row was there before this transaction: its creator is older than we are. Rows of this run belong to it or to its
+# savepoints, whose numbers are higher. `age` counts back from now and so survives the wrap-around of the numbers.
+_PRESENT = "(age(xmin) > age((txid_current() % 4294967296)::text::xid))::int"
+
+SETTINGS = {
+    "TimeZone": "UTC",
+    "DateStyle": "ISO",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "1",  # floats by the shortest text that reads back exactly
+    "bytea_output": "hex",
+    "work_mem": "64MB",
+    "lock_timeout": "10s",
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+}
+
+
+def prepare_session(session: Session) -> None:
+    """Settings of this transaction that decide how values are printed."""
+    for name, value in SETTINGS.items():
+        session.run(sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+
+
+def read_target(
+    session: Session, plan: TablePlan, wires: Sequence[Wire], *, canonical: bool, with_present: bool
+) -> Generator[pa.RecordBatch]:
+    """The rows of the target's table: `PRESENT` (0 or 1, where asked for), k0, k1 … if `canonical`, then the wires."""
+    selected = _selected(plan, wires, canonical=canonical, with_present=with_present)
+    query = sql.SQL("SELECT {} FROM {} ORDER BY {}").format(
+        sql.SQL(", ").join(
+            sql.SQL("{} AS {}").format(expression, sql.Identifier(name)) for name, _, expression in selected
+        ),
+        identifier(plan.target),
+        _order(plan, canonical=canonical),
+    )
+    types = {name: kind for name, kind, _ in selected}
+
+    def copy(handover: Handover[bytes]) -> None:
+        sink = _Sink(handover)
+        session.copy_out(query, sink)
+        sink.flush()
+
+    def cancel() -> None:
+        with contextlib.suppress(psycopg2.Error):  # the connection may be gone already, which is what is wanted
+            session.driver.cancel()
+
+    with contextlib.closing(ahead(copy, depth=2, name="etl-compare-target", stop=cancel)) as chunks:
+        for chunk in chunks:
+            yield _parsed(chunk, types)
+
+
+def _selected(
+    plan: TablePlan, wires: Sequence[Wire], *, canonical: bool, with_present: bool
+) -> list[tuple[str, pa.DataType, sql.Composable]]:
+    found: list[tuple[str, pa.DataType, sql.Composable]] = []
+    if with_present:
+        found.append((PRESENT, pa.int64(), sql.SQL(_PRESENT)))
+    if canonical:
+        found += [(f"k{place}", pa.binary(), key) for place, key in enumerate(_canonical_keys(plan))]
+    for wire in wires:
+        column = sql.Identifier(wire.column.target)
+        found.append((wire.name, wire.arrow_type, target_sql(column, wire.column.type)))
+        if wire.zoned:
+            found.append((wire.other, pa.int64(), target_other_sql(column, wire.zone)))
+    return found
+
+
+def _canonical_keys(plan: TablePlan) -> list[sql.Composable]:
+    if plan.key:
+        return [canonical_sql(sql.Identifier(column.target), column.type) for column in plan.key]
+    cells = [
+        sql.SQL("coalesce(md5(convert_to({}, 'UTF8')), '-')").format(
+            canonical_sql(sql.Identifier(column.target), column.type)
+        )
+        for column in plan.columns
+    ]
+    return [sql.SQL("md5({})").format(sql.SQL(" || ").join(cells))]
+
+
+def _order(plan: TablePlan, *, canonical: bool) -> sql.Composable:
+    if canonical:
+        keys = [sql.SQL('{} COLLATE "C"').format(key) for key in _canonical_keys(plan)]
+    else:
+        keys = [target_key_order(sql.Identifier(column.target), column.type) for column in plan.key]
+    return sql.SQL(", ").join(keys)
+
+
+class _Sink:
+    """Gathers rows, of which the driver hands over one at a time, to chunks that are worth parsing."""
+
+    def __init__(self, handover: Handover[bytes]) -> None:
+        self._handover = handover
+        self._rows: list[bytes] = []
+        self._size = 0
+        self._abandoned = False
+
+    def write(self, data: bytes) -> None:
+        """Takes one row. Goes on taking them when nobody reads any more, until the server has heard of it."""
+        if self._abandoned:
+            return
+        self._rows.append(data)
+        self._size += len(data)
+        if self._size >= CHUNK_BYTES or len(self._rows) >= CHUNK_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hands over what was gathered."""
+        rows, self._rows, self._size = self._rows, [], 0
+        if not rows or self._abandoned:
+            return
+        try:
+            self._handover.put(b"".join(rows))
+        except Abandoned:
+            self._abandoned = True
+
+
+def _parsed(chunk: bytes, types: dict[str, pa.DataType]) -> pa.RecordBatch:
+    """CSV as PostgreSQL writes it: an empty field is NULL, a quoted one a text. One block: no row is cut."""
+    table = pa.csv.read_csv(
+        pa.BufferReader(chunk),
+        read_options=pa.csv.ReadOptions(column_names=list(types), block_size=len(chunk) + 1, use_threads=False),
+        parse_options=pa.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+        convert_options=pa.csv.ConvertOptions(
+            column_types=types,
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+    return table.combine_chunks().to_batches()[0]

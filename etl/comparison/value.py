@@ -1,0 +1,126 @@
+"""One cell looked at carefully: equal, different in a named way, or a question that only PostgreSQL can answer."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+
+from etl.catalog import Kind, TargetType
+from etl.comparison import meaning
+from etl.comparison.kinds import DifferenceKind, kind_of_bytes, kind_of_number, kind_of_text, kind_of_time
+from etl.comparison.meaning import MeaninglessError, TooDeepError
+from etl.source import StorageValue
+
+WireValue = int | float | bytes | None
+"""A target value as `target_side.py` fetches it: integers for whole numbers, booleans and times (microseconds),
+floats for real and double precision, UTF-8 for the other types (bytea in hexadecimal)."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`kind` None: the values are equal. `shift_seconds`: how much later the target's time is."""
+
+    kind: DifferenceKind | None
+    shift_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """Whether PostgreSQL reads `source` (a text) as the value that it prints as `target`."""
+
+    type_sql: str
+    source: str
+    target: str
+
+
+EQUAL = Verdict(None)
+_OTHER = Verdict(DifferenceKind.OTHER)
+
+
+def judge_value(value: StorageValue, wire: WireValue, target: TargetType, zone: str) -> Verdict | Question:
+    """Compares what `value` means in `target` (wall clock times are read in `zone`) with what is there."""
+    if value is None or wire is None:
+        return EQUAL if value is wire else Verdict(DifferenceKind.NULL_AGAINST_VALUE)
+    try:
+        return _judge(value, wire, target, zone)
+    except MeaninglessError:
+        return _OTHER
+    except TooDeepError:
+        return Question("jsonb", str(value), _text(wire))
+
+
+def _judge(value: StorageValue, wire: WireValue, target: TargetType, zone: str) -> Verdict | Question:
+    match target.kind:
+        case Kind.BOOLEAN:
+            return EQUAL if meaning.truth(value) == bool(wire) else Verdict(DifferenceKind.BOOLEAN_FLIPPED)
+        case Kind.SMALLINT | Kind.INTEGER | Kind.BIGINT:
+            equal = meaning.is_integer(value, _int(wire))
+            return EQUAL if equal else _number_verdict(value, Decimal(_int(wire)))
+        case Kind.REAL | Kind.DOUBLE:
+            return _judge_float(value, _float(wire), target)
+        case Kind.NUMERIC:
+            number = Decimal(_text(wire))
+            return EQUAL if meaning.is_number(value, number) else _number_verdict(value, number)
+        case Kind.TEXT:
+            equal = meaning.is_text(value, _text(wire), padded=meaning.is_padded(target))
+            return EQUAL if equal else Verdict(kind_of_text(meaning.text(value), _text(wire)))
+        case Kind.TIMESTAMPTZ | Kind.TIMESTAMP:
+            return _judge_time(meaning.microseconds(value, target.kind, zone), _int(wire))
+        case Kind.JSON:
+            return EQUAL if meaning.is_json(value, _text(wire)) else Verdict(DifferenceKind.JSON_CHANGED)
+        case Kind.BYTEA:
+            stored, found = meaning.octets(value), bytes.fromhex(_text(wire))
+            return EQUAL if stored == found else Verdict(kind_of_bytes(stored, found))
+        case Kind.OTHER:
+            return Question(target.sql, meaning.text(value), _text(wire))
+
+
+def _judge_float(value: StorageValue, found: float, target: TargetType) -> Verdict:
+    single = target.kind is Kind.REAL
+    if not meaning.is_float(value, found, single=single):
+        return _number_verdict(value, Decimal(str(np.float32(found)) if single else repr(found)))
+    return EQUAL
+
+
+def _judge_time(expected: int, found: int) -> Verdict:
+    return EQUAL if expected == found else Verdict(*kind_of_time(expected, found))
+
+
+def _number_verdict(value: StorageValue, found: Decimal) -> Verdict:
+    """A real stands for its shortest decimal here, which is what people see of it."""
+    number = Decimal(repr(value)) if isinstance(value, float) else meaning.number(value)
+    return Verdict(kind_of_number(number, found))
+
+
+def _text(wire: WireValue) -> str:
+    if not isinstance(wire, bytes):
+        raise TypeError(f"text was expected from the target, not {type(wire).__name__}")
+    return wire.decode()
+
+
+def _int(wire: WireValue) -> int:
+    if not isinstance(wire, int):
+        raise TypeError(f"a whole number was expected from the target, not {type(wire).__name__}")
+    return wire
+
+
+def _float(wire: WireValue) -> float:
+    if not isinstance(wire, float):
+        raise TypeError(f"a float was expected from the target, not {type(wire).__name__}")
+    return wire
+
+
+def printed(wire: WireValue, target: TargetType) -> str | None:
+    """A target value as text for people, close to what psql would show in UTC."""
+    if wire is None:
+        return None
+    match target.kind:
+        case Kind.BOOLEAN:
+            return "true" if wire else "false"
+        case Kind.REAL:
+            return str(np.float32(_float(wire)))
+        case Kind.TIMESTAMPTZ | Kind.TIMESTAMP:
+            return meaning.time_text(_int(wire), target.kind)
+        case Kind.BYTEA:
+            return "\\x" + _text(wire)
+    return _text(wire) if isinstance(wire, bytes) else str(wire)

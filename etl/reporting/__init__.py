@@ -1,0 +1,1 @@
+"""A report object as pages and as DataFrames: rendering only."""

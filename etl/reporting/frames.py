@@ -1,0 +1,139 @@
+"""A report as DataFrames, for notebooks: what `report.json` holds in lists, with dtypes that count and sort."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from enum import Enum
+from typing import TYPE_CHECKING, get_args, get_type_hints
+
+import pandas as pd
+
+from etl.reporting.values import excerpts, key_text
+
+if TYPE_CHECKING:
+    from etl.report import Report
+
+FATES = ("loaded_rows", "present_rows", "rejected_rows", "unaccounted_rows")
+COUNTS = (
+    "table",
+    "source_rows",
+    "target_rows_before",
+    "target_rows_after",
+    "matched_rows",
+    "different_rows",
+    "missing_rows",
+    "extra_rows",
+    "settled",
+)
+DIFFERENCE_COLUMNS = ("table", "key", "column", "kind", "source", "storage", "target")
+_DTYPES = {bool: "bool", int: "int64", float: "float64", str: "str"}
+_NULLABLE = {bool: "boolean", int: "Int64", float: "Float64", str: "str"}
+
+
+@dataclass(frozen=True, eq=False)
+class ReportFrames:
+    """The lists of a report, one row for each entry; column names are those of `report.json`, with `table` for a table.
+
+    Counts are int64, or Int64 with <NA> for what was not counted; seconds float64; texts str.
+
+    tables            the books of each table, and whether they are `settled`
+    counts            the same, the row counts of both sides alone
+    equation          of the tables that were loaded: source_rows, loaded_rows, present_rows, rejected_rows,
+                      unaccounted_rows, and whether the sum holds
+    sequences         sequence, table, column, last_value, next_value
+    rejects           table, stage, column, reason, rows: rejected rows by their fault (`read_rejects` has the rows)
+    drift             table, column, kind, values, action, settled
+    expectations      table, expectation, column, severity, unexpected_rows, judged_rows, success, notes
+    suites            of each table's expectations: how many there are, held, failed critically, failed as warnings
+    difference_kinds  table, column, kind, rows, …: rows by what differs
+    differences       a bounded sample: table, key, column, kind, source, storage, target, as a person may see them
+                      (`read_differences` has all)
+    timings           stage, seconds
+    """
+
+    tables: pd.DataFrame = field(repr=False)
+    counts: pd.DataFrame = field(repr=False)
+    equation: pd.DataFrame = field(repr=False)
+    sequences: pd.DataFrame = field(repr=False)
+    rejects: pd.DataFrame = field(repr=False)
+    drift: pd.DataFrame = field(repr=False)
+    expectations: pd.DataFrame = field(repr=False)
+    suites: pd.DataFrame = field(repr=False)
+    difference_kinds: pd.DataFrame = field(repr=False)
+    differences: pd.DataFrame = field(repr=False)
+    timings: pd.DataFrame = field(repr=False)
+
+
+def frames_of(report: "Report") -> ReportFrames:
+    """The frames of a report."""
+    from etl import report as kinds  # here, since a report makes its frames
+
+    tables = _frame(kinds.TableReport, report.tables).rename(columns={"name": "table"})
+    tables["settled"] = pd.Series([table.settled for table in report.tables], dtype="bool")
+    expectations = _frame(kinds.ExpectationReport, report.expectations)
+    return ReportFrames(
+        tables=tables,
+        counts=tables[list(COUNTS)].copy(),
+        equation=_equation(tables),
+        sequences=_frame(kinds.SequenceReport, report.sequences),
+        rejects=_frame(kinds.RejectGroup, report.rejects),
+        drift=_frame(kinds.DriftReport, report.drift),
+        expectations=expectations,
+        suites=_suites(expectations),
+        difference_kinds=_frame(kinds.DifferenceTotal, report.difference_kinds),
+        differences=differences_frame(report.differences),
+        timings=pd.DataFrame(
+            {
+                "stage": pd.Series(list(report.timings), dtype="str"),
+                "seconds": pd.Series(list(report.timings.values()), dtype="float64"),
+            }
+        ),
+    )
+
+
+def differences_frame(differences: Iterable[Mapping[str, object]]) -> pd.DataFrame:
+    """Differences as a person may see them: in one line, the surroundings of what differs, secrets hidden."""
+    return pd.DataFrame([_shown(item) for item in differences], columns=list(DIFFERENCE_COLUMNS), dtype="str")
+
+
+def _shown(item: Mapping[str, object]) -> tuple[str | None, ...]:
+    column = None if item["column"] is None else str(item["column"])
+    source, target = excerpts(item["source"], item["target"], column=column, row_lacking=column is None)
+    key = key_text(item["key"], rowid=item.get("rowid"))
+    storage = None if item.get("storage") is None else str(item["storage"])
+    return str(item["table"]), key, column, str(item["kind"]), str(source), storage, str(target)
+
+
+def _equation(tables: pd.DataFrame) -> pd.DataFrame:
+    loaded = tables[tables["loaded_rows"].notna()]
+    equation = loaded[["table", "source_rows", *FATES]].reset_index(drop=True)
+    sums = equation[list(FATES)].sum(axis=1)
+    equation["holds"] = ((equation["source_rows"] == sums) & (equation["unaccounted_rows"] == 0)).astype("bool")
+    return equation
+
+
+def _suites(expectations: pd.DataFrame) -> pd.DataFrame:
+    failed, critical = ~expectations["success"], expectations["severity"] == "critical"
+    counted = expectations.assign(
+        expectations=1, held=~failed, failed_critical=failed & critical, failed_warning=failed & ~critical
+    )
+    counts = ["expectations", "held", "failed_critical", "failed_warning"]
+    return counted.groupby("table", sort=False)[counts].sum().astype("int64").reset_index()
+
+
+def _frame(kind: type, items: Sequence[object]) -> pd.DataFrame:
+    """A row for each dataclass instance, the dtypes from the types of its fields."""
+    hints = get_type_hints(kind)
+    dtypes = {item.name: _dtype(hints[item.name]) for item in fields(kind)}
+    records = [tuple(_plain(value) for value in asdict(item).values()) for item in items]  # type: ignore[call-overload]
+    return pd.DataFrame(records, columns=list(dtypes), dtype=object).astype(dtypes)
+
+
+def _dtype(hint: object) -> str:
+    options = [option for option in get_args(hint) if option is not type(None)]
+    base = options[0] if options else hint
+    kind = str if isinstance(base, type) and issubclass(base, Enum) else base
+    return (_NULLABLE if options else _DTYPES)[kind]  # type: ignore[index]
+
+
+def _plain(value: object) -> object:
+    return value.value if isinstance(value, Enum) else value

@@ -1,0 +1,186 @@
+"""`report.md`: the report in brief, to paste into a ticket.
+
+Texts from the data can neither break a table nor become markup: a cell is escaped unless it says that it is `Ready`.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from etl.report import ExpectationReport, Report, TableReport
+from etl.reporting.text import counted, duration, moment, name, readable
+from etl.reporting.verdict import Tone
+from etl.reporting.view import (
+    Bounded,
+    DifferenceGroup,
+    Drift,
+    Example,
+    Rejects,
+    ReportView,
+    view_of,
+)
+
+SHOWN_LINES = 15
+_SYMBOLS = {Tone.GOOD: "✅", Tone.NOTE: "ℹ️", Tone.CAUTION: "⚠️", Tone.BAD: "❌"}
+# What GitHub and GitLab read as markup, HTML, a link, a mention, a reference, mathematics or an emoji, within a line.
+# Entities rather than backslashes: a backslash before a pipe is read differently inside and outside of tables.
+_SPECIAL = re.compile(r"[\\`*\[\]<>#|~&@$]|:(?=//|\w)|(?<=www)\.|(?<![^\W_])_|_(?![^\W_])", re.IGNORECASE)
+
+
+class Ready(str):
+    """Text that is Markdown already."""
+
+
+Cell = Ready | str | int | None
+
+
+def render_markdown(report: Report) -> str:
+    """The report as Markdown of GitHub's kind, shorter than the page: at most 15 lines of anything but tables."""
+    view = view_of(report)
+    sections = (
+        _heading(view),
+        _facts(view),
+        _tables(view),
+        _left_out(view),
+        _rejects(view),
+        _differences(view),
+        _expectations(view),
+        _drift(view),
+    )
+    return "\n".join(line for section in sections for line in section) + "\n"
+
+
+def escaped(text: object) -> Ready:
+    """A text from the data: one visible line in which no character means anything to Markdown or HTML."""
+    return Ready(_SPECIAL.sub(lambda found: f"&#{ord(found[0])};", readable(text)))
+
+
+def _heading(view: ReportView) -> Iterator[str]:
+    verdict = view.verdict
+    yield f"## {_SYMBOLS[verdict.tone]} {verdict.title}"
+    yield ""
+    if view.report.error:
+        yield from _verbatim(view.report.error)
+    yield f"- **{verdict.label}** (exit code {view.report.exit_code})"
+    yield from (f"- {_SYMBOLS[note.tone]} {note.text}" for note in verdict.notes)
+    yield ""
+
+
+def _verbatim(text: str) -> Iterator[str]:
+    """A block of code, its fence longer than any row of backticks in the text."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    yield from (fence, *(readable(line) for line in text.splitlines()[:SHOWN_LINES]), fence, "")
+
+
+def _facts(view: ReportView) -> Iterator[str]:
+    report = view.report
+    embedded = "embedded " if report.target.embedded else ""
+    versions = f"PostgreSQL {escaped(report.target.server_version)}"
+    yield f"- Source: {escaped(report.source.path)} (SQLite {escaped(report.source.sqlite_version)})"
+    yield f"- Target: {escaped(report.target.url)} ({embedded}{versions})"
+    yield f"- Run: {escaped(report.run_id)}, {moment(report.started_at)}, {duration(report.seconds)}"
+    yield f"- Tool: {escaped(view.tool)} {escaped(view.version)}"
+    yield ""
+
+
+def _tables(view: ReportView) -> Iterator[str]:
+    if not view.tables:
+        return
+    totals = [Ready(f"**{view.report.total(column.field):,}**") for column in view.columns]
+    yield from _grid(
+        ["Table", *(column.heading for column in view.columns)],
+        [*(_table(table, view) for table in view.tables), [Ready("**total**"), *totals]],
+        numbers=range(1, len(view.columns) + 1),
+    )
+
+
+def _table(table: TableReport, view: ReportView) -> list[Cell]:
+    shown = escaped(name(table.name))
+    return [
+        shown if table.settled else Ready(f"❌ {shown}"),
+        *(column.rows(table) for column in view.columns),
+    ]
+
+
+def _left_out(view: ReportView) -> Iterator[str]:
+    if view.not_migrated:
+        tables = (
+            f"{escaped(name(table.name))} ({counted(table.source_rows or 0, 'row')})" for table in view.not_migrated
+        )
+        yield f"Only in the source, **not migrated**: {', '.join(tables)}."
+        yield ""
+    if view.missing_in_source:
+        yield f"Only in the target, skipped: {', '.join(escaped(name(table)) for table in view.missing_in_source)}."
+        yield ""
+
+
+def _rejects(view: ReportView) -> Iterator[str]:
+    rows: list[list[Cell]] = [[item.rows, _place(item), item.reason, name(item.file)] for item in view.rejects.items]
+    yield from _section("Rejected rows", ["Rows", "Where", "Reason", "File"], rows, view.rejects, numbers=[0])
+
+
+def _differences(view: ReportView) -> Iterator[str]:
+    kinds: list[list[Cell]] = [
+        [kind.rows, _place(kind), _kind(kind), name(kind.file)] for kind in view.difference_groups.items
+    ]
+    headings = ["Rows", "Where", "Kind", "File"]
+    yield from _section("Differences", headings, kinds, view.difference_groups, numbers=[0])
+    examples: list[list[Cell]] = [
+        [_place(item), item.key, str(item.source), str(item.target)] for item in view.examples.items
+    ]
+    headings = ["Where", "Row", "In the source", "In the target"]
+    yield from _section("Examples of differences", headings, examples, view.examples)
+
+
+def _kind(group: DifferenceGroup) -> str:
+    before = " (in a row that was there before)" if group.present_before else ""
+    return group.kind + (f": {group.shift}" if group.shift else "") + before
+
+
+def _expectations(view: ReportView) -> Iterator[str]:
+    failed = view.expectations_failed
+    rows: list[list[Cell]] = [
+        [item.unexpected_rows, _place(item), item.expectation, item.severity] for item in failed.items
+    ]
+    headings = ["Rows", "Where", "Expectation", "Severity"]
+    yield from _section("Expectations that did not hold", headings, rows, failed, numbers=[0])
+
+
+def _drift(view: ReportView) -> Iterator[str]:
+    rows: list[list[Cell]] = [[_place(item), item.what, item.values, item.action] for item in view.drift.items]
+    headings = ["Column", "What", "Values", "What was done"]
+    yield from _section("Columns that only one side has", headings, rows, view.drift, numbers=[2])
+
+
+def _place(item: Rejects | DifferenceGroup | Example | ExpectationReport | Drift) -> str:
+    return name(item.table) if item.column is None else f"{name(item.table)}.{name(item.column)}"
+
+
+def _section(
+    title: str,
+    headings: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    all_of_them: Bounded[object],
+    numbers: Sequence[int] = (),
+) -> Iterator[str]:
+    if not rows:
+        return
+    yield from (f"### {title}", "")
+    yield from _grid(headings, rows[:SHOWN_LINES], numbers)
+    more = all_of_them.more + max(0, len(rows) - SHOWN_LINES)
+    if more:
+        yield from (f"… and {more:,} more in report.json.", "")
+
+
+def _grid(headings: Sequence[str], rows: Iterable[Sequence[Cell]], numbers: Sequence[int]) -> Iterator[str]:
+    yield f"| {' | '.join(headings)} |"
+    yield "|" + "|".join(" ---: " if place in numbers else " --- " for place in range(len(headings))) + "|"
+    yield from (f"| {' | '.join(map(_cell, row))} |" for row in rows)
+    yield ""
+
+
+def _cell(value: Cell) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return value if isinstance(value, Ready) else escaped(value)

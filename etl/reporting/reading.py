@@ -1,0 +1,152 @@
+"""A report folder read back: the report itself, its rejected rows, its differences."""
+
+import base64
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+import pandas as pd
+
+from etl.catalog import UndecodableText
+from etl.errors import UsageError
+from etl.masked_frame import MaskedFrame
+from etl.rejects import file_name
+from etl.report import (
+    REPORT_FILE,
+    DifferenceTotal,
+    DriftReport,
+    ExpectationReport,
+    Outcome,
+    RejectGroup,
+    Report,
+    SequenceReport,
+    SourceReport,
+    Status,
+    TableReport,
+    TargetReport,
+)
+from etl.reporting.frames import DIFFERENCE_COLUMNS, differences_frame
+from etl.reporting.values import key_text
+from etl.source import StorageValue
+
+REJECT_COLUMNS = ("reject_stage", "reject_column", "reject_reason")
+MOST_DIFFERENCES = 100_000
+
+_OVERVIEW = {
+    "table": "str",
+    "row_number": "int64",
+    "rowid": "Int64",
+    "key": "str",
+    "stage": "str",
+    "column": "str",
+    "reason": "str",
+}
+
+Item = TypeVar("Item")
+Json = Mapping[str, Any]  # an object of a JSON file of ours
+
+
+def open_report(folder: str | Path) -> Report:
+    """The report that a run has left in `folder`; it displays itself, and `report.frames` has it as DataFrames.
+
+    Raises `UsageError` where there is none that can be read.
+    """
+    path = Path(folder) / REPORT_FILE
+    try:
+        return replace(_report(orjson.loads(path.read_bytes())), folder=Path(folder))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{path} is no report of this program ({error}).") from error
+
+
+def _report(content: Json) -> Report:
+    return Report(
+        run_id=content["run_id"],
+        started_at=datetime.fromisoformat(content["started_at"]),
+        finished_at=datetime.fromisoformat(content["finished_at"]),
+        outcome=Outcome(content["outcome"]),
+        source=_of(SourceReport, content["source"]),
+        target=_of(TargetReport, content["target"]),
+        tables=tuple(replace(_of(TableReport, item), status=Status(item["status"])) for item in content["tables"]),
+        sequences=tuple(_of(SequenceReport, item) for item in content["sequences"]),
+        rejects=tuple(_of(RejectGroup, item) for item in content["rejects"]),
+        drift=tuple(_of(DriftReport, item) for item in content["drift"]),
+        expectations=tuple(_of(ExpectationReport, item) for item in content["expectations"]),
+        differences=tuple(content["differences"]),
+        difference_kinds=tuple(_of(DifferenceTotal, item) for item in content["difference_kinds"]),
+        timings=content["timings"],
+        validated=content["validated"],
+        reconciled=content["reconciled"],
+        error=content["error"],
+    )
+
+
+def _of(kind: type[Item], item: Json) -> Item:
+    """A dataclass from its JSON object; what a later version may have added is passed over."""
+    known = {entry.name for entry in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{name: value for name, value in item.items() if name in known})
+
+
+def read_rejects(report: Report | str | Path, table: str | None = None) -> pd.DataFrame:
+    """The rows that a run rejected, or a dry run would reject, from the report or its folder.
+
+    Without `table` an overview of all tables: table, row_number, rowid, key, stage, column, reason. With it the rows of
+    that table, indexed by row number: reject_stage, reject_column, reject_reason, then the source's columns with the
+    values as they stand there (dtype object), ready to be mended and given to `load_mended`. Values of secret columns
+    are there, but not displayed. Where nothing was rejected the frame is empty.
+    """
+    folder = _folder(report) / "rejects"
+    if table is None:
+        found = sorted(_overview(line) for path in folder.glob("*.ndjson") for line in _lines(path))
+        return pd.DataFrame(found, columns=list(_OVERVIEW), dtype=object).astype(_OVERVIEW)
+    lines = sorted(_lines(folder / file_name(f"{table}.ndjson")), key=lambda line: int(line["row_number"]))
+    index = pd.Index([line["row_number"] for line in lines], name="row_number", dtype="int64")
+    columns = [*REJECT_COLUMNS, *(lines[0]["row"] if lines else ())]
+    return MaskedFrame([_rejected(line) for line in lines], index=index, columns=columns, dtype=object)
+
+
+def read_differences(report: Report | str | Path, table: str | None = None) -> pd.DataFrame:
+    """The differences that a comparison found, in `table` or in all, at most 100,000: table, key, column, kind, source,
+    storage, target, as a person may see them (one line, shortened, secrets hidden). The files have the whole values.
+    """
+    folder = _folder(report) / "differences"
+    paths = sorted(folder.glob("*.ndjson")) if table is None else [folder / file_name(f"{table}.ndjson")]
+    lines = (line for path in paths for line in _lines(path))
+    found = [line for line, _ in zip(lines, range(MOST_DIFFERENCES), strict=False)]
+    return differences_frame(found) if found else pd.DataFrame(columns=list(DIFFERENCE_COLUMNS), dtype="str")
+
+
+def _folder(report: Report | str | Path) -> Path:
+    folder = report.folder if isinstance(report, Report) else Path(report)
+    if folder is None or not folder.is_dir():
+        raise UsageError(f"There is no report folder {folder}." if folder else "This report has no folder.")
+    return folder
+
+
+def _lines(path: Path) -> Iterator[Json]:
+    if path.exists():
+        with path.open("rb") as file:
+            yield from map(orjson.loads, file)
+
+
+def _overview(line: Json) -> tuple[Any, ...]:
+    key = key_text(line["key"], rowid=line["rowid"])
+    return line["table"], line["row_number"], line["rowid"], key, line["stage"], line["column"], line["reason"]
+
+
+def _rejected(line: Json) -> tuple[object, ...]:
+    return line["stage"], line["column"], line["reason"], *map(stored_value, line["row"].values())
+
+
+def stored_value(value: object) -> StorageValue:
+    """A value as SQLite stored it, from its JSON form in a reject file."""
+    if isinstance(value, Mapping):
+        if "real" in value:
+            return float(value["real"])
+        raw = base64.b64decode(value["base64"])
+        return UndecodableText(raw) if value.get("text") else raw
+    return value  # type: ignore[return-value]

@@ -1,0 +1,234 @@
+"""A run's outcome in words: one sentence for whoever signs, and what was found, done and not done below it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from etl.comparison.kinds import DifferenceKind
+from etl.report import Outcome, Report, Status, TableReport
+from etl.reporting.text import counted
+
+
+class Tone(StrEnum):
+    """How good a piece of news is; renderers add a symbol and a colour to the words."""
+
+    GOOD = "good"
+    NOTE = "note"
+    CAUTION = "caution"
+    BAD = "bad"
+
+    @property
+    def symbol(self) -> str:
+        """One character."""
+        return {Tone.GOOD: "✓", Tone.NOTE: "i", Tone.CAUTION: "!", Tone.BAD: "✗"}[self]
+
+
+@dataclass(frozen=True)
+class Note:
+    """One finding, or one thing that was or was not done."""
+
+    tone: Tone
+    text: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`label` is the outcome in a word or two, `title` the sentence, `notes` the particulars, the worst first."""
+
+    tone: Tone
+    label: str
+    title: str
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True)
+class Sums:
+    """The totals of a report. Counts of what a run did not do are 0; `compared` and `loading` tell.
+
+    `values_lost` and `values_left` are values of columns that the target lacks; the latter stayed behind on purpose.
+    """
+
+    tables: int
+    source: int
+    loaded: int
+    present: int
+    present_different: int
+    rejected: int
+    unaccounted: int
+    left_out: int
+    matched: int
+    different: int
+    missing: int
+    extra: int
+    extra_before: int
+    values_lost: int
+    values_left: int
+    loading: bool
+    compared: bool
+    partly_compared: bool
+
+    @property
+    def all_rows(self) -> int:
+        """Rows of the source, those of tables that the target lacks included."""
+        return self.source + self.left_out
+
+    @property
+    def not_arrived(self) -> int:
+        """Rows of the source that the target does not have."""
+        return self.rejected + self.unaccounted + self.left_out + self.missing
+
+    @property
+    def altered(self) -> int:
+        """Rows that the target has with other content: found by the comparison, else by the load."""
+        return max(self.different, self.present_different)
+
+
+def sums_of(report: Report) -> Sums:
+    """Adds the tables up."""
+    migrated = [table for table in report.tables if table.status is Status.MIGRATED]
+    compared = [table.matched_rows is not None for table in migrated]
+    columns = [drift for drift in report.drift if drift.column is not None]
+    return Sums(
+        tables=len(migrated),
+        source=report.total("source_rows"),
+        loaded=report.total("loaded_rows"),
+        present=report.total("present_rows"),
+        present_different=report.total("present_different_rows"),
+        rejected=report.total("rejected_rows"),
+        unaccounted=sum(abs(table.unaccounted_rows or 0) for table in migrated),
+        left_out=sum(table.source_rows or 0 for table in not_migrated(report)),
+        matched=report.total("matched_rows"),
+        different=report.total("different_rows"),
+        missing=report.total("missing_rows"),
+        extra=report.total("extra_rows") - report.total("extra_present_rows"),
+        extra_before=report.total("extra_present_rows"),
+        values_lost=sum(drift.values or 0 for drift in columns if not drift.settled),
+        values_left=sum(drift.values or 0 for drift in columns if drift.settled and "left behind" in drift.action),
+        loading=any(table.loaded_rows is not None for table in migrated),
+        compared=report.reconciled and bool(compared) and all(compared),
+        partly_compared=report.reconciled and any(compared) and not all(compared),
+    )
+
+
+def not_migrated(report: Report) -> list[TableReport]:
+    """Tables that only the source has."""
+    return [table for table in report.tables if table.status is Status.NOT_MIGRATED]
+
+
+def verdict_of(report: Report) -> Verdict:
+    """The outcome in words. It claims nothing that was not done: without the comparison of values it says so."""
+    sums = sums_of(report)
+    tone, label, title = _headline(report, sums)
+    order = list(reversed(Tone))
+    notes = sorted(_notes(report, sums), key=lambda note: order.index(note.tone))
+    return Verdict(tone, label, title, tuple(notes))
+
+
+def _headline(report: Report, sums: Sums) -> tuple[Tone, str, str]:
+    if report.outcome is Outcome.FAILED:
+        return Tone.BAD, "Failed", "The run failed."
+    if report.outcome is Outcome.DRY_RUN:
+        tone = Tone.NOTE if report.settled else Tone.CAUTION
+        return tone, "Dry run, nothing written", f"Dry run: {_rows_in_words(report, sums, 'would arrive', 'would not')}"
+    if not report.settled:
+        return Tone.BAD, "Not reconciled", _capitalised(_rows_in_words(report, sums, "arrived", "did not"))
+    verb = "arrived" if sums.loading else "match the source" if sums.compared else "are in the target"
+    title = _capitalised(_rows_in_words(report, sums, verb, ""))
+    if sums.compared:
+        every = ", and every value was compared" if sums.loading else ", value by value"
+        but = f", but for {counted(sums.values_left, 'value')} left behind." if sums.values_left else "."
+        return Tone.GOOD, "Reconciled", title.removesuffix(".") + every + but if sums.source else title
+    return Tone.CAUTION, "Rows counted, values not compared", title.removesuffix(".") + "; values were not compared."
+
+
+def _rows_in_words(report: Report, sums: Sums, verb: str, negated: str) -> str:
+    if not sums.tables and not sums.all_rows:
+        return "no table was looked at."
+    if report.settled:
+        which = "the only row" if sums.all_rows == 1 else f"all {counted(sums.all_rows, 'row')}"
+        tables = counted(sums.tables, "table")
+        return f"{which} of {tables} {verb}." if sums.all_rows else f"{tables} had no rows to move."
+    parts = []
+    if sums.not_arrived:
+        parts.append(f"{sums.not_arrived:,} of {counted(sums.all_rows, 'row')} {negated} arrive")
+    if sums.altered:
+        which = f"{sums.altered:,}" if parts else f"{sums.altered:,} of {counted(sums.all_rows, 'row')}"
+        parts.append(f"{which} {'differs' if sums.altered == 1 else 'differ'} from the source")
+    if sums.values_lost and not parts:
+        parts.append(f"{counted(sums.values_lost, 'value')} {negated} arrive, in columns that the target lacks")
+    if sums.extra and not parts:
+        parts.append(f"the target has {counted(sums.extra, 'row')} that the source has not")
+    return (", and ".join(parts) or "the target's row counts do not add up") + "."
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _notes(report: Report, sums: Sums) -> Iterator[Note]:
+    if report.outcome is Outcome.FAILED:
+        text = "A run is one transaction: unless the message says otherwise, the target is as it was before."
+        yield Note(Tone.NOTE, text)
+        return
+    yield from _about_rows(sums, forecast=report.outcome is Outcome.DRY_RUN)
+    yield from _about_comparison(report, sums)
+    yield from _about_narrowing(report)
+    yield from _about_validation(report)
+    yield from _about_drift(sums)
+    if report.outcome is Outcome.DRY_RUN:
+        yield Note(Tone.NOTE, "Nothing was written: all numbers are a forecast.")
+
+
+def _about_rows(sums: Sums, *, forecast: bool) -> Iterator[Note]:
+    was, were = ("would be", "would be") if forecast else ("was", "were")
+    same = "in the target before, with the same"
+    found = (
+        (Tone.BAD, sums.rejected, was, were, "rejected, for the reasons below"),
+        (Tone.BAD, sums.unaccounted, "is", "are", "unaccounted for"),
+        (Tone.BAD, sums.left_out, was, were, "left behind, in tables that the target lacks"),
+        (Tone.BAD, sums.missing, "is", "are", "missing from the target"),
+        (Tone.BAD, sums.different, "has", "have", "other values in the target than in the source"),
+        (Tone.BAD, sums.present_different, "was", "were", f"{same} key but other content, and stayed as before"),
+        (Tone.NOTE, sums.present - sums.present_different, "was", "were", f"{same} content"),
+        (Tone.BAD, sums.extra, "is", "are", "only in the target"),
+        (Tone.NOTE, sums.extra_before, "was", "were", "in the target before and not in the source"),
+    )
+    for tone, rows, one, many, what in found:
+        if rows:
+            yield Note(tone, f"{counted(rows, 'row')} {one if rows == 1 else many} {what}.")
+
+
+def _about_comparison(report: Report, sums: Sums) -> Iterator[Note]:
+    rows = f"{counted(sums.matched, 'row')} {'matches' if sums.matched == 1 else 'match'}"
+    if sums.compared and report.settled:
+        yield Note(Tone.GOOD, f"{rows} in every value; none is rejected, missing or left over.")
+    elif sums.compared:
+        yield Note(Tone.NOTE, f"Every row was compared value by value: {rows}.")
+    elif sums.partly_compared:
+        yield Note(Tone.CAUTION, "Values were compared in some of the tables only.")
+    elif report.outcome is not Outcome.DRY_RUN:
+        yield Note(Tone.CAUTION, "Values were not compared with the source: this report vouches for row counts alone.")
+
+
+def _about_narrowing(report: Report) -> Iterator[Note]:
+    narrowed = sum(total.rows for total in report.difference_kinds if total.kind == DifferenceKind.NARROWED)
+    if narrowed:
+        yield Note(Tone.NOTE, f"{counted(narrowed, 'number')} kept as many digits as the target's type has.")
+
+
+def _about_validation(report: Report) -> Iterator[Note]:
+    failed = sum(not item.success for item in report.expectations)
+    if not report.validated:
+        yield Note(Tone.CAUTION, "Validation was skipped: no expectation was checked.")
+    elif failed:
+        yield Note(Tone.CAUTION, f"{failed:,} of {len(report.expectations):,} expectations did not hold.")
+    elif report.expectations:
+        yield Note(Tone.GOOD, f"All {counted(len(report.expectations), 'expectation')} held.")
+
+
+def _about_drift(sums: Sums) -> Iterator[Note]:
+    if sums.values_lost:
+        yield Note(Tone.BAD, f"{counted(sums.values_lost, 'value')} did not arrive: the target lacks their columns.")
+    if sums.values_left:
+        left = counted(sums.values_left, "value")
+        yield Note(Tone.CAUTION, f"{left} stayed behind on purpose: the target lacks their columns.")

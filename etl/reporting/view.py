@@ -1,0 +1,277 @@
+"""What a rendered report shows, section by section, as plain values: ordered, bounded and masked, but not yet escaped.
+
+HTML and Markdown are made of this, so that both say the same.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from etl import __version__
+from etl.comparison.kinds import DifferenceKind
+from etl.masking import HIDDEN, is_secret
+from etl.rejects import file_name
+from etl.report import (
+    TOOL,
+    DifferenceTotal,
+    DriftReport,
+    ExpectationReport,
+    RejectGroup,
+    Report,
+    Status,
+    TableReport,
+)
+from etl.reporting.text import shift
+from etl.reporting.values import Excerpt, excerpts, key_text
+from etl.reporting.verdict import Sums, Verdict, sums_of, verdict_of
+
+Item = TypeVar("Item")
+Item_co = TypeVar("Item_co", covariant=True)
+
+SHOWN_GROUPS = 60  # rejects by reason, differences by kind, failed expectations
+SHOWN_EXAMPLES = 40
+EXAMPLES_PER_GROUP = 3
+_DRIFT_WORDS = {
+    "column_missing_in_target": "column only in the source",
+    "column_missing_in_source": "column only in the target",
+    "generated_in_target": "column that the target computes",
+}
+_QUOTED_VALUE = re.compile(r': ".*"', re.DOTALL)  # PostgreSQL: invalid input value for enum kind: "…"
+
+
+@dataclass(frozen=True)
+class Rejects:
+    """Rejected rows with the same fault, and the file that holds them."""
+
+    table: str
+    stage: str
+    column: str | None
+    reason: str
+    rows: int
+    file: str
+
+
+@dataclass(frozen=True)
+class DifferenceGroup:
+    """Rows of a table that differ in one way, and the file that holds them. `shift` is "" but for shifted times."""
+
+    table: str
+    column: str | None
+    kind: str
+    rows: int
+    shift: str
+    present_before: bool
+    file: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """One difference. `storage` is the storage class of the source's value."""
+
+    table: str
+    key: str
+    column: str | None
+    kind: str
+    source: Excerpt
+    storage: str
+    target: Excerpt
+
+
+@dataclass(frozen=True)
+class Timing:
+    """A stage's time; `share` is that of the longest stage, 0 to 1."""
+
+    stage: str
+    seconds: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A difference of the schemas in words."""
+
+    table: str
+    column: str | None
+    what: str
+    values: int | None
+    action: str
+    settled: bool
+
+
+@dataclass(frozen=True)
+class Bounded(Generic[Item_co]):
+    """The first of many; `more` are left out."""
+
+    items: tuple[Item_co, ...]
+    more: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.items)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A count that stands in the table of tables.
+
+    `finding`: anything but 0 needs somebody's attention, except for the rows in the count named by `excused`.
+    """
+
+    field: str
+    heading: str
+    finding: bool = False
+    only_if_any: bool = False
+    excused: str | None = None
+
+    def rows(self, table: TableReport) -> int | None:
+        """The count of a table; None where it was not made."""
+        return getattr(table, self.field)  # type: ignore[no-any-return]
+
+    def is_finding(self, table: TableReport) -> bool:
+        """Whether the table's count needs attention."""
+        excused = 0 if self.excused is None else getattr(table, self.excused) or 0
+        return self.finding and (self.rows(table) or 0) != excused
+
+    def is_finding_in(self, tables: Sequence[TableReport]) -> bool:
+        """Whether the count of any of the tables needs attention."""
+        return any(map(self.is_finding, tables))
+
+
+_COLUMNS = (
+    Column("source_rows", "Source"),
+    Column("loaded_rows", "Loaded"),
+    Column("present_rows", "Present"),
+    Column("present_different_rows", "Present, other content", finding=True, only_if_any=True),
+    Column("rejected_rows", "Rejected", finding=True),
+    Column("unaccounted_rows", "Unaccounted", finding=True),
+    Column("target_rows_before", "Target before", only_if_any=True),
+    Column("target_rows_after", "Target after"),
+    Column("matched_rows", "Matched"),
+    Column("different_rows", "Different", finding=True),
+    Column("missing_rows", "Missing", finding=True),
+    Column("extra_rows", "Extra", finding=True, excused="extra_present_rows"),
+)
+
+
+@dataclass(frozen=True)
+class ReportView:
+    """Everything that is shown."""
+
+    report: Report
+    tool: str
+    version: str
+    verdict: Verdict
+    sums: Sums
+    tables: tuple[TableReport, ...]  # with findings first, else in the order of the load
+    columns: tuple[Column, ...]
+    not_migrated: tuple[TableReport, ...]
+    missing_in_source: tuple[str, ...]
+    rejects: Bounded[Rejects]
+    difference_groups: Bounded[DifferenceGroup]
+    examples: Bounded[Example]
+    narrowed: Bounded[DifferenceTotal]
+    expectations_held: int
+    expectations_failed: Bounded[ExpectationReport]
+    drift: Bounded[Drift]
+    timings: tuple[Timing, ...]
+
+
+def view_of(report: Report) -> ReportView:
+    """Prepares a report for its readers."""
+    failed = [item for item in report.expectations if not item.success]
+    totals = sorted(report.difference_kinds, key=lambda total: -total.rows)
+    narrowed = [total for total in totals if total.kind == DifferenceKind.NARROWED]
+    differing = [_difference_group(total) for total in totals if total.kind != DifferenceKind.NARROWED]
+    by_status = {status: [table for table in report.tables if table.status is status] for status in Status}
+    return ReportView(
+        report=report,
+        tool=TOOL,
+        version=__version__,
+        verdict=verdict_of(report),
+        sums=sums_of(report),
+        tables=tuple(sorted(by_status[Status.MIGRATED], key=lambda table: table.settled)),
+        columns=tuple(column for column in _COLUMNS if _is_worth_showing(column, by_status[Status.MIGRATED])),
+        not_migrated=tuple(by_status[Status.NOT_MIGRATED]),
+        missing_in_source=tuple(table.name for table in by_status[Status.MISSING_IN_SOURCE]),
+        rejects=_bounded([_rejects(group) for group in report.rejects], SHOWN_GROUPS),
+        difference_groups=_bounded(differing, SHOWN_GROUPS),
+        examples=_examples(report.differences),
+        narrowed=_bounded(narrowed, SHOWN_GROUPS),
+        expectations_held=len(report.expectations) - len(failed),
+        expectations_failed=_bounded(failed, SHOWN_GROUPS),
+        drift=_bounded([_drift(item) for item in report.drift if item.column is not None], SHOWN_GROUPS),
+        timings=_timings(report.timings),
+    )
+
+
+def _is_worth_showing(column: Column, tables: Sequence[TableReport]) -> bool:
+    values = [column.rows(table) for table in tables]
+    return any(values) if column.only_if_any else any(value is not None for value in values)
+
+
+def _bounded(items: Sequence[Item], most: int) -> Bounded[Item]:
+    return Bounded(tuple(items[:most]), max(0, len(items) - most))
+
+
+def _rejects(group: RejectGroup) -> Rejects:
+    secret = group.column is not None and is_secret(group.column)
+    reason = _QUOTED_VALUE.sub(f": {HIDDEN}", group.reason) if secret else group.reason
+    return Rejects(group.table, group.stage, group.column, reason, group.rows, _file("rejects", group.table))
+
+
+def _file(folder: str, table: str) -> str:
+    return f"{folder}/{file_name(table + '.ndjson')}"
+
+
+def _difference_group(total: DifferenceTotal) -> DifferenceGroup:
+    return DifferenceGroup(
+        table=total.table,
+        column=total.column,
+        kind=DifferenceKind(total.kind).words,
+        rows=total.rows,
+        shift=_shift(total),
+        present_before=total.present_before,
+        file=_file("differences", total.table),
+    )
+
+
+def _shift(total: DifferenceTotal) -> str:
+    if total.shift_seconds is None:
+        return ""
+    return shift(total.shift_seconds) + (", the whole column" if total.whole_column else "")
+
+
+def _examples(differences: Sequence[Mapping[str, object]]) -> Bounded[Example]:
+    """A few of each kind, side by side, so that the many of one do not hide the others."""
+    groups: dict[tuple[object, object, object], list[Mapping[str, object]]] = {}
+    for item in differences:
+        groups.setdefault((item["table"], item["column"], item["kind"]), []).append(item)
+    of_each = max(1, min(EXAMPLES_PER_GROUP, SHOWN_EXAMPLES // max(1, len(groups))))
+    chosen = [item for group in groups.values() for item in group[:of_each]]
+    shown = tuple(map(_example, chosen[:SHOWN_EXAMPLES]))
+    return Bounded(shown, len(differences) - len(shown))
+
+
+def _example(item: Mapping[str, object]) -> Example:
+    column = None if item["column"] is None else str(item["column"])
+    source, target = excerpts(item["source"], item["target"], column=column, row_lacking=column is None)
+    return Example(
+        table=str(item["table"]),
+        key=key_text(item["key"], rowid=item.get("rowid")),
+        column=column,
+        kind=DifferenceKind(str(item["kind"])).words,
+        source=source,
+        storage="" if column is None else str(item.get("storage") or ""),
+        target=target,
+    )
+
+
+def _drift(item: DriftReport) -> Drift:
+    return Drift(
+        item.table, item.column, _DRIFT_WORDS.get(item.kind, item.kind), item.values, item.action, item.settled
+    )
+
+
+def _timings(timings: Mapping[str, float]) -> tuple[Timing, ...]:
+    longest = max(timings.values(), default=0) or 1
+    return tuple(Timing(stage, seconds, seconds / longest) for stage, seconds in timings.items())

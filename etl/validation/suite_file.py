@@ -1,0 +1,127 @@
+"""Adds an expectation to a suite's file, and leaves every other character of the file as it is."""
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol, cast
+
+from etl.errors import SuiteError
+from etl.validation.rules import Value
+from etl.validation.suites import Columns, default_folder, parse_expectation, read_suite
+
+
+class GreatExpectation(Protocol):
+    """What is needed of one of Great Expectations' own expectation objects."""
+
+    @property
+    def configuration(self) -> "Configuration": ...
+
+
+class Configuration(Protocol):
+    """What is needed of its configuration."""
+
+    def to_json_dict(self) -> Mapping[str, Value]: ...
+
+
+def add_expectation(
+    table: str,
+    expectation: GreatExpectation | Mapping[str, Value],
+    *,
+    folder: Path | None = None,
+    columns: Columns | None = None,
+) -> Path:
+    """Write `expectation` behind the others in `TABLE.json` (made if there is none) and return the file's path.
+
+    It is one of Great Expectations' objects, `gx.expectations.ExpectColumnValuesToNotBeNull(column="email",
+    severity="warning", notes="…")`, or a dict with "type", "kwargs" and whatever else a suite's file has. One that
+    the suite already holds changes nothing, so that a notebook's cell may run twice. `columns` are the table's, to
+    check against. Raises `SuiteError` for what the load would refuse, before anything is written.
+    """
+    path = (folder or default_folder()) / f"{table}.json"
+    item = _as_json(expectation)
+    parse_expectation(item, columns, f"the new expectation for {table}")
+    if not path.exists():
+        _write(path, _pretty({"name": table, "expectations": [item]}) + "\n")
+        return path
+    others = cast(list[dict[str, Value]], read_suite(path)["expectations"])
+    if item in others:
+        return path
+    if any(_same_statement(item, other) for other in others):
+        raise SuiteError(f"{path} already says {item['type']} with these arguments; change its entry in the file.")
+    _write(path, _with(_text(path), _pretty(item)))
+    return path
+
+
+def _as_json(expectation: GreatExpectation | Mapping[str, Value]) -> dict[str, Value]:
+    if isinstance(expectation, Mapping):
+        return dict(expectation)
+    stored = expectation.configuration.to_json_dict()
+    return {name: value for name, value in stored.items() if value not in (None, {}, [])}
+
+
+def _same_statement(one: Mapping[str, Value], other: Mapping[str, Value]) -> bool:
+    return one["type"] == other.get("type") and one["kwargs"] == other.get("kwargs")
+
+
+def _pretty(content: Value) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _text(path: Path) -> str:
+    return path.read_bytes().decode("utf-8")  # with the line ends as they are
+
+
+def _with(text: str, item: str) -> str:
+    """The suite's text with one more entry at the end of its list, in the style of the entry before."""
+    start, end = _list_of_expectations(text)
+    last = start + 1 + len(text[start + 1 : end].rstrip())
+    newline = "\r\n" if "\r\n" in text else "\n"
+    before = text[start + 1 : text.index("{", start)]
+    separator = before if "\n" in before else newline + "    "
+    indented = item.replace("\n", newline + separator.rpartition("\n")[2])
+    return f"{text[:last]},{separator}{indented}{text[last:]}"
+
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+
+
+def _list_of_expectations(text: str) -> tuple[int, int]:
+    """Where the list stands under the outermost object's "expectations": its brackets' positions."""
+    start = None
+    name = ""
+    for token, position, depth in _tokens(text):
+        if token == "[" and depth == 1 and name == "expectations":
+            start = position
+        elif token == "]" and depth == 1 and start is not None:
+            return start, position
+        elif depth == 1 and token.startswith('"') and text[position + len(token) :].lstrip().startswith(":"):
+            name = json.loads(token)
+    raise ValueError("no list of expectations")  # `read_suite` has found one
+
+
+def _tokens(text: str) -> Iterator[tuple[str, int, int]]:
+    """Strings and brackets with their positions, and the number of brackets open around each."""
+    depth = 0
+    for match in _TOKEN.finditer(text):
+        depth -= match[0] in "]}"
+        yield match[0], match.start(), depth
+        depth += match[0] in "[{"
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace the file in one step: a reader sees the old suite or the new one."""
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode("utf-8"))
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

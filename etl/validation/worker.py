@@ -1,0 +1,189 @@
+"""A process of its own for Great Expectations, so that its import and its work go on beside the load.
+
+    parent                                   child (`main`)
+    suites, latest plausible time    ──→     a Judge: Great Expectations is imported and checks the suites
+    (table, Arrow stream)            ──→     Judge.judge
+    (table, number of rows)          ──→     Judge.judge_row_count
+                                     ←──     one answer to each, in order: a result or an error
+
+Messages are pickles on the child's stdin and stdout. It ends when its stdin does: also when the
+parent is killed.
+"""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import pyarrow as pa
+
+from etl.errors import CannotRun, SuiteError
+from etl.validation.judge import Judge, Verdict, import_great_expectations
+from etl.validation.lean_import import lean_import
+from etl.validation.suites import Suite
+
+# What Great Expectations imports for charts, distribution tests and JSON schemas, none of which a suite may ask for.
+# Measured: 1.5 instead of 4.2 CPU seconds (where Jupyter is installed, jsonschema compiles a grammar of its own).
+_NEVER_USED = ("altair", "jsonschema", "scipy.stats")
+
+
+@dataclass(frozen=True)
+class _Start:
+    suites: tuple[Suite, ...]
+    latest: datetime
+
+
+@dataclass(frozen=True)
+class _Batch:
+    table: str  # an Arrow stream follows
+
+
+@dataclass(frozen=True)
+class _RowCount:
+    table: str
+    rows: int
+
+
+_Request = _Start | _Batch | _RowCount
+
+
+class Worker:
+    """The parent's end, for one thread at a time: each question waits for its answer. `close` ends the process.
+
+    Raises `SuiteError` where Great Expectations refuses a suite or cannot judge by it, `CannotRun` where the process
+    has died.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def open(self) -> None:
+        """Start the process; it begins to work with `start`."""
+        self._process = subprocess.Popen(
+            # -P: a file random.py in the current folder is none of its modules.
+            [sys.executable, "-P", "-c", "from etl.validation.worker import main; main()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": _import_path()},
+        )
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._running().pid
+
+    def start(self, suites: Iterable[Suite], *, latest: datetime) -> None:
+        """Make a `Judge` over there."""
+        self._ask(_Start(tuple(suites), latest))
+
+    def judge(self, table: str, batch: pa.Table) -> list[Verdict]:
+        """`Judge.judge` over there."""
+        return cast(list[Verdict], self._ask(_Batch(table), batch))
+
+    def judge_row_count(self, table: str, rows: int) -> dict[int, bool]:
+        """`Judge.judge_row_count` over there."""
+        return cast(dict[int, bool], self._ask(_RowCount(table, rows)))
+
+    def kill(self) -> None:
+        """End the process, whatever it is doing; a question that waits fails."""
+        if self._process is not None:
+            self._process.kill()  # it holds nothing that could be lost
+            self._process.wait()
+
+    def close(self) -> None:
+        """Let go of a killed process, when no question waits any more."""
+        if self._process is not None:
+            for pipe in (self._process.stdin, self._process.stdout):
+                _close(cast(BinaryIO, pipe))
+            self._process = None
+
+    def _running(self) -> "subprocess.Popen[bytes]":
+        if self._process is None:
+            raise CannotRun("The validation process is not running.")
+        return self._process
+
+    def _ask(self, request: _Request, batch: pa.Table | None = None) -> object:
+        process = self._running()
+        requests = cast(BinaryIO, process.stdin)
+        try:
+            _send(requests, request)
+            if batch is not None:
+                _send_table(requests, batch)
+            answer = _receive(cast(BinaryIO, process.stdout))
+        except (OSError, EOFError, pickle.UnpicklingError) as error:
+            raise CannotRun(
+                f"The validation process ended unexpectedly (exit status {process.wait()}); it may have been short of "
+                "memory. Run again, or without it: --skip-validation."
+            ) from error
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+
+def main() -> None:
+    """The child's end: answer requests until there are no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is no answer
+    with lean_import(*_NEVER_USED):
+        import_great_expectations()  # takes seconds: the caller starts early and asks later
+    judge: Judge | None = None
+    try:
+        while True:
+            request = cast(_Request, _receive(requests))
+            batch = pa.ipc.open_stream(requests).read_all() if isinstance(request, _Batch) else None
+            answer: object
+            try:
+                judge, answer = _answer(judge, request, batch)
+            except SuiteError as error:
+                answer = error
+            except Exception:  # noqa: BLE001 - a defect travels to the parent, with its traceback
+                answer = RuntimeError(f"The validation process failed:\n{traceback.format_exc()}")
+            _send(answers, answer)
+    except (EOFError, OSError, pickle.UnpicklingError):
+        return  # the parent has gone
+
+
+def _answer(judge: Judge | None, request: _Request, batch: pa.Table | None) -> tuple[Judge | None, object]:
+    if isinstance(request, _Start):
+        return Judge(request.suites, latest=request.latest), None
+    if judge is None:
+        raise SuiteError("The expectation suites were refused.")
+    if isinstance(request, _RowCount):
+        return judge, judge.judge_row_count(request.table, request.rows)
+    return judge, judge.judge(request.table, batch)
+
+
+def _send(pipe: BinaryIO, message: object) -> None:
+    pickle.dump(message, pipe, protocol=pickle.HIGHEST_PROTOCOL)
+    pipe.flush()
+
+
+def _send_table(pipe: BinaryIO, batch: pa.Table) -> None:
+    with pa.ipc.new_stream(pipe, batch.schema) as writer:  # straight into the pipe: message texts are not copied first
+        writer.write_table(batch)
+    pipe.flush()
+
+
+def _receive(pipe: BinaryIO) -> object:
+    return pickle.load(pipe)
+
+
+def _close(pipe: BinaryIO) -> None:
+    try:
+        pipe.close()
+    except OSError:
+        return  # half a request was still to be written; nobody is there to read it
+
+
+def _import_path() -> str:
+    here = str(Path(__file__).parent.parent.parent)
+    return os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
