@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from etl.catalog import ForeignKey
 from etl.comparison.compare import TableComparison
 from etl.comparison.reconciliation import Findings
+from etl.judging import orphan_rule
 from etl.load import Loaded
 from etl.plan import Drift, Plan, TablePlan
 from etl.rejects import Reason, TableRejects
 from etl.report import DriftReport, ExpectationReport, RejectGroup, SequenceReport, Status, TableReport
 from etl.source import Source, StorageValue
-from etl.staging import Fate, orphan_rule
+from etl.staging import Fate
 from etl.validate import ExpectationResult
 
 

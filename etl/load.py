@@ -18,10 +18,12 @@ from sqlalchemy import Connection
 
 from etl.catalog import TargetTable
 from etl.copying import copy_frame
+from etl.inserting import insert, set_refused_aside
+from etl.judging import judge_alone, judge_blocked, judge_parents
 from etl.plan import TablePlan
 from etl.rebuild import deferred, identifier, without_constraints
 from etl.session import Session
-from etl.staging import Fate, Present, Staging
+from etl.staging import Fate, Present, Staged, Staging
 
 
 @dataclass(frozen=True)
@@ -117,18 +119,18 @@ def load_staged(session: Session, group: Sequence[TablePlan], batches: Batches) 
     return loaded
 
 
-def _insert_together(session: Session, staged: dict[tuple[str, str], Staging]) -> list[int]:
+def _insert_together(session: Session, staged: Staged) -> list[int]:
     """Inserts a group's rows; those that the server refuses take their children within the group with them."""
     while True:
         try:
             with session.savepoint():
-                rows = [stage.insert() for stage in staged.values()]
+                rows = [insert(stage) for stage in staged.values()]
                 if any(stage.refused for stage in staged.values()) and _judge_parents(staged, staged):
                     raise _OrphanedError
                 return rows
         except _OrphanedError:
             for stage in staged.values():
-                stage.set_refused_aside()
+                set_refused_aside(stage)
             _judge_parents(staged, staged)
 
 
@@ -136,9 +138,7 @@ class _OrphanedError(Exception):
     """Rows were inserted whose parents, of the same group, were then refused."""
 
 
-def forecast(
-    session: Session, group: Sequence[TablePlan], batches: Batches, staged_before: dict[tuple[str, str], Staging]
-) -> list[Loaded]:
+def forecast(session: Session, group: Sequence[TablePlan], batches: Batches, staged_before: Staged) -> list[Loaded]:
     """What `load_staged` would do, without writing into the target; `staged_before` grows by the group's tables."""
     staged = {}
     for plan in group:
@@ -149,23 +149,21 @@ def forecast(
     return [Loaded(stage.plan.name, stage.count(), stage.present, stage.read_fates) for stage in staged.values()]
 
 
-def judge_together(
-    staged: dict[tuple[str, str], Staging], before: dict[tuple[str, str], Staging] | None = None
-) -> None:
+def judge_together(staged: Staged, before: Staged | None = None) -> None:
     """Judges a group to the end: a rejected row takes its children with it, within the group as well."""
     known = (before or {}) | staged
     for stage in staged.values():
-        stage.judge_alone()
+        judge_alone(stage)
     _judge_parents(staged, known)
     for stage in staged.values():
-        stage.judge_blocked()
+        judge_blocked(stage)
     _judge_parents(staged, known)
 
 
-def _judge_parents(staged: dict[tuple[str, str], Staging], known: dict[tuple[str, str], Staging]) -> int:
+def _judge_parents(staged: Staged, known: Staged) -> int:
     """Until no row is without its parent any more; returns how many were found."""
     found = 0
-    while more := sum(stage.judge_parents(known) for stage in staged.values()):
+    while more := sum(judge_parents(stage, known) for stage in staged.values()):
         found += more
     return found
 

@@ -38,7 +38,7 @@ from etl.report_folder import prepare_folder
 from etl.sequences import reset_sequences
 from etl.session import Session, first_line, interruptible
 from etl.source import Source
-from etl.staging import Staging
+from etl.staging import Staged
 from etl.target import current_schema, read_catalog
 from etl.validate import Validator
 from etl.validation.suites import default_folder, suites_for
@@ -162,7 +162,7 @@ class _Run:
             self.observer.table_finished(table)
         with self._timed("load"):
             self._lock(plan)
-            staged: dict[tuple[str, str], Staging] = {}
+            staged: Staged = {}
             for group in plan.groups:
                 self._move(group, staged)
             if accepted:
@@ -230,7 +230,7 @@ class _Run:
 
     # -- the rows -----------------------------------------------------------------------------------------------
 
-    def _move(self, group: Sequence[TablePlan], staged: dict[tuple[str, str], Staging]) -> None:
+    def _move(self, group: Sequence[TablePlan], staged: Staged) -> None:
         """Loads one table, or one circle of tables, and closes its books."""
         started = time.monotonic()
         before = [self._count(plan.target) for plan in group]
@@ -251,9 +251,7 @@ class _Run:
                 if self.validator:
                     self.ledger.note_expectations(self.validator.finish(plan.name, plan.source.row_count).result())
 
-    def _load(
-        self, group: Sequence[TablePlan], rejects: dict[str, TableRejects], staged: dict[tuple[str, str], Staging]
-    ) -> list[Loaded]:
+    def _load(self, group: Sequence[TablePlan], rejects: dict[str, TableRejects], staged: Staged) -> list[Loaded]:
         """The way that fits: forecast only, fast, or careful."""
         pipeline = Pipeline(self.source, self.settings.assume_timezone, self.settings.batch_rows, self.validator)
 
