@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -55,7 +56,7 @@ def run(command: Sequence[str], *, watch_memory: bool = False) -> Run:
         )
 
 
-def _last_lines(output: tempfile._TemporaryFileWrapper, count: int = 8) -> str:
+def _last_lines(output: IO[bytes], count: int = 8) -> str:
     output.seek(0)
     return "\n".join(output.read().decode(errors="replace").strip().splitlines()[-count:])
 
@@ -77,8 +78,10 @@ class _MemoryWatcher:
         return self._peak
 
     def _watch(self) -> None:
-        while not self._over.wait(SAMPLE_SECONDS):
+        while True:
             self._peak = max(self._peak, tree_bytes(self._pid))
+            if self._over.wait(SAMPLE_SECONDS):
+                return
 
 
 def tree_bytes(pid: int) -> int:
