@@ -228,6 +228,12 @@ class Report:
         return all(table.settled for table in self.tables) and all(drift.settled for drift in self.drift)
 
     @property
+    def compares_only(self) -> bool:
+        """Whether nothing was to be loaded: a comparison alone."""
+        migrated = [table for table in self.tables if table.status is Status.MIGRATED]
+        return bool(migrated) and all(table.loaded_rows is None for table in migrated)
+
+    @property
     def exit_code(self) -> int:
         """0 where everything is settled, 1 where the run failed, 3 where rows need somebody's attention."""
         if self.outcome is Outcome.FAILED:

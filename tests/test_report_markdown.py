@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import report_examples as examples
@@ -118,3 +119,11 @@ def test_hostile_texts_break_no_table_and_make_no_markup() -> None:
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e\u200b]", text)
     assert len(outside.splitlines()) < 130
     assert escaped(HOSTILE[0]) in outside
+
+
+def test_a_comparison_alone_says_nothing_of_what_a_load_would_have_done() -> None:
+    alone = examples.compare_only()
+    rejected = replace(alone, tables=tuple(replace(table, rejected_rows=2) for table in alone.tables), validated=False)
+    text = render_markdown(rejected)
+    assert "2 rows were rejected by the load, for the reasons in its own report." in text
+    assert "Validation" not in text

@@ -170,7 +170,7 @@ def _notes(report: Report, sums: Sums) -> Iterator[Note]:
         text = "A run is one transaction: unless the message says otherwise, the target is as it was before."
         yield Note(Tone.NOTE, text)
         return
-    yield from _about_rows(sums, forecast=report.outcome is Outcome.DRY_RUN)
+    yield from _about_rows(report, sums)
     yield from _about_comparison(report, sums)
     yield from _about_narrowing(report)
     yield from _about_validation(report)
@@ -179,11 +179,12 @@ def _notes(report: Report, sums: Sums) -> Iterator[Note]:
         yield Note(Tone.NOTE, "Nothing was written: all numbers are a forecast.")
 
 
-def _about_rows(sums: Sums, *, forecast: bool) -> Iterator[Note]:
-    was, were = ("would be", "would be") if forecast else ("was", "were")
+def _about_rows(report: Report, sums: Sums) -> Iterator[Note]:
+    was, were = ("would be", "would be") if report.outcome is Outcome.DRY_RUN else ("was", "were")
+    rejected = "rejected by the load, for the reasons in its own report"
     same = "in the target before, with the same"
     found = (
-        (Tone.BAD, sums.rejected, was, were, "rejected, for the reasons below"),
+        (Tone.BAD, sums.rejected, was, were, rejected if report.compares_only else "rejected, for the reasons below"),
         (Tone.BAD, sums.unaccounted, "is", "are", "unaccounted for"),
         (Tone.BAD, sums.left_out, was, were, "left behind, in tables that the target lacks"),
         (Tone.BAD, sums.missing, "is", "are", "missing from the target"),
@@ -218,6 +219,8 @@ def _about_narrowing(report: Report) -> Iterator[Note]:
 
 def _about_validation(report: Report) -> Iterator[Note]:
     failed = sum(not item.success for item in report.expectations)
+    if report.compares_only:
+        return
     if not report.validated:
         yield Note(Tone.CAUTION, "Validation was skipped: no expectation was checked.")
     elif failed:
