@@ -6,6 +6,7 @@ types that only PostgreSQL's own input understands.
 
 import io
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pandas as pd
 import pyarrow as pa
@@ -22,39 +23,57 @@ from etl.session import Session
 _BINARY_KINDS = frozenset(Kind) - {Kind.NUMERIC, Kind.OTHER}
 
 
+@dataclass(frozen=True)
+class CopyData:
+    """Rows as COPY takes them: for these columns, in this format."""
+
+    columns: tuple[str, ...]
+    format: str
+    content: bytes
+
+
 def copy_frame(
     session: Session, table: sql.Composable, frame: pd.DataFrame, types: Mapping[str, TargetType] | None = None
 ) -> int:
-    """Writes `frame` into the columns of `table` that it names; returns the number of rows that the server took.
+    """Writes `frame` into the columns of `table` that it names; returns the number of rows that the server took."""
+    return copy_encoded(session, table, encode(frame, types))
 
-    `types` says what the columns are in the table, for frames whose dtypes are those of `etl.convert`.
-    """
-    binary = types is not None and all(types[name].kind in _BINARY_KINDS for name in frame.columns)
-    data = _as_binary(frame, types) if binary and types else as_csv(frame)
+
+def copy_encoded(session: Session, table: sql.Composable, data: CopyData) -> int:
+    """Writes encoded rows into `table`; returns the number of rows that the server took."""
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT {})").format(
-        table, sql.SQL(", ").join(map(sql.Identifier, frame.columns)), sql.SQL("binary" if binary else "csv")
+        table, sql.SQL(", ").join(map(sql.Identifier, data.columns)), sql.SQL(data.format)
     )
-    return session.copy_in(statement, data)
+    return session.copy_in(statement, io.BytesIO(data.content))
 
 
-def _as_binary(frame: pd.DataFrame, types: Mapping[str, TargetType]) -> io.BytesIO:
+def encode(frame: pd.DataFrame, types: Mapping[str, TargetType] | None = None) -> CopyData:
+    """The frame as COPY takes it. `types` says what the columns are in the table, for frames whose dtypes are those of
+    `etl.convert`; without it, or where a type has no encoder, the format is CSV.
+    """
+    columns = tuple(map(str, frame.columns))
+    if types is not None and all(types[name].kind in _BINARY_KINDS for name in columns):
+        return CopyData(columns, "binary", _as_binary(frame, types))
+    return CopyData(columns, "csv", _as_csv(frame))
+
+
+def _as_binary(frame: pd.DataFrame, types: Mapping[str, TargetType]) -> bytes:
     batch = pa.record_batch([_array(frame.iloc[:, place]) for place in range(frame.shape[1])], names=_places(frame))
     encoders = {field.name: ArrowToPostgresBinaryEncoder.infer_encoder(field) for field in batch.schema}
     for field, name in zip(batch.schema, frame.columns, strict=True):
         if types[name].sql == "jsonb":  # a json is sent as text, a jsonb has a version number in front
             encoders[field.name] = StringEncoderBuilder.new_with_output(field, Jsonb())
     encoder = ArrowToPostgresBinaryEncoder.new_with_encoders(batch.schema, encoders)
-    return io.BytesIO(b"".join([encoder.write_header(), encoder.write_batch(batch), encoder.finish()]))
+    return b"".join([encoder.write_header(), encoder.write_batch(batch), encoder.finish()])
 
 
-def as_csv(frame: pd.DataFrame) -> io.BytesIO:
-    """The frame as CSV in which every value is quoted and NULL is not, so that '' and NULL stay apart."""
+def _as_csv(frame: pd.DataFrame) -> bytes:
+    """CSV in which every value is quoted and NULL is not, so that '' and NULL stay apart."""
     data = io.BytesIO()
     table = pa.table([_printable(frame.iloc[:, place]) for place in range(frame.shape[1])], names=_places(frame))
     options = pa.csv.WriteOptions(include_header=False, quoting_style="all_valid")
     pa.csv.write_csv(table, data, options)
-    data.seek(0)
-    return data
+    return data.getvalue()
 
 
 def _places(frame: pd.DataFrame) -> list[str]:

@@ -17,7 +17,7 @@ from psycopg2 import sql
 from sqlalchemy import Connection
 
 from etl.catalog import TargetTable
-from etl.copying import copy_frame
+from etl.copying import CopyData, copy_encoded, copy_frame, encode
 from etl.inserting import insert, set_refused_aside
 from etl.judging import judge_alone, judge_blocked, judge_parents
 from etl.plan import TablePlan
@@ -32,6 +32,7 @@ class Accepted:
 
     frame: pd.DataFrame
     rowids: np.ndarray | None
+    encoded: CopyData | None = None  # the same rows, where they were encoded ahead
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def load_fast(session: Session, plan: TablePlan, batches: Generator[Accepted]) -
     try:
         with session.savepoint(), without_constraints(session, plan.target), contextlib.closing(batches):
             for batch in batches:
-                loaded += copy_frame(session, identifier(plan.target), batch.frame, types)
+                loaded += copy_encoded(session, identifier(plan.target), batch.encoded or encode(batch.frame, types))
     except psycopg2.Error as error:
         raise NotFastError from error
     return Loaded(plan.name, loaded, Present(), lambda: iter(()))

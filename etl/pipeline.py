@@ -16,6 +16,7 @@ import pandas as pd
 from etl.ahead import Handover, ahead
 from etl.batches import Batch, read_batches
 from etl.convert import convert
+from etl.copying import CopyData, encode
 from etl.load import Accepted, NotFastError
 from etl.plan import TablePlan
 from etl.rejects import TableRejects
@@ -34,6 +35,7 @@ class _Prepared:
     batch: Batch
     frame: pd.DataFrame
     verdict: Future[Validated] | None
+    encoded: CopyData | None
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Pipeline:
 
         def prepare_all(handover: Handover[_Prepared]) -> None:
             for batch in batches:
-                handover.put(self._prepare(batch, plan, rejects))
+                handover.put(self._prepare(batch, plan, rejects, encode_ahead=optimistic))
 
         later = optimistic and self.validator is not None
         with contextlib.closing(ahead(prepare_all, depth=1, name="etl-read")) as ready:
@@ -76,11 +78,12 @@ class Pipeline:
                 rows += len(prepared.batch.frame)
                 progress(rows)
 
-    def _prepare(self, batch: Batch, plan: TablePlan, rejects: TableRejects) -> _Prepared:
+    def _prepare(self, batch: Batch, plan: TablePlan, rejects: TableRejects, *, encode_ahead: bool) -> _Prepared:
         converted = convert(batch.frame, plan.columns, assume_timezone=self.assume_timezone)
         self._reject(batch, plan, rejects, "convert", converted.rejected)
         verdict = self.validator.submit(plan.name, converted.frame) if self.validator else None
-        return _Prepared(batch, converted.frame, verdict)
+        types = {column.target: column.type for column in plan.columns}
+        return _Prepared(batch, converted.frame, verdict, encode(converted.frame, types) if encode_ahead else None)
 
     def _settled(
         self, ready: Iterable[_Prepared], plan: TablePlan, rejects: TableRejects
@@ -94,7 +97,7 @@ class Pipeline:
                 frame = validated.accepted
             frame, lacking = require_values(frame, plan)
             self._reject(prepared.batch, plan, rejects, "load", lacking)
-            yield prepared, _accepted(prepared.batch, frame)
+            yield prepared, _accepted(prepared, frame)
 
     @staticmethod
     def _settled_later(ready: Iterable[_Prepared], plan: TablePlan) -> Iterator[tuple[_Prepared, Accepted]]:
@@ -106,7 +109,7 @@ class Pipeline:
             waiting.append(prepared.verdict)
             while waiting and (len(waiting) > VERDICTS_AWAITED or waiting[0].done()):
                 _raise_if_rejected(waiting.popleft().result())
-            yield prepared, _accepted(prepared.batch, prepared.frame)
+            yield prepared, _accepted(prepared, prepared.frame)
         for verdict in waiting:
             _raise_if_rejected(verdict.result())
 
@@ -150,11 +153,12 @@ class Pipeline:
             rejects.leave_behind(row_number=int(number), rowid=rowid, key=key, values=values)
 
 
-def _accepted(batch: Batch, frame: pd.DataFrame) -> Accepted:
-    rowids = batch.rowids
-    if rowids is not None and len(frame) < len(batch.frame):
-        rowids = rowids[batch.frame.index.isin(frame.index)]
-    return Accepted(frame, rowids)
+def _accepted(prepared: _Prepared, frame: pd.DataFrame) -> Accepted:
+    """`frame` is what is left of the prepared one; what was encoded ahead serves only if that is all of it."""
+    raw, rowids = prepared.batch.frame, prepared.batch.rowids
+    if rowids is not None and len(frame) < len(raw):
+        rowids = rowids[raw.index.isin(frame.index)]
+    return Accepted(frame, rowids, prepared.encoded if len(frame) == len(prepared.frame) else None)
 
 
 def _raise_if_rejected(validated: Validated) -> None:
