@@ -15,11 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import URL, Engine, text
 
 from etl.embedded import DEFAULT_VERSION, EmbeddedServer
 from etl.embedded.cluster import binaries
 from etl.target_url import make_engine, resolve, safe
+
+# The same examples in every run, and no time limit for any: neither chance nor the machine's load decides a test.
+# HYPOTHESIS_PROFILE=nightly looks further, with other examples each time.
+settings.register_profile("normal", derandomize=True, deadline=None)
+settings.register_profile("nightly", max_examples=1_000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "normal"))
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def test_text_arrives_whole_or_not_at_all(value: str, length: int) -> None:
     assert cast_one(bytes_from_text, value, Kind.BYTEA, pa.string()) == value.encode()
 
 
-# Beyond these sizes SQLite's own rendering is off in the last digit.
+# Beyond these sizes SQLite's own rendering is off by more than the last digit.
 REALS = (
     st.floats(1e-200, 1e200)
     | st.floats(-1e200, -1e-200)
@@ -116,7 +116,14 @@ def test_reals_read_as_sqlite_renders_them(reals: list[float]) -> None:
     with sqlite3.connect(":memory:") as connection:
         rendered = [connection.execute("SELECT CAST(? AS TEXT)", [real]).fetchone()[0] for real in reals]
     connection.close()
-    assert sqlite_texts(pa.array(reals, pa.float64())).to_pylist() == rendered
+    for real, ours, theirs in zip(
+        reals, sqlite_texts(pa.array(reals, pa.float64())).to_pylist(), rendered, strict=True
+    ):
+        if len(Decimal(repr(real)).normalize().as_tuple().digits) <= 15:
+            assert ours == theirs
+        else:  # more digits have to be rounded, which SQLite does not always do correctly: 8.284314058082915e+199
+            last_digit = Decimal(10) ** (Decimal(ours).adjusted() - 14)
+            assert abs(Decimal(ours) - Decimal(theirs)) <= last_digit
 
 
 OFFSETS = st.integers(-15 * 60, 15 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
