@@ -30,8 +30,11 @@ class ConsoleObserver(Observer):
     """Prints a run as it goes. `json_only` keeps stdout free for the report object, `quiet` prints the summary only."""
 
     def __init__(self, *, dry_run: bool, quiet: bool, verbose: bool, json_only: bool, no_color: bool) -> None:
-        self._out = Console(stderr=json_only, no_color=no_color or None, highlight=False, markup=False, soft_wrap=True)
-        self._err = Console(stderr=True, no_color=no_color or None, highlight=False, markup=False)
+        colors = no_color or None
+        self._err = Console(stderr=True, no_color=colors, highlight=False, markup=False, soft_wrap=True)
+        out = Console(stderr=json_only, no_color=colors, highlight=False, markup=False, soft_wrap=True)
+        # On a terminal both streams share the screen: only the console that draws the bars knows where they are.
+        self._out = self._err if out.is_terminal and self._err.is_terminal else out
         self._dry_run = dry_run
         self._quiet = quiet
         self._verbose = verbose
