@@ -1,6 +1,7 @@
 """What the commands have in common: where the source is, how options are read, and how a command ends."""
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -37,11 +38,22 @@ def exit_code_of(command: Callable[[], int], *, if_stopped: str) -> int:
 
 def _stopped(message: str, code: int) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(
-            number, signal.SIG_IGN
-        )  # another Ctrl-C would end the interpreter on its way out, with another code
+        signal.signal(number, signal.SIG_IGN)  # another Ctrl-C must not disturb the way out
     sys.stderr.write(message)
     return code
+
+
+def leave(code: int) -> NoReturn:
+    """Ends the process with this exit code.
+
+    After an interruption at once: while Python shuts down it restores the signals' default actions, and one more Ctrl-C
+    would end it with another code. Everything that has to be closed is closed by then.
+    """
+    if code in (INTERRUPTED, TERMINATED):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:

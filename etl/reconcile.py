@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from etl.command_line import DEFAULT_SOURCE, add_loudness, exit_code_of, names, source_path, timezone
+from etl.command_line import DEFAULT_SOURCE, add_loudness, exit_code_of, leave, names, source_path, timezone
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -98,4 +98,4 @@ def _self_test(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

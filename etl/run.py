@@ -18,6 +18,7 @@ from etl.command_line import (
     NOTHING_COMMITTED,
     add_loudness,
     exit_code_of,
+    leave,
     names,
     positive,
     source_path,
@@ -138,4 +139,4 @@ def _source(options: argparse.Namespace) -> Path:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

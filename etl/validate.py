@@ -4,7 +4,6 @@ Rows that fail a critical expectation are rejected; other failures are counted a
 whole load, in a process of its own; `validate_frame` for one frame in a notebook.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -290,6 +289,7 @@ def _sum(one: ExpectationResult, other: ExpectationResult, mostly: float) -> Exp
 
 
 if __name__ == "__main__":
+    from etl.command_line import leave
     from etl.validation.command import main
 
-    sys.exit(main())
+    leave(main())
