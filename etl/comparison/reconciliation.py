@@ -167,7 +167,7 @@ def run_reconciliation(settings: ReconcileSettings, observer: Observer | None = 
             try:
                 interruptible(session, run.carry_out)
             except BaseException:
-                connection.invalidate()  # an interrupted COPY can leave libpq waiting for an answer that never comes
+                connection.invalidate()  # whatever state the driver was left in: the server ends it with the connection
                 raise
             connection.rollback()
         source.verify_unchanged()
