@@ -44,7 +44,7 @@ def judge_alone(stage: Staging) -> None:
         if column.type.kind is Kind.OTHER:
             _judge_type(stage, column)
     stage.run("ANALYZE {}", stage.name)
-    if stage.plan.key:
+    if stage.plan.key and not stage.keys_ascend:
         _judge_duplicates(stage, "primary key", [column.target for column in stage.plan.key], _key_name(stage))
     stage.present = _set_present_aside(stage)
     for check in stage.plan.target.checks:

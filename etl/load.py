@@ -88,14 +88,20 @@ def can_be_fast(session: Session, table: TargetTable) -> bool:
     return plain and not session.value(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(identifier(table)))
 
 
-def load_fast(session: Session, plan: TablePlan, batches: Generator[Accepted]) -> Loaded:
-    """Copies all batches into the empty table; raises `NotFastError` with nothing done if the server refuses a row."""
+def load_fast(
+    session: Session, plan: TablePlan, batches: Generator[Accepted], hear_verdicts: Callable[[], None]
+) -> Loaded:
+    """Copies all batches into the empty table; raises `NotFastError` with nothing done if the server refuses a row, or
+    if `hear_verdicts` does, which is asked last."""
     loaded = 0
     types = {column.target: column.type for column in plan.columns}
     try:
-        with session.savepoint(), without_constraints(session, plan.target), contextlib.closing(batches):
-            for batch in batches:
-                loaded += copy_encoded(session, identifier(plan.target), batch.encoded or encode(batch.frame, types))
+        with session.savepoint():
+            with without_constraints(session, plan.target), contextlib.closing(batches):
+                for batch in batches:
+                    data = batch.encoded or encode(batch.frame, types)
+                    loaded += copy_encoded(session, identifier(plan.target), data)
+            hear_verdicts()
     except psycopg2.Error as error:
         raise NotFastError from error
     return Loaded(plan.name, loaded, Present(), lambda: iter(()))

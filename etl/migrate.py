@@ -52,6 +52,7 @@ _SESSION_SETTINGS = {
     "DateStyle": "ISO",
     "work_mem": "64MB",
     "maintenance_work_mem": "256MB",  # indexes and foreign keys are built over whole tables
+    "default_statistics_target": "10",  # of the staged rows, only roughly: the number of rows decides
 }
 
 
@@ -162,9 +163,7 @@ class _Run:
             self.observer.table_finished(table)
         with self._timed("load"):
             self._lock(plan)
-            staged: Staged = {}
-            for group in plan.groups:
-                self._move(group, staged)
+            self._move_all(plan)
             if accepted:
                 accepted.result()
         if not self.settings.dry_run:
@@ -230,46 +229,64 @@ class _Run:
 
     # -- the rows -----------------------------------------------------------------------------------------------
 
-    def _move(self, group: Sequence[TablePlan], staged: Staged) -> None:
+    def _move_all(self, plan: Plan) -> None:
+        staged: Staged = {}
+        with contextlib.ExitStack() as ends:
+            rejects = {
+                table.name: ends.enter_context(TableRejects(self.folder, self.run_id, table.name))
+                for table in plan.tables
+            }
+            pipeline = ends.enter_context(
+                Pipeline(
+                    self.source,
+                    rejects,
+                    self.validator,
+                    assume_timezone=self.settings.assume_timezone,
+                    batch_rows=self.settings.batch_rows,
+                )
+            )
+            pipeline.expect((table, self._fast(group)) for group in plan.groups for table in group)
+            for group in plan.groups:
+                self._move(group, pipeline, staged)
+
+    def _move(self, group: Sequence[TablePlan], pipeline: Pipeline, staged: Staged) -> None:
         """Loads one table, or one circle of tables, and closes its books."""
         started = time.monotonic()
         before = [self._count(plan.target) for plan in group]
-        with contextlib.ExitStack() as files:
-            rejects = {
-                plan.name: files.enter_context(TableRejects(self.folder, self.run_id, plan.name)) for plan in group
-            }
-            for plan, loaded, rows_before in zip(group, self._load(group, rejects, staged), before, strict=True):
-                report = self.ledger.close_table(
-                    plan,
-                    loaded,
-                    rejects[plan.name],
-                    rows_before=rows_before,
-                    rows_after=None if self.settings.dry_run else self._count(plan.target),
-                    seconds=time.monotonic() - started,
-                )
-                self.observer.table_finished(report)
-                if self.validator:
-                    self.ledger.note_expectations(self.validator.finish(plan.name, plan.source.row_count).result())
+        for plan, loaded, rows_before in zip(group, self._load(group, pipeline, staged), before, strict=True):
+            report = self.ledger.close_table(
+                plan,
+                loaded,
+                pipeline.rejects[plan.name],
+                rows_before=rows_before,
+                rows_after=None if self.settings.dry_run else self._count(plan.target),
+                seconds=time.monotonic() - started,
+            )
+            pipeline.rejects[plan.name].close()
+            self.observer.table_finished(report)
+            if self.validator:
+                self.ledger.note_expectations(self.validator.finish(plan.name, plan.source.row_count).result())
 
-    def _load(self, group: Sequence[TablePlan], rejects: dict[str, TableRejects], staged: Staged) -> list[Loaded]:
+    def _load(self, group: Sequence[TablePlan], pipeline: Pipeline, staged: Staged) -> list[Loaded]:
         """The way that fits: forecast only, fast, or careful."""
-        pipeline = Pipeline(self.source, self.settings.assume_timezone, self.settings.batch_rows, self.validator)
 
         def batches(plan: TablePlan, *, optimistic: bool = False) -> Generator[Accepted]:
             self.observer.table_restarted(plan)
             return pipeline.accepted(
-                plan,
-                rejects[plan.name],
-                lambda rows: self.observer.table_progressed(plan, rows),
-                optimistic=optimistic,
+                plan, lambda rows: self.observer.table_progressed(plan, rows), optimistic=optimistic
             )
 
         if self.settings.dry_run:
             return forecast(self.session, group, batches, staged)
-        if len(group) == 1 and not self.settings.keep_constraints and can_be_fast(self.session, group[0].target):
+        if self._fast(group):
             with contextlib.suppress(NotFastError):
-                return [load_fast(self.session, group[0], batches(group[0], optimistic=True))]
+                return [load_fast(self.session, group[0], batches(group[0], optimistic=True), pipeline.hear_verdicts)]
         return load_staged(self.session, group, batches)
+
+    def _fast(self, group: Sequence[TablePlan]) -> bool:
+        """Whether the fast way is open, so far as the tables themselves tell."""
+        allowed = len(group) == 1 and not self.settings.keep_constraints and not self.settings.dry_run
+        return allowed and can_be_fast(self.session, group[0].target)
 
     # -- after the rows -----------------------------------------------------------------------------------------
 

@@ -1,29 +1,31 @@
-"""Rows on their way from the source to the loader: read → convert → validate, one batch ahead of the COPY.
+"""Rows on their way from the source to the loader: read → convert → validate, ahead of the COPY.
 
 Whatever is rejected on the way, or left behind, is written to the table's reject file here, with its original values.
 """
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TypeVar
+from types import TracebackType
+from typing import Self, TypeVar
 
 import numpy as np
 import pandas as pd
 
-from etl.ahead import Handover, ahead
 from etl.batches import Batch, read_batches
 from etl.convert import convert
 from etl.copying import CopyData, encode
 from etl.load import Accepted, NotFastError
 from etl.plan import TablePlan
 from etl.rejects import TableRejects
+from etl.relay import Relay
 from etl.source import Source, StorageValue
 from etl.validate import Validated, Validator
 
 T = TypeVar("T")
+BATCHES_AHEAD = 2  # that wait between the reading thread and the COPY
 VERDICTS_AWAITED = 4  # batches that may be copied before validation has spoken; bounds what is held in memory
 REQUIRED_RULE = "NULL in a column that the target requires (NOT NULL)"
 
@@ -39,70 +41,112 @@ class _Prepared:
 
 
 @dataclass(frozen=True)
-class Pipeline:
-    """How the rows of every table come in: from which source, in which batches, times read in which zone.
+class _Task:
+    """A table to be read. `optimistic`: encoded ahead, as the loader will probably want all rows of it."""
 
-    `validator` None means that validation is skipped.
+    plan: TablePlan
+    optimistic: bool
+
+
+class Pipeline:
+    """The rows of all tables, in the order in which they are loaded. `validator` None means that validation is skipped.
+
+    The reading thread goes on behind the end of a table: while the indexes of one are made again, the first rows of the
+    next are read. Use it in a `with` statement.
     """
 
-    source: Source
-    assume_timezone: str
-    batch_rows: int
-    validator: Validator | None = None
+    def __init__(
+        self,
+        source: Source,
+        rejects: Mapping[str, TableRejects],
+        validator: Validator | None,
+        *,
+        assume_timezone: str,
+        batch_rows: int,
+    ) -> None:
+        self.source = source
+        self.rejects = rejects
+        self.validator = validator
+        self.assume_timezone = assume_timezone
+        self.batch_rows = batch_rows
+        self._expected: Sequence[_Task] = ()
+        self._relay: Relay[_Task, _Prepared] = Relay(self._prepare_all, depth=BATCHES_AHEAD, name="etl-read")
+        self._unheard: deque[Future[Validated]] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._relay.close()
+
+    def expect(self, plans: Iterable[tuple[TablePlan, bool]]) -> None:
+        """The tables in the order in which they will be asked for, and whether `optimistic`, so far as is known."""
+        self._expected = [_Task(*task) for task in plans]
+        self._relay.expect(self._expected)
 
     def accepted(
-        self, plan: TablePlan, rejects: TableRejects, progress: Callable[[int], None], *, optimistic: bool = False
+        self, plan: TablePlan, progress: Callable[[int], None], *, optimistic: bool = False
     ) -> Generator[Accepted]:
         """The convertible and valid rows of a table from its beginning; `progress` hears the rows read so far.
 
         `optimistic` hands batches out before validation has spoken, and raises `NotFastError` if it then rejects a row:
         the caller undoes the table and asks again without it. Great Expectations so never holds up the COPY.
+        `hear_verdicts` has to be called at the end.
         """
-        rejects.restart()
-        if self.validator:
-            self.validator.begin(plan.name)
-        columns = plan.source_columns if plan.source.rowid_name else plan.source.column_names
-        batches = read_batches(self.source, plan.source, columns, batch_rows=self.batch_rows)
-
-        def prepare_all(handover: Handover[_Prepared]) -> None:
-            for batch in batches:
-                handover.put(self._prepare(batch, plan, rejects, encode_ahead=optimistic))
-
+        self._unheard.clear()
+        task = _Task(plan, optimistic)
+        if self._relay.next_task != task:
+            names = [expected.plan.name for expected in self._expected]
+            behind = self._expected[names.index(plan.name) + 1 :] if plan.name in names else ()
+            self._relay.expect([task, *behind])
         later = optimistic and self.validator is not None
-        with contextlib.closing(ahead(prepare_all, depth=1, name="etl-read")) as ready:
-            rows = 0
-            settled = self._settled_later(ready, plan) if later else self._settled(ready, plan, rejects)
-            for prepared, accepted in settled:
-                self._leave_behind(prepared.batch, plan, rejects, accepted.frame.index)
+        rows = 0
+        with contextlib.closing(self._relay.take()) as ready:
+            for prepared, accepted in self._settled_later(ready, plan) if later else self._settled(ready, plan):
+                self._leave_behind(prepared.batch, plan, accepted.frame.index)
                 yield accepted
                 rows += len(prepared.batch.frame)
                 progress(rows)
 
-    def _prepare(self, batch: Batch, plan: TablePlan, rejects: TableRejects, *, encode_ahead: bool) -> _Prepared:
+    def hear_verdicts(self) -> None:
+        """Waits for what validation had not yet said of `optimistic` batches; `NotFastError` if it rejects a row."""
+        while self._unheard:
+            _raise_if_rejected(self._unheard.popleft().result())
+
+    def _prepare_all(self, task: _Task) -> Iterator[_Prepared]:
+        """On the reading thread: the table from its beginning, whatever was made of it before."""
+        plan = task.plan
+        self.rejects[plan.name].restart()
+        if self.validator:
+            self.validator.begin(plan.name)
+        columns = plan.source_columns if plan.source.rowid_name else plan.source.column_names
+        for batch in read_batches(self.source, plan.source, columns, batch_rows=self.batch_rows):
+            yield self._prepare(batch, plan, encode_ahead=task.optimistic)
+
+    def _prepare(self, batch: Batch, plan: TablePlan, *, encode_ahead: bool) -> _Prepared:
         converted = convert(batch.frame, plan.columns, assume_timezone=self.assume_timezone)
-        self._reject(batch, plan, rejects, "convert", converted.rejected)
+        self._reject(batch, plan, "convert", converted.rejected)
         verdict = self.validator.submit(plan.name, converted.frame) if self.validator else None
         types = {column.target: column.type for column in plan.columns}
         return _Prepared(batch, converted.frame, verdict, encode(converted.frame, types) if encode_ahead else None)
 
-    def _settled(
-        self, ready: Iterable[_Prepared], plan: TablePlan, rejects: TableRejects
-    ) -> Iterator[tuple[_Prepared, Accepted]]:
+    def _settled(self, ready: Iterable[_Prepared], plan: TablePlan) -> Iterator[tuple[_Prepared, Accepted]]:
         """Each batch without the rows that validation, or a missing value, rejects."""
         for prepared in ready:
             frame = prepared.frame
             if prepared.verdict:
                 validated = prepared.verdict.result()
-                self._reject(prepared.batch, plan, rejects, "validate", _by_source_name(validated.rejected, plan))
+                self._reject(prepared.batch, plan, "validate", _by_source_name(validated.rejected, plan))
                 frame = validated.accepted
             frame, lacking = require_values(frame, plan)
-            self._reject(prepared.batch, plan, rejects, "load", lacking)
+            self._reject(prepared.batch, plan, "load", lacking)
             yield prepared, _accepted(prepared, frame)
 
-    @staticmethod
-    def _settled_later(ready: Iterable[_Prepared], plan: TablePlan) -> Iterator[tuple[_Prepared, Accepted]]:
+    def _settled_later(self, ready: Iterable[_Prepared], plan: TablePlan) -> Iterator[tuple[_Prepared, Accepted]]:
         """Each batch at once; verdicts are heard a few batches later."""
-        waiting: deque[Future[Validated]] = deque()
+        waiting = self._unheard
         for prepared in ready:
             if prepared.verdict is None or not require_values(prepared.frame, plan)[1].empty:
                 raise NotFastError
@@ -110,10 +154,8 @@ class Pipeline:
             while waiting and (len(waiting) > VERDICTS_AWAITED or waiting[0].done()):
                 _raise_if_rejected(waiting.popleft().result())
             yield prepared, _accepted(prepared, prepared.frame)
-        for verdict in waiting:
-            _raise_if_rejected(verdict.result())
 
-    def _reject(self, batch: Batch, plan: TablePlan, rejects: TableRejects, stage: str, rejected: pd.DataFrame) -> None:
+    def _reject(self, batch: Batch, plan: TablePlan, stage: str, rejected: pd.DataFrame) -> None:
         if rejected.empty:
             return
         rowids = _rowids(batch, rejected.index)
@@ -121,7 +163,7 @@ class Pipeline:
         for (number, column, rule, reason), rowid in zip(
             rejected[["column", "rule", "reason"]].itertuples(name=None), rowids, strict=True
         ):
-            rejects.reject(
+            self.rejects[plan.name].reject(
                 row_number=number,
                 rowid=rowid,
                 key=[key.source for key in plan.key],
@@ -141,7 +183,7 @@ class Pipeline:
             return
         yield from zip(numbers, _records(batch.frame.loc[numbers]), strict=True)
 
-    def _leave_behind(self, batch: Batch, plan: TablePlan, rejects: TableRejects, accepted: pd.Index) -> None:
+    def _leave_behind(self, batch: Batch, plan: TablePlan, accepted: pd.Index) -> None:
         """Keeps the values of dropped columns; a rejected row's file entry has them already."""
         if not plan.dropped:
             return
@@ -150,7 +192,7 @@ class Pipeline:
         keys = _records(batch.frame.loc[dropped.index, [column.source for column in plan.key]])
         rowids = _rowids(batch, dropped.index)
         for number, rowid, key, values in zip(dropped.index, rowids, keys, _records(dropped), strict=True):
-            rejects.leave_behind(row_number=int(number), rowid=rowid, key=key, values=values)
+            self.rejects[plan.name].leave_behind(row_number=int(number), rowid=rowid, key=key, values=values)
 
 
 def _accepted(prepared: _Prepared, frame: pd.DataFrame) -> Accepted:

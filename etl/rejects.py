@@ -6,6 +6,7 @@ Files are private (0600, folders 0700) and never written through a symbolic link
 import base64
 import math
 import os
+import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -87,7 +88,7 @@ class RowFile:
 
 
 class TableRejects:
-    """Rejected rows and left-behind values of one table."""
+    """Rejected rows and left-behind values of one table; rows may be rejected by several threads."""
 
     def __init__(self, report_folder: Path, run_id: str, table: str) -> None:
         self.table = table
@@ -95,6 +96,7 @@ class TableRejects:
         self._rejects = RowFile(PrivateFolder(report_folder / "rejects"), table)
         self._dropped = RowFile(PrivateFolder(report_folder / "dropped"), table)
         self.reasons: Counter[Reason] = Counter()
+        self._one_at_a_time = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -102,6 +104,10 @@ class TableRejects:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the files; those that hold nothing are removed."""
         self._rejects.close()
         self._dropped.close()
 
@@ -129,21 +135,21 @@ class TableRejects:
         row: Mapping[str, StorageValue],
     ) -> None:
         """Writes one rejected row with its original values."""
-        self.reasons[Reason(self.table, stage, column, rule)] += 1
         values = {name: jsonable(value) for name, value in row.items()}
-        self._rejects.write(
-            {
-                "run_id": self._run_id,
-                "table": self.table,
-                "row_number": row_number,
-                "rowid": rowid,
-                "key": {name: values.get(name) for name in key},
-                "stage": stage,
-                "column": column,
-                "reason": reason,
-                "row": values,
-            }
-        )
+        line = {
+            "run_id": self._run_id,
+            "table": self.table,
+            "row_number": row_number,
+            "rowid": rowid,
+            "key": {name: values.get(name) for name in key},
+            "stage": stage,
+            "column": column,
+            "reason": reason,
+            "row": values,
+        }
+        with self._one_at_a_time:
+            self.reasons[Reason(self.table, stage, column, rule)] += 1
+            self._rejects.write(line)
 
     def leave_behind(
         self, *, row_number: int, rowid: int | None, key: Mapping[str, StorageValue], values: Mapping[str, StorageValue]

@@ -71,7 +71,7 @@ class Session:
     def copy_in(self, statement: sql.Composable, data: Readable) -> int:
         """COPY … FROM STDIN; returns the rows that the server says it took."""
         with self._cursor() as cursor:
-            cursor.copy_expert(statement.as_string(cursor), data, size=2**18)
+            cursor.copy_expert(statement.as_string(cursor), data, size=2**22)
             return int(cursor.rowcount)
 
     def copy_out(self, query: sql.Composable, sink: Writable) -> int:

@@ -54,6 +54,8 @@ class Staging:
         self.columns = _judged_columns(plan) if narrow else plan.columns
         self.present = Present()
         self.refused: list[Fate] = []  # by the server, in the latest insert
+        self.keys_ascend = _is_number(plan.key)  # so no two are equal
+        self._last_key: int | None = None
         self.name = sql.Identifier("pg_temp", f"etl_stage_{plan.target.oid}")
         self.fates = sql.Identifier("pg_temp", f"etl_fates_{plan.target.oid}")
         self.target = identifier(plan.target)
@@ -85,11 +87,19 @@ class Staging:
 
     def add(self, frame: pd.DataFrame, rowids: np.ndarray | None) -> None:
         """Takes converted rows; the frame's index is the row number."""
+        self.keys_ascend = self.keys_ascend and self._goes_on_ascending(frame[self.plan.key[0].target])
         names = [column.target for column in self.columns]
         staged = frame[names].copy(deep=False)
         staged.insert(0, ROW, frame.index)
         staged.insert(1, ROWID, pd.Series(rowids, index=frame.index, dtype="Int64"))
         copy_frame(self.session, self.name, staged, self._types)
+
+    def _goes_on_ascending(self, keys: pd.Series) -> bool:
+        if keys.hasnans:
+            return False
+        values = keys.to_numpy(dtype=np.int64)
+        before, self._last_key = self._last_key, int(values[-1]) if len(values) else self._last_key
+        return bool((np.diff(values) > 0).all()) and (before is None or not len(values) or int(values[0]) > before)
 
     def drop(self) -> None:
         """Forgets the rows; the fates are kept apart in theirs."""
@@ -176,6 +186,10 @@ def equal(names: Sequence[str], left: str, right: str, right_names: Sequence[str
         sql.SQL("{} = {}").format(sql.Identifier(left, name), sql.Identifier(right, other))
         for name, other in zip(names, right_names or names, strict=True)
     )
+
+
+def _is_number(key: Sequence[ColumnPlan]) -> bool:
+    return len(key) == 1 and key[0].type.kind in (Kind.SMALLINT, Kind.INTEGER, Kind.BIGINT)
 
 
 def _judged_columns(plan: TablePlan) -> tuple[ColumnPlan, ...]:

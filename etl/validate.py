@@ -4,6 +4,7 @@ Rows that fail a critical expectation are rejected; other failures are counted a
 whole load, in a process of its own; `validate_frame` for one frame in a notebook.
 """
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,8 @@ from etl.validation.suites import Columns, Expectation, Severity, Suite, default
 from etl.validation.worker import Worker
 
 SAMPLE_ROWS = 5
+_NOTHING = pd.DataFrame()
+BYTES_JUDGED_AT_ONCE = 48 * 2**20
 FUTURE_ALLOWED = timedelta(days=1)  # DESIGN section 5: nothing in the future by more than a day
 
 
@@ -85,7 +88,8 @@ def validate_frame(frame: pd.DataFrame, table_or_suite: str | Suite, *, now: dat
     suite = _suite_for(frame, table_or_suite) if isinstance(table_or_suite, str) else table_or_suite
     judge = Judge([suite], latest=latest_plausible_time(now))
     counts = judge.judge_row_count(suite.table, len(frame))
-    return settle(frame, suite, judge.judge(suite.table, columns_to_judge(frame, suite)), counts)
+    (verdicts,) = judge.judge(suite.table, [columns_to_judge(frame, suite)])
+    return settle(frame, suite, verdicts, counts)
 
 
 def _suite_for(frame: pd.DataFrame, table: str) -> Suite:
@@ -133,8 +137,16 @@ def _result(frame: pd.DataFrame, suite: Suite, verdict: Verdict) -> ExpectationR
         judged_rows=verdict.judged,
         success=_enough(len(verdict.failed), verdict.judged, expectation.mostly),
         notes=expectation.notes,
-        samples=frame[list(expectation.columns)].iloc[verdict.failed[:SAMPLE_ROWS]],
+        samples=frame[list(expectation.columns)].iloc[verdict.failed[:SAMPLE_ROWS]]
+        if len(verdict.failed)
+        else _NOTHING,
     )
+
+
+def _samples(frame: pd.DataFrame, expectation: Expectation, verdict: Verdict) -> pd.DataFrame:
+    if not len(verdict.failed):
+        return _NOTHING
+    return frame[list(expectation.columns)].iloc[verdict.failed[:SAMPLE_ROWS]]
 
 
 def _enough(failed: int, judged: int, mostly: float) -> bool:
@@ -143,14 +155,13 @@ def _enough(failed: int, judged: int, mostly: float) -> bool:
 
 def _count_result(suite: Suite, place: int, rows: int, *, success: bool) -> ExpectationResult:
     item = suite.expectations[place]
-    nothing = pd.DataFrame()
-    return ExpectationResult(suite.table, str(item), None, item.severity, 0, rows, success, item.notes, nothing)
+    return ExpectationResult(suite.table, str(item), None, item.severity, 0, rows, success, item.notes, _NOTHING)
 
 
 def _nothing_judged(suite: Suite, item: Expectation) -> ExpectationResult:
     """For a table without rows, and for columns that the source lacks: nothing was judged, so nothing failed."""
     columns = ", ".join(item.columns)
-    return ExpectationResult(suite.table, str(item), columns, item.severity, 0, 0, True, item.notes, pd.DataFrame())
+    return ExpectationResult(suite.table, str(item), columns, item.severity, 0, 0, True, item.notes, _NOTHING)
 
 
 Positions = npt.NDArray[np.int64]
@@ -187,6 +198,16 @@ def _faults(rows: pd.DataFrame, item: Expectation) -> pd.DataFrame:
     return pd.DataFrame({"column": item.columns[0], "rule": rule, "reason": reasons}, index=rows.index)
 
 
+@dataclass(frozen=True)
+class _Waiting:
+    """A batch that was submitted: all of it, what Great Expectations is to see of it, and who waits for the answer."""
+
+    table: str
+    frame: pd.DataFrame
+    columns: pa.Table
+    answer: Future[Validated]
+
+
 class Validator:
     """Great Expectations in a process of its own, which imports it while the caller goes on.
 
@@ -207,6 +228,7 @@ class Validator:
         self._worker = Worker()
         # One thread asks, so that answers come in the order of the questions and nobody else has to wait for them.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="validation")
+        self._waiting: deque[_Waiting | None] = deque()  # None: nothing behind it is judged with what is before it
         self._totals: dict[str, tuple[ExpectationResult, ...]] = {}
         self._accepted: Future[None] = Future()
 
@@ -222,7 +244,8 @@ class Validator:
 
     def begin(self, table: str) -> None:
         """The table is judged from its first row, whatever was submitted before."""
-        self._thread.submit(self._totals.pop, table, None)
+        self._waiting.append(None)
+        self._thread.submit(self._begin, table)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -239,19 +262,53 @@ class Validator:
 
     def submit(self, table: str, frame: pd.DataFrame) -> "Future[Validated]":
         """Judge a batch of converted rows. The frame must not be changed before the answer."""
-        return self._thread.submit(self._judge, table, frame)
+        batch = _Waiting(table, frame, columns_to_judge(frame, self._suites[table]), Future())
+        self._waiting.append(batch)
+        self._thread.submit(self._judge_waiting)
+        return batch.answer
 
     def finish(self, table: str, rows: int) -> "Future[tuple[ExpectationResult, ...]]":
         """The results over all batches submitted so far, in the suite's order, with the row count judged as `rows`."""
         return self._thread.submit(self._finish, table, rows)
 
-    def _judge(self, table: str, frame: pd.DataFrame) -> Validated:
+    def _begin(self, table: str) -> None:
+        self._waiting.remove(None)  # the first: all that was submitted before it has been judged
+        self._totals.pop(table, None)
+
+    def _judge_waiting(self) -> None:
+        """The batches that have come together meanwhile, in one question; none where an earlier call took them."""
+        together = self._taken()
+        if not together:
+            return
+        try:
+            validated = self._judge(together)
+        except Exception as error:  # noqa: BLE001 - handed to whoever waits for the answers, and raised there
+            for batch in together:
+                batch.answer.set_exception(error)
+            return
+        for batch, answer in zip(together, validated, strict=True):
+            batch.answer.set_result(answer)
+
+    def _taken(self) -> "list[_Waiting]":
+        """Batches of one table from the front of those that wait, as many as the process can bear at once."""
+        taken: list[_Waiting] = []
+        while self._waiting and (batch := self._waiting[0]) is not None:
+            size = sum(other.columns.nbytes for other in (*taken, batch))
+            if taken and (batch.table != taken[0].table or size > BYTES_JUDGED_AT_ONCE):
+                break
+            taken.append(batch)
+            self._waiting.popleft()
+        return taken
+
+    def _judge(self, together: "Sequence[_Waiting]") -> list[Validated]:
         self._accepted.result()  # the thread has been there: what was refused is the answer to everything
+        table = together[0].table
         suite = self._suites[table]
-        batch = columns_to_judge(frame, suite)
-        verdicts = self._worker.judge(table, batch) if batch.num_columns else []
-        validated = settle(frame, suite, verdicts, {})
-        self._totals[table] = add_results(self._totals.get(table, ()), validated.results, suite)
+        columns = [batch.columns for batch in together]
+        verdicts = self._worker.judge(table, columns) if columns[0].num_columns else [[] for _ in together]
+        validated = [settle(batch.frame, suite, found, {}) for batch, found in zip(together, verdicts, strict=True)]
+        for batch in validated:
+            self._totals[table] = add_results(self._totals.get(table, ()), batch.results, suite)
         return validated
 
     def _finish(self, table: str, rows: int) -> tuple[ExpectationResult, ...]:
@@ -284,8 +341,13 @@ def _sum(one: ExpectationResult, other: ExpectationResult, mostly: float) -> Exp
         unexpected_rows=failed,
         judged_rows=judged,
         success=_enough(failed, judged, mostly),
-        samples=pd.concat([one.samples, other.samples])[:SAMPLE_ROWS] if len(other.samples) else one.samples,
+        samples=_first_rows(one.samples, other.samples),
     )
+
+
+def _first_rows(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    filled = [samples for samples in (one, other) if len(samples)]
+    return pd.concat(filled)[:SAMPLE_ROWS] if filled else one
 
 
 if __name__ == "__main__":

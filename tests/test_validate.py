@@ -151,6 +151,20 @@ def test_totals_add_up_the_batches(validator: Validator) -> None:
     assert max(len(result.samples) for result in after) <= 5
 
 
+def test_batches_that_wait_together_get_answers_of_their_own(validator: Validator) -> None:
+    suite = SUITES["memory_tags"]
+    tags: list[list[str | None]] = [["a", " ", "b"], ["c"], [], [None, " ", "d", " "], [" "]]
+    frames = [frame_of([good_row(suite) | {"tag": tag} for tag in batch], suite.columns) for batch in tags]
+    alone = [validator.submit("memory_tags", frame).result() for frame in frames]
+    together = [future.result() for future in [validator.submit("memory_tags", frame) for frame in frames]]
+    for one, other, frame in zip(alone, together, frames, strict=True):
+        assert other.results == one.results
+        assert [str(item.samples) for item in other.results] == [str(item.samples) for item in one.results]
+        pd.testing.assert_frame_equal(other.rejected, one.rejected)
+        pd.testing.assert_frame_equal(other.accepted, one.accepted)
+        assert len(other.accepted) + len(other.rejected) == len(frame)
+
+
 def test_process_touches_neither_network_nor_files(
     validator: Validator, judged: dict[str, Validated], watched: Path
 ) -> None:
@@ -448,7 +462,7 @@ def test_refused_suite_comes_back_from_the_process() -> None:
     worker.open()
     try:
         with pytest.raises(CannotRun, match=r"failed|refuse"):
-            worker.judge("t", pa.table({"a": [1]}))
+            worker.judge("t", [pa.table({"a": [1]})])
     finally:
         worker.kill()
         worker.close()
@@ -464,5 +478,5 @@ def test_judge_is_reusable_for_settling() -> None:
     suite = SUITES["users"]
     frame = frame_of([good_row(suite), good_row(suite) | {"id": None}], suite.columns)
     judge = Judge([suite], latest=latest_plausible_time(NOW))
-    verdicts = judge.judge("users", columns_to_judge(frame, suite))
+    (verdicts,) = judge.judge("users", [columns_to_judge(frame, suite)])
     assert list(settle(frame, suite, verdicts, {}).rejected.index) == [2]

@@ -85,28 +85,42 @@ class Judge:
         self._suites = {suite.table: suite for suite in suites}
         self._ready = {suite.table: self._accept(suite, latest) for suite in self._suites.values()}
 
-    def judge(self, table: str, batch: pa.Table) -> list[Verdict]:
-        """The verdict of each expectation on the rows of a batch, as `columns_to_judge` prepared it.
+    def judge(self, table: str, batches: Sequence[pa.Table]) -> list[list[Verdict]]:
+        """For each batch, as `columns_to_judge` prepared it, the verdict of each expectation on its rows.
 
-        Expectations about columns that the batch lacks are left out. Raises `SuiteError` where Great Expectations
+        Several cost little more than one: most of Great Expectations' time goes into the question, not the rows.
+        Expectations about columns that the batches lack are left out. Raises `SuiteError` where Great Expectations
         cannot judge a column as the suite asks.
         """
+        together = pa.concat_tables(batches)
+        failed = self._failed(table, together) if together.num_rows else {}
+        expectations = self._suites[table].expectations
+        asked = askable_expectations(self._suites[table], together.column_names)
+        answers = []
+        first = 0
+        for batch in batches:
+            behind = first + batch.num_rows
+            answers.append(
+                [
+                    Verdict(place, _between(failed.get(place), first, behind), _judged_rows(batch, expectations[place]))
+                    for place in asked
+                ]
+            )
+            first = behind
+        return answers
+
+    def _failed(self, table: str, batch: pa.Table) -> dict[int, npt.NDArray[np.int64]]:
+        """The positions of the failing rows for each expectation that some row fails."""
         suite = self._suites[table]
         ready = self._ready[table]
         frame = _judgeable(batch, suite)
         askable = askable_expectations(suite, batch.column_names)
-        judged = {place: _judged_rows(batch, suite.expectations[place]) for place in askable}
-        if not batch.num_rows:
-            return [Verdict(place, np.empty(0, np.int64), 0) for place in askable]
         # Where all is well nothing but a count is needed; the row numbers of failures are asked for in a second round.
         sure = [place for place in askable if suite.expectations[place].mostly == 1]
         passed = self._ask(table, frame, {place: ready[place] for place in sure}, "BOOLEAN_ONLY")
-        met = [place for place, result in passed.items() if result.success]
-        verdicts = [Verdict(place, np.empty(0, np.int64), judged[place]) for place in met]
-        doubtful = sorted(set(askable) - set(met))
-        failed = self._ask(table, frame, {place: ready[place] for place in doubtful}, "COMPLETE")
-        verdicts += [Verdict(place, _failing(result), judged[place]) for place, result in failed.items()]
-        return sorted(verdicts, key=lambda verdict: verdict.expectation)
+        doubtful = sorted(set(askable) - {place for place, result in passed.items() if result.success})
+        found = self._ask(table, frame, {place: ready[place] for place in doubtful}, "COMPLETE")
+        return {place: np.sort(_failing(result)) for place, result in found.items()}
 
     def judge_row_count(self, table: str, rows: int) -> dict[int, bool]:
         """Whether each expectation about the table's row count (by its position) is met by `rows`."""
@@ -195,6 +209,14 @@ def _judged_rows(batch: pa.Table, expectation: Expectation) -> int:
 
 def _failing(result: "ExpectationValidationResult") -> npt.NDArray[np.int64]:
     return np.array(result.result["unexpected_index_list"], np.int64)
+
+
+def _between(positions: npt.NDArray[np.int64] | None, first: int, behind: int) -> npt.NDArray[np.int64]:
+    """The ascending positions from `first` to before `behind`, counted from `first`."""
+    if positions is None:
+        return np.empty(0, np.int64)
+    start, end = np.searchsorted(positions, [first, behind])
+    return positions[start:end] - first
 
 
 def _refuse_exception(expectation: Expectation, result: "ExpectationValidationResult") -> None:

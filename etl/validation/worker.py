@@ -2,7 +2,7 @@
 
     parent                                   child (`main`)
     suites, latest plausible time    ──→     a Judge: Great Expectations is imported and checks the suites
-    (table, Arrow stream)            ──→     Judge.judge
+    (table, Arrow streams)           ──→     Judge.judge
     (table, number of rows)          ──→     Judge.judge_row_count
                                      ←──     one answer to each, in order: a result or an error
 
@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -41,8 +41,9 @@ class _Start:
 
 
 @dataclass(frozen=True)
-class _Batch:
-    table: str  # an Arrow stream follows
+class _Batches:
+    table: str
+    count: int  # so many Arrow streams follow
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class _RowCount:
     rows: int
 
 
-_Request = _Start | _Batch | _RowCount
+_Request = _Start | _Batches | _RowCount
 
 
 class Worker:
@@ -84,9 +85,9 @@ class Worker:
         """Make a `Judge` over there."""
         self._ask(_Start(tuple(suites), latest))
 
-    def judge(self, table: str, batch: pa.Table) -> list[Verdict]:
+    def judge(self, table: str, batches: Sequence[pa.Table]) -> list[list[Verdict]]:
         """`Judge.judge` over there."""
-        return cast(list[Verdict], self._ask(_Batch(table), batch))
+        return cast(list[list[Verdict]], self._ask(_Batches(table, len(batches)), batches))
 
     def judge_row_count(self, table: str, rows: int) -> dict[int, bool]:
         """`Judge.judge_row_count` over there."""
@@ -110,12 +111,12 @@ class Worker:
             raise CannotRun("The validation process is not running.")
         return self._process
 
-    def _ask(self, request: _Request, batch: pa.Table | None = None) -> object:
+    def _ask(self, request: _Request, batches: Sequence[pa.Table] = ()) -> object:
         process = self._running()
         requests = cast(BinaryIO, process.stdin)
         try:
             _send(requests, request)
-            if batch is not None:
+            for batch in batches:
                 _send_table(requests, batch)
             answer = _receive(cast(BinaryIO, process.stdout))
         except (OSError, EOFError, pickle.UnpicklingError) as error:
@@ -139,10 +140,11 @@ def main() -> None:
     try:
         while True:
             request = cast(_Request, _receive(requests))
-            batch = pa.ipc.open_stream(requests).read_all() if isinstance(request, _Batch) else None
+            streams = request.count if isinstance(request, _Batches) else 0
+            batches = [pa.ipc.open_stream(requests).read_all() for _ in range(streams)]
             answer: object
             try:
-                judge, answer = _answer(judge, request, batch)
+                judge, answer = _answer(judge, request, batches)
             except SuiteError as error:
                 answer = error
             except Exception:  # noqa: BLE001 - a defect travels to the parent, with its traceback
@@ -152,14 +154,14 @@ def main() -> None:
         return  # the parent has gone
 
 
-def _answer(judge: Judge | None, request: _Request, batch: pa.Table | None) -> tuple[Judge | None, object]:
+def _answer(judge: Judge | None, request: _Request, batches: Sequence[pa.Table]) -> tuple[Judge | None, object]:
     if isinstance(request, _Start):
         return Judge(request.suites, latest=request.latest), None
     if judge is None:
         raise SuiteError("The expectation suites were refused.")
     if isinstance(request, _RowCount):
         return judge, judge.judge_row_count(request.table, request.rows)
-    return judge, judge.judge(request.table, batch)
+    return judge, judge.judge(request.table, batches)
 
 
 def _send(pipe: BinaryIO, message: object) -> None:
