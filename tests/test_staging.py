@@ -442,6 +442,30 @@ def test_every_row_has_the_fate_that_it_should(
     assert any(table.present_different_rows for table in again.tables) == case.altered
 
 
+@pytest.mark.parametrize("batch_rows", [1, 2, 50_000])
+@pytest.mark.parametrize(
+    ("keys", "rejected"),
+    [
+        ([1, 2, 3], []),
+        ([3, 2, 1], []),
+        ([1, 2, 2, 3], [3]),
+        ([1, 2, 1, 2, 3], [3, 4]),
+        ([2, 3, 1, 3, 4], [4]),
+    ],
+    ids=str,
+)
+def test_of_rows_with_one_key_the_first_stays_however_they_are_batched(
+    database: Database, tmp_path: Path, keys: list[int], rejected: list[int], batch_rows: int
+) -> None:
+    execute(database, "CREATE TABLE t (id integer PRIMARY KEY)")
+    rows = ", ".join(f"({key})" for key in keys)
+    source = make_sqlite(tmp_path / "source.db", "CREATE TABLE t (id)", f"INSERT INTO t VALUES {rows}")
+    done = load(database, source, tmp_path / "report", batch_rows=batch_rows, keep_constraints=True)
+    reason = r"primary key t_pkey \(id\) is taken by row number"
+    assert_rejected(done, [("t", number, "id", reason) for number in rejected])
+    assert contents(database, "t") == {"t": sorted(f"({key})" for key in set(keys))}
+
+
 def assert_rejected(report: Report, expected: list[Reject]) -> None:
     """The reject files hold these rows and no others, and the books agree."""
     found = [line for table in report.tables for line in rejects(report, table.name)]
