@@ -13,16 +13,8 @@ from etl.session import concerns_one_row
 from etl.staging import ROW, Present, Staged, Staging, all_present, compose, equal
 
 # An assignment refuses what is too long, as COPY does; an explicit cast would cut '{abcd}'::varchar(3)[] to {abc}.
-_READ_FUNCTION = sql.SQL(
-    """
-CREATE FUNCTION pg_temp.etl_read(value text) RETURNS {type} LANGUAGE plpgsql AS $$
-DECLARE
-    result {type} := value;
-BEGIN
-    RETURN result;
-END $$
-"""
-)
+_READ_FUNCTION = sql.SQL("CREATE FUNCTION pg_temp.etl_read(value text) RETURNS {type} LANGUAGE plpgsql AS {body}")
+_READ_BODY = "DECLARE result {type} := value; BEGIN RETURN result; END"
 # One subtransaction a value, which is why it runs only where a column as a whole could not be read. PostgreSQL 16 has
 # pg_input_is_valid, but 15 has not, and it knows no CHECKs of domains.
 _INPUT_ERROR_FUNCTION = sql.SQL(
@@ -54,7 +46,9 @@ def judge_alone(stage: Staging) -> None:
 def _judge_type(stage: Staging, column: ColumnPlan) -> None:
     """Values that PostgreSQL's own input refuses; then the column takes its true type."""
     name, type_ = sql.Identifier(column.target), sql.SQL(column.type.sql)
-    stage.session.run(_READ_FUNCTION.format(type=type_))
+    # The body as a literal: a type's name may hold any mark between which it could stand.
+    body = sql.Literal(_READ_BODY.replace("{type}", column.type.sql))
+    stage.session.run(_READ_FUNCTION.format(type=type_, body=body))
     if not _readable(stage, name):
         stage.session.run(_INPUT_ERROR_FUNCTION)
         error = compose("pg_temp.etl_input_error({})", name)

@@ -30,7 +30,7 @@ from etl.ledger import Ledger
 from etl.load import Accepted, Loaded, NotFastError, can_be_fast, forecast, load_fast, load_staged
 from etl.observer import Observer
 from etl.pipeline import Pipeline
-from etl.plan import ExtraColumns, Plan, TablePlan, added_type, make_plan
+from etl.plan import ExtraColumns, Plan, TablePlan, added_type, make_plan, refuse_unfit_names
 from etl.rebuild import identifier
 from etl.rejects import TableRejects
 from etl.report import Outcome, Report, SourceReport, TargetReport, write_report
@@ -213,6 +213,7 @@ class _Run:
     def _add_columns(self, plan: Plan) -> None:
         """Adds each column with values that the target lacks, of the type that its declaration in SQLite suggests."""
         for table in plan.tables:
+            refuse_unfit_names(table)
             declared = {column.name: column.declared_type for column in table.source.columns}
             for name in table.dropped:
                 self.session.run(

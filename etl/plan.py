@@ -119,8 +119,12 @@ def make_plan(
         plans.append(plan)
     if problems and not comparing:
         raise DriftError(_explain(problems))
+    apart = [plan for plan in plans if not plan.columns and not (extra_columns is ExtraColumns.ADD and plan.dropped)]
+    plans = [plan for plan in plans if plan not in apart]
     left = tuple(table for name, table in source.items() if name not in pairs)
     drift += [Drift(table.name, None, "table_missing_in_target", table.row_count, "not migrated") for table in left]
+    drift += [Drift(plan.name, None, "no_common_column", plan.source.row_count, "not migrated") for plan in apart]
+    left += tuple(plan.source for plan in apart)
     absent = tuple(name for name in target if name not in pairs.values())
     drift += [Drift(name, None, "table_missing_in_source", None, "skipped") for name in absent]
     return Plan(_in_order(plans), absent, left, tuple(drift))
@@ -264,6 +268,21 @@ _ADDED_TYPES = {
     "JSON": "jsonb",
     "JSONB": "jsonb",
 }
+
+
+_NAME_BYTES = 63
+_SYSTEM_COLUMNS = {"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}
+
+
+def refuse_unfit_names(table: TablePlan) -> None:
+    """Raises `DriftError` for columns to be added whose names PostgreSQL would cut or refuse."""
+    unfit = [name for name in table.dropped if not name or len(name.encode()) > _NAME_BYTES or name in _SYSTEM_COLUMNS]
+    if unfit:
+        raise DriftError(
+            f"Table {table.name}: PostgreSQL cannot have columns of these names (empty, longer than {_NAME_BYTES} bytes "
+            f"or its own): {', '.join(map(repr, unfit))}. Rename them in the source, or leave them behind with "
+            "--extra-columns drop (their values kept in the report folder). Nothing was written."
+        )
 
 
 def added_type(declared: str) -> str:

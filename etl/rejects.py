@@ -88,15 +88,15 @@ class RowFile:
 
 
 class TableRejects:
-    """Rejected rows and left-behind values of one table; rows may be rejected by several threads."""
+    """Rejected rows and left-behind values of one table."""
 
     def __init__(self, report_folder: Path, run_id: str, table: str) -> None:
         self.table = table
         self._run_id = run_id
         self._rejects = RowFile(PrivateFolder(report_folder / "rejects"), table)
         self._dropped = RowFile(PrivateFolder(report_folder / "dropped"), table)
+        self._lock = threading.Lock()  # rows are rejected by the thread that reads and by the one that loads
         self.reasons: Counter[Reason] = Counter()
-        self._one_at_a_time = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -147,7 +147,7 @@ class TableRejects:
             "reason": reason,
             "row": values,
         }
-        with self._one_at_a_time:
+        with self._lock:
             self.reasons[Reason(self.table, stage, column, rule)] += 1
             self._rejects.write(line)
 

@@ -4,6 +4,7 @@ A `Staging` always holds the rows that may still be loaded; a row that `etl.judg
 moves to the fates with stage, column, rule and detail.
 """
 
+import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,8 +18,9 @@ from etl.plan import TablePlan
 from etl.rebuild import identifier
 from etl.session import Session
 
-ROW = "etl_row__"
-ROWID = "etl_rowid__"
+# Beside the target's own columns, so that the names must be none that any column bears.
+ROW = f"etl_row_{secrets.token_hex(8)}"
+ROWID = f"etl_rowid_{secrets.token_hex(8)}"
 FATES_PAGE = 5_000
 
 

@@ -117,7 +117,7 @@ def rejects(report: Report, table: str, kind: str = "rejects") -> list[dict[str,
     """The lines of a table's reject file (or of its `dropped` file); none where there is no file."""
     assert report.folder is not None
     path = report.folder / kind / file_name(f"{table}.ndjson")
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
 
 
 _RELATIONS = """
