@@ -279,8 +279,8 @@ def refuse_unfit_names(table: TablePlan) -> None:
     unfit = [name for name in table.dropped if not name or len(name.encode()) > _NAME_BYTES or name in _SYSTEM_COLUMNS]
     if unfit:
         raise DriftError(
-            f"Table {table.name}: PostgreSQL cannot have columns of these names (empty, longer than {_NAME_BYTES} bytes "
-            f"or its own): {', '.join(map(repr, unfit))}. Rename them in the source, or leave them behind with "
+            f"Table {table.name}: PostgreSQL cannot have columns of these names (empty, over {_NAME_BYTES} bytes or "
+            f"its own): {', '.join(map(repr, unfit))}. Rename them in the source, or leave them behind with "
             "--extra-columns drop (their values kept in the report folder). Nothing was written."
         )
 

@@ -25,29 +25,42 @@ class Undecodable(bytes):
 Cell = int | float | str | bytes | None
 REFUSED = object()
 
-_READ_BY_SERVER = [
-    "date",
-    "time",
-    "interval",
-    "uuid",
-    "integer[]",
-    "text[]",
-    "varchar(3)[]",
-    '"mo$$d {} %s"',
-    "positive",
-    "present",
-]
 TYPES = [
     *("boolean", "smallint", "integer", "bigint", "real", "double precision", "numeric", "numeric(6,2)", "text"),
     *("varchar(5)", "char(4)", "json", "jsonb", "timestamptz", "timestamp", "bytea"),
-    *_READ_BY_SERVER,
+    *(
+        "date",
+        "time",
+        "interval",
+        "uuid",
+        "integer[]",
+        "text[]",
+        "varchar(3)[]",
+        '"mo$$d {} %s"',
+        "positive",
+        "present",
+    ),
 ]
 _BITS = {"smallint": 15, "integer": 31, "bigint": 63}
-_LENGTHS = {"varchar(5)": 5, "char(4)": 4}
+_SHORT_NAMES = [
+    ("character varying", "varchar"),
+    ("character", "char"),
+    ("timestamp with time zone", "timestamptz"),
+    (" without time zone", ""),
+]
+_LIMITED_TEXT = re.compile(r"(?:varchar|char)\((\d+)\)")
+_LIMITED_NUMERIC = re.compile(r"numeric\((\d+),(\d+)\)")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:[ Tt](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?([Zz]|[+-]\d\d(?::?\d\d)?)?)?", re.ASCII
 )
+
+
+def short_type(spelled: str) -> str:
+    """The usual name of a type, from what PostgreSQL's `format_type` makes of it."""
+    for long, short in _SHORT_NAMES:
+        spelled = spelled.replace(long, short)
+    return spelled
 
 
 class Oracle:
@@ -71,20 +84,20 @@ class Oracle:
         if type_ in ("real", "double precision"):
             return _float(value, single=type_ == "real")
         if type_.startswith("numeric"):
-            return _numeric(value, limited=type_ != "numeric")
-        if type_ in ("timestamptz", "timestamp", "timestamp with time zone"):
-            return _moment(value, aware=type_ != "timestamp")
+            return _numeric(value, _LIMITED_NUMERIC.fullmatch(type_))
+        if type_ in ("timestamptz", "timestamp"):
+            return _moment(value, aware=type_ == "timestamptz")
         if type_ in ("json", "jsonb"):
             return self._json(value)
         text = _text(value)
         if "\0" in text:
             return REFUSED
-        if type_ in _READ_BY_SERVER:
-            return self._by_server(text, type_)
-        length = _LENGTHS.get(type_)
-        if length is not None and len(text) > length:
+        limited = _LIMITED_TEXT.fullmatch(type_)
+        if limited is None:
+            return text if type_ in ("text", "varchar") else self._by_server(text, type_)
+        if len(text) > int(limited[1]):
             return REFUSED
-        return text.ljust(4) if type_ == "char(4)" else text
+        return text.ljust(int(limited[1])) if type_.startswith("char") else text
 
     def _json(self, value: float | str) -> Any:
         if isinstance(value, float) and math.isinf(value):
@@ -158,16 +171,18 @@ def _float(value: float | str, *, single: bool) -> Any:
     return REFUSED if narrow == 0 and value != 0 else narrow
 
 
-def _numeric(value: float | str, *, limited: bool) -> Any:
+def _numeric(value: float | str, limits: re.Match[str] | None) -> Any:
     text = value if isinstance(value, str) else repr(value)
     if not _NUMBER.fullmatch(text):
         return REFUSED
     number = Decimal(text)
-    if limited:
-        hundredths = Fraction(number) * 100 if abs(number.adjusted()) < 1000 else Fraction(1, 3)
-        if number and (hundredths.denominator != 1 or abs(hundredths) >= 10**6):
-            return REFUSED
-    return number
+    if limits is None or not number:
+        return number
+    precision, scale = int(limits[1]), int(limits[2])
+    if abs(number.adjusted()) > 1000:
+        return REFUSED
+    digits = Fraction(number) * 10**scale
+    return number if digits.denominator == 1 and abs(digits) < 10**precision else REFUSED
 
 
 def _text(value: float | str) -> str:
@@ -237,10 +252,14 @@ def _from_number(value: float) -> Any:
 # -- what the target holds -----------------------------------------------------------------------------------------
 
 
+_AS_THEY_ARE = re.compile(
+    r"boolean|smallint|integer|bigint|real|double precision|text|(var)?char(\(\d+\))?|timestamp(tz)?|bytea"
+)
+
+
 def expression(name: sql.Identifier, type_: str) -> sql.Composable:
     """How a column is read, for `canonical`."""
-    as_text = type_ in ("json", "jsonb", *_READ_BY_SERVER) or type_.startswith("numeric")
-    return sql.SQL("{}::text").format(name) if as_text else name
+    return name if _AS_THEY_ARE.fullmatch(type_) else sql.SQL("{}::text").format(name)
 
 
 def canonical(value: Any, type_: str) -> Any:
