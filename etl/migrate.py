@@ -174,6 +174,8 @@ class _Run:
         if self.settings.reconcile and not self.settings.dry_run:
             with self._timed("reconcile"):
                 self._reconcile(plan)
+        if any(table.in_doubt for table in self.ledger.tables):
+            self.source.verify_sound()
 
     # -- before the rows ----------------------------------------------------------------------------------------
 

@@ -82,6 +82,13 @@ class TableReport:
         return not any(faults)
 
     @property
+    def in_doubt(self) -> bool:
+        """Whether rows are unaccounted for, or differ for a reason that is not known: a damaged source shows both."""
+        unknown = (self.different_rows or 0) - (self.present_different_rows or 0)
+        extra = (self.extra_rows or 0) - (self.extra_present_rows or 0)
+        return any((self.unaccounted_rows, self.missing_rows, unknown, extra))
+
+    @property
     def _rows_gone_astray(self) -> int:
         """Rows by which the target grew more or less than was loaded (triggers, rules, other writers)."""
         if self.target_rows_after is None:

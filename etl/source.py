@@ -26,6 +26,9 @@ SQLITE_MAGIC = b"SQLite format 3\x00"
 BUSY_SECONDS = 10.0
 SNAPSHOT_ATTEMPTS = 50
 ROWS_PER_LOOKUP = 500  # well below SQLite's limit of 32,766 bound parameters
+INTEGRITY_FAULTS = 100  # the most that SQLite is to name of them
+# What an integrity check finds as well, though nothing is damaged: rows that break a rule which was made later.
+_BROKEN_RULES = ("NULL value in", "CHECK constraint failed", "non-unique entry")
 StorageValue = int | float | str | bytes | None
 _Stamps = dict[Path, tuple[int, int]]
 
@@ -153,6 +156,19 @@ class Source:
                 "Nothing was committed: run again (with the application stopped or running, but not starting)."
             )
 
+    def verify_sound(self) -> None:
+        """Raises `SourceError` if SQLite itself finds the file damaged. Reads all of it: for cases of doubt."""
+        found = [str(row[0]) for row in self.query(f"PRAGMA main.integrity_check({INTEGRITY_FAULTS})")]
+        faults = [fault for fault in found if fault != "ok" and not fault.startswith(_BROKEN_RULES)]
+        if faults:
+            raise self._damaged(" ".join(faults[0].split()))
+
+    def _damaged(self, what: str) -> SourceError:
+        return SourceError(
+            f"{self.path} is damaged: {what}. Nothing was committed. "
+            'Try `sqlite3 FILE ".recover"` or an earlier backup.'
+        )
+
     @contextlib.contextmanager
     def _failing_clearly(self) -> Iterator[None]:
         try:
@@ -277,7 +293,9 @@ class Source:
             wanted = set(numbers)
             for number, (_, values) in enumerate(self.stream(table, table.column_names), start=1):
                 if number in wanted:
+                    wanted.remove(number)
                     yield number, dict(zip(table.column_names, values, strict=True))
+            self._miss_none(table, len(wanted))
             return
         by_rowid = sorted(zip(rowids, numbers, strict=True), key=lambda pair: pair[1])
         for start in range(0, len(by_rowid), ROWS_PER_LOOKUP):
@@ -294,8 +312,14 @@ class Source:
             f"WHERE {table.rowid_name} IN ({marks}) ORDER BY {table.rowid_name}"
         )
         with self._failing_clearly():
-            for rowid, *values in self._connection.execute(query, [rowid for rowid, _ in wanted]):
-                yield number_of[rowid], dict(zip(table.column_names, values, strict=True))
+            found = self._connection.execute(query, [rowid for rowid, _ in wanted]).fetchall()
+        self._miss_none(table, len(wanted) - len(found))
+        for rowid, *values in found:
+            yield number_of[rowid], dict(zip(table.column_names, values, strict=True))
+
+    def _miss_none(self, table: SourceTable, missing: int) -> None:
+        if missing:
+            raise self._damaged(f"rows of table {table.name!r} ({missing:,}) are not found again by their rowid")
 
 
 def _stream_query(table: SourceTable, columns: Sequence[str], after: int | None, limit: int | None) -> str:

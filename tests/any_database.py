@@ -193,10 +193,44 @@ _FITTING: dict[str, Sequence[Cell]] = {
 }
 
 
-def cells(type_: str | None) -> st.SearchStrategy[Cell]:
-    """Values of a column: mostly such as fit its target type."""
-    fitting = st.sampled_from([*_FITTING.get(type_ or "", ["a", "b", "abc", 1, 0.5, "é", ""])])
+def cells(type_: str, *, wild: bool) -> st.SearchStrategy[Cell]:
+    """Values of a column: such as fit its target type, or where it is `wild` any others as well."""
+    fitting = st.sampled_from([*_FITTING.get(type_, ["a", "b", "abc", 1, 0.5, "é", ""])])
+    if not wild:
+        return st.one_of(fitting, fitting, fitting, st.none())
     return st.one_of(fitting, fitting, fitting, fitting, st.sampled_from(_FEW), ANY_CELL)
+
+
+_IDS: dict[str, str] = {
+    "boolean": "{0}",
+    "timestamptz": "2024-01-{1:02} 10:00",
+    "timestamp": "2024-01-{1:02}",
+    "date": "2024-02-{1:02}",
+    "time": "10:{0:02}",
+    "interval": "{0} days",
+    "uuid": "6ba7b810-9dad-11d1-80b4-00c04fd430c{0}",
+    "integer[]": "{{{0}}}",
+    "text[]": "{{{0}}}",
+    "varchar(3)[]": "{{{0}}}",
+    "json": "[{0}]",
+    "jsonb": "[{0}]",
+    "real": "{0}.5",
+    "double precision": "{0}.5",
+    "numeric": "{0}.25",
+    "numeric(6,2)": "{0}.25",
+    '"mo$$d {} %s"': "happy",
+}
+_NUMBERED = {"smallint", "integer", "bigint", "positive"}
+_FIT_FOR_ROWIDS = ["bigint", "integer", "smallint", "bigint", "integer", "text", "numeric", "positive", "varchar(5)"]
+
+
+def distinct(type_: str, number: int) -> Cell:
+    """A value of a key: another one for each number below 10, where the type has so many."""
+    if type_ in _NUMBERED:
+        return number + 1
+    if type_ == "bytea":
+        return bytes([number])
+    return _IDS.get(type_, "k{0}").format(number, number + 1)
 
 
 # -- the database as a value ---------------------------------------------------------------------------------------
@@ -298,8 +332,10 @@ def _tables(draw: st.DrawFn, name: str) -> Table:
     for place, column in enumerate(names):
         columns.append(draw(_columns(column, strict, {c.target for c in columns}, first=place == 0)))
     key = draw(st.sampled_from(["", "rowid", "autoincrement", "single", "composite", "rowid"]))
-    if key in ("rowid", "autoincrement"):
-        columns[0] = replace(columns[0], declared="INTEGER")
+    rowid = key in ("rowid", "autoincrement")
+    if rowid:
+        type_ = draw(st.sampled_from([*_FIT_FOR_ROWIDS, columns[0].type]))
+        columns[0] = replace(columns[0], declared="INTEGER", type=type_)
     options = ["STRICT"] if strict else []
     if key in ("single", "composite") and draw(st.booleans()):
         options.append("WITHOUT ROWID")
@@ -308,7 +344,14 @@ def _tables(draw: st.DrawFn, name: str) -> Table:
     rules = draw(st.lists(st.tuples(st.sampled_from(RULES), st.integers(0, 3), st.integers(0, 3)), max_size=2))
     if draw(st.integers(0, 19)) == 19:
         rules.append((REQUIRED, 0, 0))
-    rows = draw(st.lists(st.tuples(*(cells(column.type) for column in columns)), max_size=7))
+    wild = draw(st.sampled_from([{0}, {1}, set(), set(range(4))]))
+    strategies = [cells(column.type, wild=place in wild) for place, column in enumerate(columns)]
+    rows = draw(st.lists(st.tuples(*strategies), min_size=draw(st.sampled_from([0, 1, 1, 3])), max_size=7))
+    if draw(st.integers(0, 3)):
+        rows = [
+            _with_id(row, number, columns, 0 if rowid else min(columns_of_key, default=0), rowid)
+            for number, row in enumerate(rows)
+        ]
     return Table(
         name=name,
         columns=tuple(columns),
@@ -320,6 +363,14 @@ def _tables(draw: st.DrawFn, name: str) -> Table:
         rules=tuple(rules),
         prefilled=draw(_prefilled(len(rows), len(columns))),
     )
+
+
+def _with_id(
+    row: tuple[Cell, ...], number: int, columns: Sequence[Column], place: int, rowid: bool
+) -> tuple[Cell, ...]:
+    """The row with a value in its key that no other row has."""
+    value = number + 1 if rowid else distinct(columns[place].type, number)
+    return (*row[:place], value, *row[place + 1 :])
 
 
 def _target_name(draw: st.DrawFn, name: str) -> str | None:
@@ -344,7 +395,7 @@ def _columns(draw: st.DrawFn, name: str, strict: bool, taken: set[str | None], *
 
 @st.composite
 def _prefilled(draw: st.DrawFn, rows: int, columns: int) -> tuple[tuple[int, int | None], ...]:
-    if not rows or draw(st.integers(0, 2)):
+    if not rows or draw(st.booleans()):
         return ()
     blank = st.none() | st.integers(0, columns - 1)
     return tuple(draw(st.lists(st.tuples(st.integers(0, rows - 1), blank), max_size=3, unique_by=lambda pair: pair[0])))

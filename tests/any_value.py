@@ -272,6 +272,8 @@ def canonical(value: Any, type_: str) -> Any:
         return _plain(Decimal(value))
     if type_ == "jsonb" or (type_ == "json" and _NUMBER.fullmatch(value)):
         return _document(value)
+    if type_ == "real":  # psycopg2 has the shortest digits, which name another 8-byte number
+        (value,) = struct.unpack("f", struct.pack("f", value))
     return repr(value) if isinstance(value, float) else value
 
 

@@ -2,12 +2,14 @@
 
 import contextlib
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg2.extensions
+import pytest
 from conftest import Database
 from sqlalchemy import make_url
 
@@ -17,6 +19,8 @@ from etl.rejects import file_name
 from etl.report import Report, TableReport
 
 Row = tuple[Any, ...]
+NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
+nightly = pytest.mark.skipif(not NIGHTLY, reason="nightly: HYPOTHESIS_PROFILE=nightly")
 
 
 @contextlib.contextmanager

@@ -1,0 +1,134 @@
+"""Damaged files: the load refuses them, or loads what SQLite reads of them; it never crashes, hangs, or loses count."""
+
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from both_sides import Sides, matched, source_tables, target_tables
+from conftest import Database, Server, fresh_database
+from mutated_database import TABLES, TARGET, Seed, make_seeds, write_mutation
+from support import NIGHTLY, books, connected, execute, query
+
+import etl
+from etl.schema import create_missing
+
+HANG_SECONDS = 120
+FILES = 2_000 if NIGHTLY else 100
+BATCHES = 20  # tests, so that a failure names few files
+
+
+class Worker:
+    """A process that runs commands for us; made anew where it died."""
+
+    def __init__(self) -> None:
+        self._start()
+
+    def _start(self) -> None:
+        script = Path(__file__).with_name("command_worker.py")
+        self._process = subprocess.Popen(
+            [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def run(self, module: str, *arguments: str) -> dict[str, Any]:
+        """The answer to a command; AssertionError where the process crashed or does not answer."""
+        process = self._process
+        assert process.stdin
+        assert process.stdout
+        guard = threading.Timer(HANG_SECONDS, process.kill)
+        guard.start()
+        try:
+            process.stdin.write(json.dumps([module, arguments]) + "\n")
+            process.stdin.flush()
+            answer = process.stdout.readline()
+        finally:
+            guard.cancel()
+        if answer:
+            found: dict[str, Any] = json.loads(answer)
+            return found
+        _, error = process.communicate()
+        self._start()
+        raise AssertionError(f"{module} ended the process ({process.returncode}; -9: it hung): {error[-3000:]}")
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._process.communicate()
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    with contextlib.closing(Worker()) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def seeds(tmp_path_factory: pytest.TempPathFactory) -> list[Seed]:
+    return make_seeds(tmp_path_factory.mktemp("seeds"))
+
+
+@pytest.fixture(scope="module")
+def target(server: Server) -> Iterator[Database]:
+    """The tables of the seed; each file finds them empty."""
+    with fresh_database(server) as found:
+        with found.engine().begin() as connection:
+            create_missing(connection)
+        with connected(found) as connection:
+            others = [name for name in target_tables(connection) if name not in TABLES]
+        execute(found, f"DROP TABLE {', '.join(others)} CASCADE", *TARGET)
+        yield found
+
+
+def empty(database: Database) -> None:
+    execute(database, f"TRUNCATE {', '.join((*TABLES, 'readings', 'norowid'))} RESTART IDENTITY CASCADE")
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_a_damaged_file_is_refused_or_loaded_as_sqlite_reads_it(
+    worker: Worker, seeds: list[Seed], target: Database, tmp_path: Path, batch: int
+) -> None:
+    for number in range(batch, FILES, BATCHES):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        what = write_mutation(seeds, number, folder / "file.db")
+        empty(target)
+        try:
+            check_load(worker, target, folder)
+        except Exception as error:
+            error.add_note(what)
+            raise
+        shutil.rmtree(folder)
+
+
+def check_load(worker: Worker, database: Database, folder: Path) -> None:
+    """One file, loaded by the command; looked at from both sides."""
+    path, copy = folder / "file.db", folder / "copy" / "file.db"
+    copy.parent.mkdir()
+    for part in folder.glob("file.db*"):
+        shutil.copyfile(part, copy.parent / part.name)
+    url = ["--pg", database.url, "--report", str(folder / "report"), "--quiet"]
+    answer = worker.run("etl.run", "--sqlite", str(path), *url, "--skip-validation", "--extra-columns", "drop")
+    assert answer["failure"] is None, answer["failure"]
+    assert answer["code"] in (0, 1, 3), answer
+    if answer["code"] == 1:
+        assert answer["said"].startswith("✗ "), answer
+        assert all(not query(database, f"SELECT FROM {table} LIMIT 1") for table in (*TABLES, "readings", "norowid"))
+        return
+    report = etl.open_report(folder / "report")
+    assert report.exit_code == answer["code"]
+    books(report)
+    with connected(database) as connection:
+        connection.cursor().execute("SET TimeZone = 'UTC'")
+        names = source_tables(copy)
+        pairs, _ = matched(names, target_tables(connection))
+        assert {table.name for table in report.tables if table.source_rows is not None} == {
+            pairs.get(name, name) for name in names
+        }
+        for name in names:
+            Sides(connection, copy, name, pairs.get(name), empty_before=True).check(report)
+        connection.rollback()
