@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from etl import schema
 from etl.batches import BATCH_ROWS, ROW_NUMBER, raw_series, read_batches
 from etl.convert import convert
 from etl.endpoints import open_target
@@ -13,14 +12,17 @@ from etl.migrate import Settings, plan_between, run_migration
 from etl.observer import Observer
 from etl.plan import ExtraColumns, Plan, columns_without_target
 from etl.report import Report
+from etl.schema import create_missing, target_types
 from etl.session import Session
 from etl.source import Source, SourceTable
+from etl.target import enter_schema
 
 
 def migrate(
     sqlite: str | Path,
     pg: str | None = None,
     *,
+    schema: str | None = None,
     tables: tuple[str, ...] = (),
     dry_run: bool = False,
     create_schema: bool = False,
@@ -41,6 +43,7 @@ def migrate(
     settings = Settings(
         sqlite=Path(sqlite),
         pg=pg,
+        schema=schema,
         tables=tuple(tables),
         dry_run=dry_run,
         create_schema=create_schema,
@@ -57,7 +60,12 @@ def migrate(
 
 
 def plan(
-    sqlite: str | Path, pg: str | None = None, *, tables: tuple[str, ...] = (), extra_columns: str = "drop"
+    sqlite: str | Path,
+    pg: str | None = None,
+    *,
+    schema: str | None = None,
+    tables: tuple[str, ...] = (),
+    extra_columns: str = "drop",
 ) -> Plan:
     """What would go where, from both catalogues; nothing is written, and an embedded target shows its future schema.
 
@@ -65,12 +73,13 @@ def plan(
     """
     with (
         Source(Path(sqlite)) as source,
-        open_target(pg, Path(sqlite)) as target,
+        open_target(pg, Path(sqlite), schema) as target,
         target.engine.connect() as connection,
     ):
         session = Session(connection)
+        enter_schema(session, schema)
         if target.embedded:
-            schema.create_missing(connection)  # rolled back with the connection
+            create_missing(connection)  # rolled back with the connection
         return plan_between(source, session, only=tuple(tables), extra_columns=ExtraColumns(extra_columns))
 
 
@@ -85,7 +94,7 @@ def read_table(path: str | Path, name: str, *, assume_timezone: str = "UTC") -> 
         if name not in source.tables:
             raise UsageError(f"{path} has no table {name!r}; it has: {', '.join(source.tables) or 'none'}.")
         table = source.tables[name]
-        columns = columns_without_target(table, schema.target_types(name))
+        columns = columns_without_target(table, target_types(name))
         parts = [
             convert(batch.frame, columns, assume_timezone=assume_timezone)
             for batch in read_batches(source, table, table.column_names)

@@ -79,6 +79,7 @@ class ForeignKey:
     deferrable: bool
     definition: str
     plain: bool  # no comment, not inherited: it can be dropped and made again without loss
+    has_namesake: bool = False  # a constraint of another table in the same schema
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,10 @@ class TargetTable:
     owned: bool  # by the connected role: constraints and indexes are ours to rebuild
     ordinary: bool  # not partitioned and without children
     lockable: bool
+    deferrable_uniques: bool = False  # `ON CONFLICT` does not work with these
+    rules: tuple[str, ...] = ()  # in force on INSERT or UPDATE
+    ancestors: tuple[str, ...] = ()  # tables of this schema that show its rows as theirs (INHERITS)
+    unlogged: bool = False
 
     @property
     def keys(self) -> tuple[UniqueKey, ...]:

@@ -69,6 +69,15 @@ def source_path(given: Path | None) -> Path:
     return given or DEFAULT_SOURCE
 
 
+def add_schema(parser: argparse.ArgumentParser) -> None:
+    """The option about where in the target the tables are."""
+    parser.add_argument(
+        "--schema",
+        metavar="NAME",
+        help="the target's schema (default: the first existing one of the role's search_path)",
+    )
+
+
 def add_loudness(parser: argparse.ArgumentParser) -> None:
     """The options about how much is said, and in which colours."""
     loudness = parser.add_mutually_exclusive_group()

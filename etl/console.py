@@ -82,12 +82,13 @@ class ConsoleObserver(Observer):
     def target_opened(self, target: Target) -> None:
         """The second tick, and how to reach an embedded server."""
         kind = "embedded PostgreSQL" if target.embedded else "PostgreSQL"
-        self.line(f"Target: {target.display_url} ({kind} {target.server_version})")
+        self.line(f"Target: {printable(target.name)} ({kind} {target.server_version})")
         if target.psql:
             self.line("No --pg, DATABASE_URL or PG* given, so the embedded server is used. It stops with this command.")
             self.line("  To look inside: python -m etl.server (keeps it up for pandas and others), then")
             self.line(f"  {target.psql}")
-            self.line(f'  pd.read_sql("SELECT * FROM users", "{target.pandas_url}")')
+            users = "users" if target.schema is None else f"{printable(target.schema)}.users"
+            self.line(f'  pd.read_sql("SELECT * FROM {users}", "{target.pandas_url}")')
         self.line("✓ Connected to SQLite", "green")
         self.line("✓ Connected to PostgreSQL", "green")
 
@@ -108,6 +109,8 @@ class ConsoleObserver(Observer):
                     renamed = f" → {column.target}" if column.source != column.target else ""
                     self.line(f"      {printable(column.source + renamed)}  {column.type.sql}")
         for drift in plan.drift:
+            if drift.warning:
+                self.line(f"⚠️  {printable(drift.warning)}", "yellow")
             if drift.column is not None and (drift.values or self._verbose):
                 values = f" ({drift.values:,} values)" if drift.values else ""
                 self.line(f"⚠️  {printable(drift.table)}.{printable(drift.column)}{values}: {drift.action}", "yellow")

@@ -20,7 +20,13 @@ class Target:
     display_url: str
     server_version: str
     embedded: bool
+    schema: str | None = None  # the one that was asked for; None: the one that the role's search_path leads to
     psql: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The URL, and the schema where one was asked for."""
+        return self.display_url if self.schema is None else f"{self.display_url}, schema {self.schema}"
 
     @property
     def pandas_url(self) -> str:
@@ -29,18 +35,18 @@ class Target:
 
 
 @contextlib.contextmanager
-def open_target(pg: str | None, sqlite: Path) -> Iterator[Target]:
+def open_target(pg: str | None, sqlite: Path, schema: str | None = None) -> Iterator[Target]:
     """The target for `pg`, else the environment's, else the embedded server for as long as the context lasts.
 
     Raises `UsageError` for a malformed URL and `TargetError` for a server that does not answer.
     """
     url = resolve(pg, os.environ)
     if url is not None:
-        yield _opened(url)
+        yield _opened(url, schema)
         return
     with EmbeddedServer(DEFAULT_FOLDER) as server:
         name = database_name(sqlite)
-        yield _opened(server.ensure_database(name), psql=server.psql_command(name))
+        yield _opened(server.ensure_database(name), schema, psql=server.psql_command(name))
 
 
 def database_name(sqlite: Path) -> str:
@@ -49,12 +55,13 @@ def database_name(sqlite: Path) -> str:
     return f"{name[:59]}_db" if name in ("postgres", "template0", "template1") else name
 
 
-def _opened(url: URL, psql: str | None = None) -> Target:
+def _opened(url: URL, schema: str | None, psql: str | None = None) -> Target:
     engine = make_engine(url)
     return Target(
         engine=engine,
         display_url=safe(url),
         server_version=check_connection(engine),
         embedded=psql is not None,
+        schema=schema,
         psql=psql,
     )

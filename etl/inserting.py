@@ -1,5 +1,7 @@
 """Staged rows inserted; what the server still refuses is isolated by halving, down to the single row and its reason."""
 
+from collections.abc import Callable
+
 import psycopg2
 from psycopg2 import sql
 
@@ -12,8 +14,11 @@ class _LeftOutError(Exception):
     """Rolls the trial insert of one row back although it succeeded."""
 
 
-def insert(stage: Staging) -> int:
-    """Inserts what is left, isolating what the server still refuses; returns the rows that it took."""
+def insert(stage: Staging, *, otherwise: Callable[[Staging], int] | None = None) -> int:
+    """Inserts what is left, isolating what the server still refuses; returns the rows that it took.
+
+    `otherwise` is done instead of isolating where the server does not take the rows in one statement.
+    """
     stage.refused = []
     waiting = stage.count()
     if not waiting:
@@ -22,9 +27,11 @@ def insert(stage: Staging) -> int:
         loaded = _insert_part(stage, sql.SQL("true"), waiting)
     except (psycopg2.Error, _LeftOutError) as error:
         _raise_unless_row(stage, error)
-        loaded = _insert_bisecting(stage)
+        loaded = (otherwise or _insert_bisecting)(stage)
     if loaded < stage.count():
         _judge_skipped(stage)
+        if stage.plan.key:
+            loaded = stage.count()  # a trigger may have put rows elsewhere, where they are the table's all the same
     return loaded
 
 
@@ -50,8 +57,11 @@ def _insert_part(stage: Staging, condition: sql.Composable, rows: int) -> int:
 
 
 def _insert_where(stage: Staging, condition: sql.Composable, *, ignoring: bool = True) -> int:
+    target = stage.plan.target
     columns = sql.SQL(", ").join(sql.Identifier(column.target) for column in stage.columns)
-    overriding = "OVERRIDING SYSTEM VALUE" if any(c.identity_always for c in stage.plan.target.columns) else ""
+    # Deferrable keys rule out ON CONFLICT; where policies hide rows, which ones it left out could not be seen.
+    ignoring = ignoring and not (target.deferrable_uniques or target.row_security)
+    overriding = "OVERRIDING SYSTEM VALUE" if any(c.identity_always for c in target.columns) else ""
     return stage.run(
         "INSERT INTO {} ({}) {} SELECT {} FROM {} WHERE {} {}",
         stage.target,

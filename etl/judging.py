@@ -9,12 +9,19 @@ import psycopg2
 from psycopg2 import sql
 
 from etl.catalog import Check, ColumnPlan, ForeignKey, Kind, UniqueKey
-from etl.session import concerns_one_row
+from etl.errors import TargetError
+from etl.session import cannot_be_read, concerns_one_row, first_line
 from etl.staging import ROW, Present, Staged, Staging, all_present, compose, equal
 
 # An assignment refuses what is too long, as COPY does; an explicit cast would cut '{abcd}'::varchar(3)[] to {abc}.
 _READ_FUNCTION = sql.SQL("CREATE FUNCTION pg_temp.etl_read(value text) RETURNS {type} LANGUAGE plpgsql AS {body}")
 _READ_BODY = "DECLARE result {type} := value; BEGIN RETURN result; END"
+# To a variable of a composite type no text can be assigned. A cast does not cut its fields: they are read one by one.
+_READ_COMPOSITE_BODY = "BEGIN RETURN value::{type}; END"
+_IS_COMPOSITE = sql.SQL(
+    "SELECT 'c' IN (t.typtype, b.typtype) FROM pg_type t LEFT JOIN pg_type b ON b.oid = t.typbasetype "
+    "WHERE t.oid = {}::regtype"
+)
 # One subtransaction a value, which is why it runs only where a column as a whole could not be read. PostgreSQL 16 has
 # pg_input_is_valid, but 15 has not, and it knows no CHECKs of domains.
 _INPUT_ERROR_FUNCTION = sql.SQL(
@@ -23,7 +30,9 @@ CREATE OR REPLACE FUNCTION pg_temp.etl_input_error(value text) RETURNS text LANG
 BEGIN
     EXECUTE 'SELECT pg_temp.etl_read($1)' USING value;
     RETURN NULL;
-EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded THEN
+EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR plpgsql_error
+    OR syntax_error OR invalid_name OR undefined_table OR undefined_object OR undefined_function OR ambiguous_function
+    OR invalid_schema_name THEN
     RETURN SQLERRM;
 END $$
 """
@@ -46,10 +55,11 @@ def judge_alone(stage: Staging) -> None:
 def _judge_type(stage: Staging, column: ColumnPlan) -> None:
     """Values that PostgreSQL's own input refuses; then the column takes its true type."""
     name, type_ = sql.Identifier(column.target), sql.SQL(column.type.sql)
+    composite = (stage.session.rows(_IS_COMPOSITE.format(sql.Literal(column.type.sql))) or [(False,)])[0][0]
     # The body as a literal: a type's name may hold any mark between which it could stand.
-    body = sql.Literal(_READ_BODY.replace("{type}", column.type.sql))
-    stage.session.run(_READ_FUNCTION.format(type=type_, body=body))
-    if not _readable(stage, name):
+    body = (_READ_COMPOSITE_BODY if composite else _READ_BODY).replace("{type}", column.type.sql)
+    stage.session.run(_READ_FUNCTION.format(type=type_, body=sql.Literal(body)))
+    if not _readable(stage, column):
         stage.session.run(_INPUT_ERROR_FUNCTION)
         error = compose("pg_temp.etl_input_error({})", name)
         rule = f"not accepted as {column.type.sql}"
@@ -58,14 +68,15 @@ def _judge_type(stage: Staging, column: ColumnPlan) -> None:
     stage.session.run(sql.SQL("DROP FUNCTION pg_temp.etl_read"))
 
 
-def _readable(stage: Staging, name: sql.Identifier) -> bool:
+def _readable(stage: Staging, column: ColumnPlan) -> bool:
     try:
         with stage.session.savepoint():
-            stage.run("SELECT count(pg_temp.etl_read({})) FROM {}", name, stage.name)
+            stage.run("SELECT count(pg_temp.etl_read({})) FROM {}", sql.Identifier(column.target), stage.name)
     except psycopg2.Error as error:
-        if concerns_one_row(error):
+        if concerns_one_row(error) or cannot_be_read(error):
             return False
-        raise
+        place = f"{stage.plan.name}.{column.target}"
+        raise TargetError(f"The column {place} ({column.type.sql}) cannot be filled: {first_line(error)}.") from error
     return True
 
 

@@ -9,7 +9,8 @@ from etl.comparison.compare import TableComparison
 from etl.comparison.reconciliation import Findings
 from etl.judging import orphan_rule
 from etl.load import Loaded
-from etl.plan import Drift, Plan, TablePlan
+from etl.drift import Drift
+from etl.plan import Plan, TablePlan
 from etl.rejects import Reason, TableRejects
 from etl.report import DriftReport, ExpectationReport, RejectGroup, SequenceReport, Status, TableReport
 from etl.source import Source, StorageValue

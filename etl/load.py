@@ -6,7 +6,7 @@ careful way (`etl.staging`) finds out which.
 """
 
 import contextlib
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from pandas.io.sql import SQLTable
 from psycopg2 import sql
 from sqlalchemy import Connection
 
-from etl.catalog import TargetTable
+from etl.catalog import ForeignKey, TargetTable
 from etl.copying import CopyData, copy_encoded, copy_frame, encode
 from etl.inserting import insert, set_refused_aside
 from etl.judging import judge_alone, judge_blocked, judge_parents
@@ -24,6 +24,7 @@ from etl.plan import TablePlan
 from etl.rebuild import deferred, identifier, without_constraints
 from etl.session import Session
 from etl.staging import Fate, Present, Staged, Staging
+from etl.waves import insert_circle, insert_ready
 
 
 @dataclass(frozen=True)
@@ -111,12 +112,7 @@ def load_staged(session: Session, group: Sequence[TablePlan], batches: Batches) 
     """Loads one table, or several that refer to each other in a circle, row by row where need be."""
     staged = {(plan.target.schema, plan.name): _stage(session, plan, batches, narrow=False) for plan in group}
     judge_together(staged)
-    with contextlib.ExitStack() as circle:
-        for plan in group:
-            inner = [key for key in plan.target.foreign_keys if (key.parent_schema, key.parent) in staged]
-            if inner:
-                circle.enter_context(deferred(session, plan.target, inner))
-        rows = _insert_together(session, staged)
+    rows = _insert_group(session, staged)
     loaded = [
         Loaded(stage.plan.name, count, stage.present, stage.read_fates)
         for stage, count in zip(staged.values(), rows, strict=True)
@@ -124,6 +120,40 @@ def load_staged(session: Session, group: Sequence[TablePlan], batches: Batches) 
     for stage in staged.values():
         stage.drop()
     return loaded
+
+
+def _insert_group(session: Session, staged: Staged) -> list[int]:
+    """All at once, with the foreign keys within the group deferred; where that cannot be, parents before children."""
+    tables = {name: stage.plan.target for name, stage in staged.items()}
+    inner = {
+        name: [key for key in table.foreign_keys if (key.parent_schema, key.parent) in staged]
+        for name, table in tables.items()
+    }
+    if all(key.deferrable or tables[name].owned for name, keys in inner.items() for key in keys):
+        try:
+            with session.savepoint(), contextlib.ExitStack() as circle:
+                for name, keys in inner.items():
+                    if keys:
+                        circle.enter_context(deferred(session, tables[name], keys))
+                return _insert_together(session, staged)
+        except (psycopg2.errors.ForeignKeyViolation, psycopg2.errors.WrongObjectType):
+            pass  # a trigger gave a row another parent, or a deferrable key has a namesake that is not
+    return _insert_in_waves(staged, inner)
+
+
+def _insert_in_waves(staged: Staged, inner: Mapping[tuple[str, str], Sequence[ForeignKey]]) -> list[int]:
+    rows = dict.fromkeys(staged, 0)
+    ready = True
+    while ready:
+        ready = False
+        for name, stage in staged.items():
+            loaded, some_ready = insert_ready(stage, inner[name])
+            rows[name] += loaded
+            ready |= some_ready
+        _judge_parents(staged, staged)
+    for name, stage in staged.items():
+        rows[name] += insert_circle(stage, inner[name])
+    return list(rows.values())
 
 
 def _insert_together(session: Session, staged: Staged) -> list[int]:

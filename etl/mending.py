@@ -30,6 +30,7 @@ def load_mended(
     sqlite: str | Path,
     pg: str | None = None,
     *,
+    schema: str | None = None,
     extra_columns: str = "stop",
     assume_timezone: str = "UTC",
     validate: bool = True,
@@ -57,6 +58,7 @@ def load_mended(
         return migrate(
             draft,
             pg,
+            schema=schema,
             tables=(described.name,),
             extra_columns=extra_columns,
             assume_timezone=assume_timezone,

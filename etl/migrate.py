@@ -24,6 +24,7 @@ from etl.batches import BATCH_ROWS
 from etl.catalog import TargetTable
 from etl.comparison.reconciliation import compare_loaded
 from etl.comparison.target_side import prepare_session
+from etl.drift import Drift
 from etl.endpoints import Target, open_target
 from etl.errors import DriftError, EtlError, LockedError, TargetError
 from etl.ledger import Ledger
@@ -39,7 +40,7 @@ from etl.sequences import reset_sequences
 from etl.session import Session, first_line, interruptible
 from etl.source import Source
 from etl.staging import Staged
-from etl.target import current_schema, read_catalog
+from etl.target import current_schema, enter_schema, read_catalog, read_other_relations
 from etl.validate import Validator
 from etl.validation.suites import default_folder, suites_for
 
@@ -62,6 +63,7 @@ class Settings:
 
     sqlite: Path
     pg: str | None = None
+    schema: str | None = None
     tables: tuple[str, ...] = ()
     dry_run: bool = False
     create_schema: bool = False
@@ -89,7 +91,7 @@ def run_migration(settings: Settings, observer: Observer | None = None) -> Repor
         source = ends.enter_context(Source(settings.sqlite))
         described = SourceReport(str(settings.sqlite), source.bytes, source.sqlite_version)
         observer.source_opened(described)
-        target = ends.enter_context(open_target(settings.pg, settings.sqlite))
+        target = ends.enter_context(open_target(settings.pg, settings.sqlite, settings.schema))
         observer.target_opened(target)
         folder = prepare_folder(settings.report_folder or Path("reports") / run_id)
         ledger = Ledger(source)
@@ -101,7 +103,7 @@ def run_migration(settings: Settings, observer: Observer | None = None) -> Repor
                 finished_at=datetime.now(UTC),
                 outcome=outcome,
                 source=described,
-                target=TargetReport(target.display_url, target.server_version, target.embedded),
+                target=TargetReport(target.display_url, target.server_version, target.embedded, target.schema),
                 tables=tuple(ledger.tables),
                 sequences=tuple(ledger.sequences),
                 rejects=ledger.reject_groups(),
@@ -186,6 +188,7 @@ class _Run:
         self.session.run(sql.SQL("SET CONSTRAINTS ALL IMMEDIATE"))
         if not self.session.value(sql.SQL("SELECT pg_try_advisory_xact_lock({})").format(sql.Literal(ADVISORY_LOCK))):
             raise LockedError("Another run is loading into this database; wait until it has finished, then run again.")
+        enter_schema(self.session, self.target.schema)
 
     def _create_schema(self) -> None:
         if self.settings.create_schema or self.target.embedded:
@@ -328,17 +331,28 @@ def plan_between(
     """
     schema_name = current_schema(session)
     if schema_name is None:
-        raise TargetError("No schema of the role's search_path exists; create one, or set search_path for the role.")
+        raise TargetError("No schema of the role's search_path exists; name one with --schema, or create one.")
     usual = {name: place for place, name in enumerate(schema.TABLE_NAMES)}
     tables = dict(sorted(source.tables.items(), key=lambda item: (usual.get(item[0], len(usual)), item[0])))
     target = read_catalog(session, schema_name)
-    plan = make_plan(tables, target, source.count_values, only=only, extra_columns=extra_columns, comparing=comparing)
+    plan = make_plan(
+        tables,
+        target,
+        source.count_values,
+        only=only,
+        extra_columns=extra_columns,
+        comparing=comparing,
+        others=read_other_relations(session, schema_name),
+    )
     if not plan.tables:
-        raise DriftError(_nothing_in_common(len(tables), len(target)))
+        raise DriftError(_nothing_in_common(len(tables), len(target), plan.drift))
     return plan
 
 
-def _nothing_in_common(source_tables: int, target_tables: int) -> str:
+def _nothing_in_common(source_tables: int, target_tables: int, drift: Sequence[Drift]) -> str:
+    for item in drift:
+        if item.kind in ("not_a_table", "no_common_column"):
+            return f"None of the source's tables can be matched. {item.warning}."
     if not source_tables:
         return "The source has no tables: is it the right file?"
     if not target_tables:
@@ -362,6 +376,9 @@ def _one_transaction(connection: Connection, *, keep: bool) -> Iterator[None]:
         cause = error.orig if isinstance(error, DBAPIError) else error
         if isinstance(cause, psycopg2.errors.InsufficientPrivilege):
             raise TargetError(f"The role that is connected lacks a right: {first_line(cause)}.") from error
+        # Class 42 (syntax, names) is a fault of ours and keeps its traceback; else somebody over there has objected.
+        if isinstance(cause, psycopg2.Error) and not (cause.pgcode or "42").startswith("42"):
+            raise TargetError(f"PostgreSQL refused a step of the load: {first_line(cause)}.") from error
         raise
     except BaseException:
         # Whatever state an interruption left the driver in: the server rolls back when the connection is gone.

@@ -52,6 +52,7 @@ def forecast(
     sqlite: str | Path,
     pg: str | None = None,
     *,
+    schema: str | None = None,
     tables: tuple[str, ...] = (),
     extra_columns: str = "drop",
     assume_timezone: str = "UTC",
@@ -71,6 +72,7 @@ def forecast(
         return migrate(
             sqlite,
             pg,
+            schema=schema,
             tables=tables,
             dry_run=True,
             extra_columns=extra_columns,
@@ -87,6 +89,7 @@ def load_report(
     pg: str | None = None,
     folder: str | Path | None = None,
     *,
+    schema: str | None = None,
     extra_columns: str = "stop",
     expectations: str | Path | None = None,
 ) -> Report:
@@ -96,14 +99,13 @@ def load_report(
     """
     if folder is not None:
         return _left_in(Path(folder))
-    return latest_report(sqlite, pg) or _load(sqlite, pg, extra_columns, expectations)
+    return latest_report(sqlite, pg, schema) or _load(sqlite, pg, schema, extra_columns, expectations)
 
 
-def latest_report(sqlite: str | Path, pg: str | None = None) -> Report | None:
+def latest_report(sqlite: str | Path, pg: str | None = None, schema: str | None = None) -> Report | None:
     """The latest finished load from this source into this target that `reports/` knows of; None where there is none."""
-    with open_target(pg, Path(sqlite)) as target:
-        url = target.display_url
-    found = [report for report in _all_reports() if _is_load(report, Path(sqlite), url)]
+    with open_target(pg, Path(sqlite), schema) as target:
+        found = [report for report in _all_reports() if _is_load(report, Path(sqlite), target.name)]
     return max(found, key=lambda report: report.started_at, default=None)
 
 
@@ -117,19 +119,23 @@ def _all_reports() -> list[Report]:
     return found
 
 
-def _is_load(report: Report, sqlite: Path, url: str) -> bool:
+def _is_load(report: Report, sqlite: Path, target: str) -> bool:
     loaded = any(table.loaded_rows is not None for table in report.tables)
     finished = report.outcome in (Outcome.RECONCILED, Outcome.DIFFERENCES)
-    same = Path(report.source.path).absolute() == sqlite.absolute() and report.target.url == url
+    same = Path(report.source.path).absolute() == sqlite.absolute() and report.target.name == target
     return loaded and finished and same
 
 
-def _load(sqlite: str | Path, pg: str | None, extra_columns: str, expectations: str | Path | None) -> Report:
+def _load(
+    sqlite: str | Path, pg: str | None, schema: str | None, extra_columns: str, expectations: str | Path | None
+) -> Report:
     from etl.api import migrate
 
     folder = REPORTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     try:
-        return migrate(sqlite, pg, extra_columns=extra_columns, expectations=expectations, report_folder=folder)
+        return migrate(
+            sqlite, pg, schema=schema, extra_columns=extra_columns, expectations=expectations, report_folder=folder
+        )
     except DriftError:
         return _left_in(folder)
 
@@ -150,4 +156,10 @@ def compare_again(report: Report, pg: str | None = None, *, assume_timezone: str
 
     if report.outcome is Outcome.FAILED:
         return report
-    return reconcile(report.source.path, pg, assume_timezone=assume_timezone, load_report=report.folder)
+    return reconcile(
+        report.source.path,
+        pg,
+        schema=report.target.schema,
+        assume_timezone=assume_timezone,
+        load_report=report.folder,
+    )

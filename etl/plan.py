@@ -6,10 +6,11 @@ target has no place for.
 
 import html
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from etl.catalog import ColumnPlan, TargetColumn, TargetTable, TargetType, named_type
+from etl.drift import Drift, missing_table, peculiarities, refuse_families, refuse_rules
 from etl.errors import DriftError, UsageError
 from etl.source import SourceTable
 
@@ -23,17 +24,6 @@ class ExtraColumns(StrEnum):
 
 
 @dataclass(frozen=True)
-class Drift:
-    """One difference between the two schemas and what is done about it."""
-
-    table: str
-    column: str | None
-    kind: str
-    values: int | None  # values or rows concerned
-    action: str
-
-
-@dataclass(frozen=True)
 class TablePlan:
     """One table's way into the target. `key` identifies a row on both sides; it is empty where the target has none."""
 
@@ -41,6 +31,12 @@ class TablePlan:
     target: TargetTable
     columns: tuple[ColumnPlan, ...]
     dropped: tuple[str, ...] = ()
+    computed: tuple[ColumnPlan, ...] = ()  # the target computes them; the source has columns of these names
+
+    @property
+    def compared(self) -> "TablePlan":
+        """The plan of the comparison, which looks at what the target computes as well."""
+        return replace(self, columns=self.columns + self.computed)
 
     @property
     def name(self) -> str:
@@ -103,11 +99,13 @@ def make_plan(
     only: Sequence[str] = (),
     extra_columns: ExtraColumns = ExtraColumns.STOP,
     comparing: bool = False,
+    others: Mapping[str, str] | None = None,
 ) -> Plan:
     """The plan for the tables of both catalogues, or those named in `only`.
 
-    `comparing`: nothing will be loaded, so nothing has to be decided. Raises `UsageError` for a name in `only` that
-    neither side has, `DriftError` where the schemas cannot be brought together without a decision.
+    `comparing`: nothing will be loaded, so nothing has to be decided. `others`: what else bears a name in the target
+    ("a view"). Raises `UsageError` for a name in `only` that neither side has, `DriftError` where the schemas cannot be
+    brought together without a decision.
     """
     source, target = _selected(source, target, only)
     pairs = _match({name: name for name in source}, target, "table")
@@ -121,9 +119,14 @@ def make_plan(
         raise DriftError(_explain(problems))
     apart = [plan for plan in plans if not plan.columns and not (extra_columns is ExtraColumns.ADD and plan.dropped)]
     plans = [plan for plan in plans if plan not in apart]
-    left = tuple(table for name, table in source.items() if name not in pairs)
-    drift += [Drift(table.name, None, "table_missing_in_target", table.row_count, "not migrated") for table in left]
     drift += [Drift(plan.name, None, "no_common_column", plan.source.row_count, "not migrated") for plan in apart]
+    targets = [plan.target for plan in plans]
+    refuse_families(targets)
+    if not comparing:
+        refuse_rules(targets)
+    drift += peculiarities(targets)
+    left = tuple(table for name, table in source.items() if name not in pairs)
+    drift += [missing_table(table, others or {}) for table in left]
     left += tuple(plan.source for plan in apart)
     absent = tuple(name for name in target if name not in pairs.values())
     drift += [Drift(name, None, "table_missing_in_source", None, "skipped") for name in absent]
@@ -178,12 +181,16 @@ def _plan_table(
 ) -> TablePlan:
     targets = {column.name: column for column in target.columns}
     pairs = _match(source.column_names, targets, f"column of {target.name}")
-    dropped = []
+    dropped, computed = [], []
     for name in source.column_names:
         if name in pairs and not targets[pairs[name]].generated:
             continue
         if name in pairs:
-            drift.append(Drift(target.name, name, "generated_in_target", None, "the target computes it"))
+            values = count_values(source.name, name)
+            action = "the target computes it; the comparison looks at both" if values else "the target computes it"
+            drift.append(Drift(target.name, name, "generated_in_target", values, action))
+            if values:
+                computed.append(ColumnPlan(name, pairs[name], targets[pairs[name]].type))
             continue
         values = count_values(source.name, name)
         action = _extra_column(target, source, name, values, extra_columns, problems)
@@ -194,7 +201,7 @@ def _plan_table(
     columns = tuple(
         ColumnPlan(name, other, targets[other].type) for name, other in pairs.items() if not targets[other].generated
     )
-    return TablePlan(source, target, columns, tuple(dropped))
+    return TablePlan(source, target, columns, tuple(dropped), tuple(computed))
 
 
 def _extra_column(

@@ -6,6 +6,7 @@ by row. A failure rolls everything back to what it was.
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 from psycopg2 import sql
 
@@ -43,6 +44,15 @@ def without_constraints(session: Session, table: TargetTable) -> Iterator[None]:
 @contextlib.contextmanager
 def deferred(session: Session, table: TargetTable, keys: list[ForeignKey]) -> Iterator[None]:
     """Inside, these foreign keys of `table` are not checked; they are on leaving. For references in a circle."""
+    # SET CONSTRAINTS goes by the name alone, and stumbles over namesakes on other tables.
+    given, keys = (
+        keys,
+        [
+            replace(key, name=f"etl_{table.oid}_{place}") if key.has_namesake and table.owned else key
+            for place, key in enumerate(keys)
+        ],
+    )
+    _rename(session, table, given, keys)
     fixed = [key for key in keys if not key.deferrable and table.owned]
     _alter(session, table, fixed, "DEFERRABLE")
     names = [sql.Identifier(table.schema, key.name) for key in keys if key.deferrable or table.owned]
@@ -52,6 +62,17 @@ def deferred(session: Session, table: TargetTable, keys: list[ForeignKey]) -> It
     if names:
         session.run(sql.SQL("SET CONSTRAINTS {} IMMEDIATE").format(sql.SQL(", ").join(names)))
     _alter(session, table, fixed, "NOT DEFERRABLE")
+    _rename(session, table, keys, given)
+
+
+def _rename(session: Session, table: TargetTable, before: list[ForeignKey], after: list[ForeignKey]) -> None:
+    for old, new in zip(before, after, strict=True):
+        if old.name != new.name:
+            session.run(
+                sql.SQL("ALTER TABLE {} RENAME CONSTRAINT {} TO {}").format(
+                    identifier(table), sql.Identifier(old.name), sql.Identifier(new.name)
+                )
+            )
 
 
 def _alter(session: Session, table: TargetTable, keys: list[ForeignKey], property_: str) -> None:

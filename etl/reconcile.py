@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from etl.command_line import DEFAULT_SOURCE, add_loudness, exit_code_of, leave, names, source_path, timezone
+from etl.command_line import DEFAULT_SOURCE, add_loudness, add_schema, exit_code_of, leave, names, source_path, timezone
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -30,6 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="URL",
         help="the target, postgresql://USER@HOST:PORT/DATABASE (default: as for python -m etl.run)",
     )
+    add_schema(parser)
     parser.add_argument("--tables", type=names, default=(), metavar="A,B", help="only these tables")
     parser.add_argument(
         "--assume-timezone",
@@ -73,6 +74,7 @@ def _compare(options: argparse.Namespace) -> int:
     settings = ReconcileSettings(
         sqlite=path,
         pg=options.pg,
+        schema=options.schema,
         tables=options.tables,
         assume_timezone=options.assume_timezone,
         load_report=options.load_report,

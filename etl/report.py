@@ -199,11 +199,17 @@ class SourceReport:
 
 @dataclass(frozen=True)
 class TargetReport:
-    """Which database was written; the URL holds no password."""
+    """Which database was written; the URL holds no password, and `schema` is the one that was asked for, if any."""
 
     url: str
     server_version: str
     embedded: bool
+    schema: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The URL, and the schema where one was asked for."""
+        return self.url if self.schema is None else f"{self.url}, schema {self.schema}"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from etl.command_line import (
     DEFAULT_SOURCE,
     NOTHING_COMMITTED,
     add_loudness,
+    add_schema,
     exit_code_of,
     leave,
     names,
@@ -45,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="the target, postgresql://USER@HOST:PORT/DATABASE (default: DATABASE_URL, then libpq's PG* variables, "
         "then an embedded PostgreSQL under data/postgres)",
     )
+    add_schema(parser)
     parser.add_argument("--tables", type=names, default=(), metavar="A,B", help="only these tables")
     parser.add_argument(
         "--dry-run", action="store_true", help="print the plan and forecast every reject; write nothing"
@@ -101,6 +103,7 @@ def _run(options: argparse.Namespace) -> int:
     settings = Settings(
         sqlite=path,
         pg=options.pg,
+        schema=options.schema,
         tables=options.tables,
         dry_run=options.dry_run,
         create_schema=options.create_schema,

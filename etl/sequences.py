@@ -29,6 +29,10 @@ class _State:
     def next_value(self) -> int:
         return self.last_value + self.increment if self.is_called else self.last_value
 
+    def reaches(self, last: int) -> bool:
+        """Whether `last`, or what lies before it, would still be given."""
+        return self.next_value <= last if self.increment > 0 else self.next_value >= last
+
 
 def reset_sequences(session: Session, plan: TablePlan) -> list[SequenceReport]:
     """Moves every serial and identity sequence of the table behind its largest id; never backwards."""
@@ -38,26 +42,34 @@ def reset_sequences(session: Session, plan: TablePlan) -> list[SequenceReport]:
 def _reset(session: Session, plan: TablePlan, column: TargetColumn) -> SequenceReport:
     name = sql.SQL(column.sequence or "")  # pg_get_serial_sequence gives it quoted and qualified
     state = _read(session, name, column)
-    largest = session.value(
-        sql.SQL("SELECT coalesce(max({}), 0) FROM {}").format(sql.Identifier(column.name), identifier(plan.target))
-    )
-    remembered = plan.source.autoincrement_last or 0 if column.name in [c.target for c in plan.key] else 0
-    last = max(int(largest), remembered)
-    if state.increment > 0 and last >= state.next_value:
+    last = _last(session, plan, column, upwards=state.increment > 0)
+    if state.reaches(last):
         _set(session, name, state, last)
         state = _read(session, name, column)
-        if state.next_value <= last:
+        if state.reaches(last):
             raise TargetError(f"The sequence {column.sequence} could not be moved behind {last}.")
     plain = str(column.sequence).rsplit(".", 1)[-1].strip('"').replace('""', '"')
     return SequenceReport(plain, plan.name, column.name, state.next_value - state.increment, state.next_value)
 
 
+def _last(session: Session, plan: TablePlan, column: TargetColumn, *, upwards: bool) -> int:
+    """The largest id in the table, or that SQLite remembers; of a sequence that counts down the smallest there."""
+    query = "SELECT coalesce({}({}), 0) FROM {}"
+    found = sql.SQL(query).format(
+        sql.SQL("max" if upwards else "min"), sql.Identifier(column.name), identifier(plan.target)
+    )
+    last = int(session.value(found))
+    if upwards and column.name in [key.target for key in plan.key]:
+        return max(last, plan.source.autoincrement_last or 0)
+    return last
+
+
 def _set(session: Session, name: sql.SQL, state: _State, last: int) -> None:
     following = last + state.increment
-    if following <= state.maximum and state.owned:
+    if state.minimum <= following <= state.maximum and state.owned:
         session.run(sql.SQL("ALTER SEQUENCE {} RESTART WITH {}").format(name, sql.Literal(following)))
     else:  # not ours, or used up: the sequence stands on its last value and will say so at the next call
-        value = min(last, state.maximum)
+        value = max(state.minimum, min(last, state.maximum))
         session.value(
             sql.SQL("SELECT setval({}::regclass, {}, true)").format(sql.Literal(name.string), sql.Literal(value))
         )

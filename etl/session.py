@@ -117,6 +117,15 @@ def concerns_one_row(error: psycopg2.Error, *, row_security: bool = False) -> bo
     return code.startswith(_ROW_CLASSES) or (row_security and code == "42501")
 
 
+# What the input of regclass, tsquery, jsonpath and their like says of a text: it names nothing, or is none of theirs.
+_READING_CODES = ("42601", "42602", "42P01", "42704", "42883", "42725", "3F000")
+
+
+def cannot_be_read(error: psycopg2.Error) -> bool:
+    """Whether a type's input refused a text; only to be asked where the statement itself is known to be right."""
+    return error.pgcode in _READING_CODES
+
+
 @contextlib.contextmanager
 def _world_errors_named() -> Iterator[None]:
     try:

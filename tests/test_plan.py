@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from etl.catalog import ForeignKey, TargetColumn, TargetTable, UniqueKey, named_type
+from etl.drift import Drift
 from etl.errors import DriftError, UsageError
-from etl.plan import Drift, ExtraColumns, Plan, added_type, make_plan
+from etl.plan import ExtraColumns, Plan, added_type, make_plan
 from etl.source import SourceColumn, SourceTable
 
 

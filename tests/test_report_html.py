@@ -227,7 +227,7 @@ def test_columns_without_content_are_left_out() -> None:
         ),
         ("Expectations", ["1 of 2 expectations held", "8 users.role role is one of 'user', 'admin'", "critical"]),
         (
-            "Columns that only one side has",
+            "How the two schemas differ",
             [
                 "users.theme column only in the source 5 left behind",
                 "users.locale column only in the source 2 not comp",

@@ -16,7 +16,7 @@ from etl.catalog import ColumnPlan, Kind, TargetType
 from etl.comparison import meaning
 from etl.comparison.meaning import FLOATS, INTEGERS, TIMES, MeaninglessError
 from etl.comparison.wire import target_sql
-from etl.session import Session, concerns_one_row
+from etl.session import Session, cannot_be_read, concerns_one_row
 from etl.source import StorageValue
 
 # Documents are equal though they print 1.0 and 1.00. PostgreSQL's own hash sees through that, but gives [] and {} the
@@ -80,7 +80,7 @@ def spellings(session: Session, type_sql: str, texts: Sequence[str]) -> list[byt
                 rows = session.rows(query.format(spelling, sql.Literal(list(texts))))
             return [str(row[0]).encode() for row in rows]
         except psycopg2.Error as error:
-            if not concerns_one_row(error):
+            if not (concerns_one_row(error) or cannot_be_read(error)):
                 raise
             if len(texts) == 1:
                 return [None]

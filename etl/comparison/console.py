@@ -52,7 +52,7 @@ class ReconcileConsole(Observer):
     def target_opened(self, target: Target) -> None:
         """Which server."""
         kind = "embedded PostgreSQL" if target.embedded else "PostgreSQL"
-        self._line(f"Target: {target.display_url} ({kind} {target.server_version})")
+        self._line(f"Target: {printable(target.name)} ({kind} {target.server_version})")
 
     def planned(self, plan: Plan) -> None:
         """With -v, what is compared with what; then the tables begin."""
@@ -62,6 +62,8 @@ class ReconcileConsole(Observer):
                 key = ", ".join(column.target for column in table.key) or "no key: rows are compared as a multiset"
                 self._line(f"  {printable(table.name)} by {printable(key)}")
         for drift in plan.drift:
+            if drift.warning:
+                self._line(f"⚠️  {printable(drift.warning)}", "yellow")
             if drift.kind == "column_missing_in_target" and drift.values:
                 place = printable(f"{drift.table}.{drift.column}")
                 self._line(f"⚠️  {place}: the target lacks this column, which holds {drift.values:,} values", "yellow")

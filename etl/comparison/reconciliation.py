@@ -23,7 +23,8 @@ from etl.comparison.target_side import prepare_session
 from etl.endpoints import open_target
 from etl.errors import TargetError, UsageError
 from etl.observer import Observer
-from etl.plan import Drift, ExtraColumns, Plan, TablePlan
+from etl.drift import Drift
+from etl.plan import ExtraColumns, Plan, TablePlan
 from etl.rejects import file_name
 from etl.report import (
     DifferenceTotal,
@@ -39,6 +40,7 @@ from etl.report import (
 from etl.report_folder import prepare_folder
 from etl.session import Session, first_line, interruptible
 from etl.source import Source
+from etl.target import enter_schema
 
 SAMPLE_ROWS = 1_000  # differences in the report, of all tables together
 
@@ -88,7 +90,7 @@ def _compared(
     source: Source, session: Session, plan: TablePlan, folder: Path, zone: str, known: Known
 ) -> TableComparison:
     try:
-        return compare_table(source, session, plan, folder, zone=zone, known=known)
+        return compare_table(source, session, plan.compared, folder, zone=zone, known=known)
     except psycopg2.Error as error:
         raise TargetError(f"Table {plan.name} cannot be compared: {first_line(error)}.") from error
 
@@ -117,6 +119,7 @@ class ReconcileSettings:
 
     sqlite: Path
     pg: str | None = None
+    schema: str | None = None
     tables: tuple[str, ...] = ()
     assume_timezone: str = "UTC"
     load_report: Path | None = None
@@ -127,6 +130,7 @@ def reconcile(
     sqlite: str | Path,
     pg: str | None = None,
     *,
+    schema: str | None = None,
     tables: Sequence[str] = (),
     assume_timezone: str = "UTC",
     load_report: str | Path | None = None,
@@ -141,6 +145,7 @@ def reconcile(
     settings = ReconcileSettings(
         sqlite=Path(sqlite),
         pg=pg,
+        schema=schema,
         tables=tuple(tables),
         assume_timezone=assume_timezone,
         load_report=Path(load_report) if load_report else None,
@@ -156,7 +161,7 @@ def run_reconciliation(settings: ReconcileSettings, observer: Observer | None = 
     run_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     if settings.load_report is not None and not settings.load_report.is_dir():
         raise UsageError(f"--load-report {settings.load_report} is not a folder.")
-    with Source(settings.sqlite) as source, open_target(settings.pg, settings.sqlite) as target:
+    with Source(settings.sqlite) as source, open_target(settings.pg, settings.sqlite, settings.schema) as target:
         described = SourceReport(str(settings.sqlite), source.bytes, source.sqlite_version)
         observer.source_opened(described)
         observer.target_opened(target)
@@ -178,7 +183,7 @@ def run_reconciliation(settings: ReconcileSettings, observer: Observer | None = 
         finished_at=datetime.now(UTC),
         outcome=Outcome.RECONCILED if settled else Outcome.DIFFERENCES,
         source=described,
-        target=TargetReport(target.display_url, target.server_version, target.embedded),
+        target=TargetReport(target.display_url, target.server_version, target.embedded, target.schema),
         tables=tuple(run.tables),
         drift=tuple(run.drift),
         differences=tuple(run.findings.differences),
@@ -212,6 +217,7 @@ class _Reconciliation:
         started = time.monotonic()
         self.session.run(sql.SQL("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
         prepare_session(self.session)
+        enter_schema(self.session, self.settings.schema)
         plan = plan_between(
             self.source, self.session, only=self.settings.tables, extra_columns=ExtraColumns.DROP, comparing=True
         )

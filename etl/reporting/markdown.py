@@ -76,7 +76,7 @@ def _facts(view: ReportView) -> Iterator[str]:
     embedded = "embedded " if report.target.embedded else ""
     versions = f"PostgreSQL {escaped(report.target.server_version)}"
     yield f"- Source: {escaped(report.source.path)} (SQLite {escaped(report.source.sqlite_version)})"
-    yield f"- Target: {escaped(report.target.url)} ({embedded}{versions})"
+    yield f"- Target: {escaped(report.target.name)} ({embedded}{versions})"
     yield f"- Run: {escaped(report.run_id)}, {moment(report.started_at)}, {duration(report.seconds)}"
     yield f"- Tool: {escaped(view.tool)} {escaped(view.version)}"
     yield ""
@@ -147,8 +147,8 @@ def _expectations(view: ReportView) -> Iterator[str]:
 
 def _drift(view: ReportView) -> Iterator[str]:
     rows: list[list[Cell]] = [[_place(item), item.what, item.values, item.action] for item in view.drift.items]
-    headings = ["Column", "What", "Values", "What was done"]
-    yield from _section("Columns that only one side has", headings, rows, view.drift, numbers=[2])
+    headings = ["Where", "What", "Values", "What was done"]
+    yield from _section("How the two schemas differ", headings, rows, view.drift, numbers=[2])
 
 
 def _place(item: Rejects | DifferenceGroup | Example | ExpectationReport | Drift) -> str:

@@ -174,7 +174,7 @@ def _notes(report: Report, sums: Sums) -> Iterator[Note]:
     yield from _about_comparison(report, sums)
     yield from _about_narrowing(report)
     yield from _about_validation(report)
-    yield from _about_drift(sums)
+    yield from _about_drift(report, sums)
     if report.outcome is Outcome.DRY_RUN:
         yield Note(Tone.NOTE, "Nothing was written: all numbers are a forecast.")
 
@@ -229,7 +229,11 @@ def _about_validation(report: Report) -> Iterator[Note]:
         yield Note(Tone.GOOD, f"All {counted(len(report.expectations), 'expectation')} held.")
 
 
-def _about_drift(sums: Sums) -> Iterator[Note]:
+def _about_drift(report: Report, sums: Sums) -> Iterator[Note]:
+    hidden = sum(drift.kind == "row_security" for drift in report.drift)
+    if hidden:
+        text = f"Row-level security is in force for the connected role on {counted(hidden, 'table')}"
+        yield Note(Tone.CAUTION, f"{text}: rows that it hides were not seen.")
     if sums.values_lost:
         yield Note(Tone.BAD, f"{counted(sums.values_lost, 'value')} did not arrive: the target lacks their columns.")
     if sums.values_left:

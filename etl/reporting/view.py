@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 from etl import __version__
 from etl.comparison.kinds import DifferenceKind
+from etl.drift import DRIFT_WORDS
 from etl.masking import HIDDEN, is_secret
 from etl.rejects import file_name
 from etl.report import (
@@ -32,11 +33,6 @@ Item_co = TypeVar("Item_co", covariant=True)
 SHOWN_GROUPS = 60  # rejects by reason, differences by kind, failed expectations
 SHOWN_EXAMPLES = 40
 EXAMPLES_PER_GROUP = 3
-_DRIFT_WORDS = {
-    "column_missing_in_target": "column only in the source",
-    "column_missing_in_source": "column only in the target",
-    "generated_in_target": "column that the target computes",
-}
 _QUOTED_VALUE = re.compile(r': ".*"', re.DOTALL)  # PostgreSQL: invalid input value for enum kind: "…"
 
 
@@ -199,7 +195,7 @@ def view_of(report: Report) -> ReportView:
         narrowed=_bounded(narrowed, SHOWN_GROUPS),
         expectations_held=len(report.expectations) - len(failed),
         expectations_failed=_bounded(failed, SHOWN_GROUPS),
-        drift=_bounded([_drift(item) for item in report.drift if item.column is not None], SHOWN_GROUPS),
+        drift=_bounded([_drift(item) for item in report.drift if item.kind in DRIFT_WORDS], SHOWN_GROUPS),
         timings=_timings(report.timings),
     )
 
@@ -267,9 +263,7 @@ def _example(item: Mapping[str, object]) -> Example:
 
 
 def _drift(item: DriftReport) -> Drift:
-    return Drift(
-        item.table, item.column, _DRIFT_WORDS.get(item.kind, item.kind), item.values, item.action, item.settled
-    )
+    return Drift(item.table, item.column, DRIFT_WORDS.get(item.kind, item.kind), item.values, item.action, item.settled)
 
 
 def _timings(timings: Mapping[str, float]) -> tuple[Timing, ...]:
