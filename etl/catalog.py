@@ -119,8 +119,8 @@ class TargetTable:
     owned: bool  # by the connected role: constraints and indexes are ours to rebuild
     ordinary: bool  # not partitioned and without children
     lockable: bool
-    deferrable_uniques: bool = False  # `ON CONFLICT` does not work with these
-    rules: tuple[str, ...] = ()  # in force on INSERT or UPDATE
+    on_conflict: bool = True  # INSERT … ON CONFLICT works: there are no deferrable keys, and no rules on UPDATE
+    rules: tuple[str, ...] = ()  # in force on INSERT
     ancestors: tuple[str, ...] = ()  # tables of this schema that show its rows as theirs (INHERITS)
     unlogged: bool = False
 

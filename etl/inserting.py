@@ -59,8 +59,8 @@ def _insert_part(stage: Staging, condition: sql.Composable, rows: int) -> int:
 def _insert_where(stage: Staging, condition: sql.Composable, *, ignoring: bool = True) -> int:
     target = stage.plan.target
     columns = sql.SQL(", ").join(sql.Identifier(column.target) for column in stage.columns)
-    # Deferrable keys rule out ON CONFLICT; where policies hide rows, which ones it left out could not be seen.
-    ignoring = ignoring and not (target.deferrable_uniques or target.row_security)
+    # Where policies hide rows, which ones ON CONFLICT left out could not be seen.
+    ignoring = ignoring and target.on_conflict and not target.row_security
     overriding = "OVERRIDING SYSTEM VALUE" if any(c.identity_always for c in target.columns) else ""
     return stage.run(
         "INSERT INTO {} ({}) {} SELECT {} FROM {} WHERE {} {}",

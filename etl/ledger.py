@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from etl.catalog import ForeignKey
 from etl.comparison.compare import TableComparison
 from etl.comparison.reconciliation import Findings
+from etl.drift import Drift
 from etl.judging import orphan_rule
 from etl.load import Loaded
-from etl.drift import Drift
 from etl.plan import Plan, TablePlan
 from etl.rejects import Reason, TableRejects
 from etl.report import DriftReport, ExpectationReport, RejectGroup, SequenceReport, Status, TableReport

@@ -40,8 +40,9 @@ SELECT c.oid, c.relname, c.relkind,
            OR has_table_privilege(c.oid, 'TRUNCATE') AS lockable,
        ARRAY(
            SELECT r.rulename FROM pg_rewrite r
-           WHERE r.ev_class = c.oid AND r.ev_type IN ('2', '3') AND r.ev_enabled <> 'D' ORDER BY r.rulename
+           WHERE r.ev_class = c.oid AND r.ev_type = '3' AND r.ev_enabled <> 'D' ORDER BY r.rulename
        ) AS rules,
+       EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type = '2') AS update_rules,
        ARRAY(
            WITH RECURSIVE up(oid) AS (
                SELECT inhparent FROM pg_inherits WHERE inhrelid = c.oid
@@ -187,7 +188,7 @@ def _table(
     indexes: list[Row],
     names: Mapping[tuple[int, int], str],
 ) -> TargetTable:
-    oid, name, _, owned, row_security, triggers, ordinary, lockable, rules, ancestors, unlogged = row
+    oid, name, _, owned, row_security, triggers, ordinary, lockable, rules, update_rules, ancestors, unlogged = row
     uniques = [_unique(oid, index, names) for index in indexes if index[1] and index[4]]
     primary = next((index for index in indexes if index[2]), None)
     primary_key = _unique(oid, primary, names) if primary else None
@@ -207,7 +208,7 @@ def _table(
         owned=owned,
         ordinary=ordinary,
         lockable=lockable,
-        deferrable_uniques=any(not index[9] for index in indexes),
+        on_conflict=not update_rules and all(index[9] for index in indexes),
         rules=tuple(rules),
         ancestors=tuple(ancestors),
         unlogged=unlogged,

@@ -101,3 +101,14 @@ def fresh_database(server: Server) -> Iterator[Database]:
         yield Database(server.admin.set(database=name).render_as_string(hide_password=False))
     finally:
         server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def role(server: Server, database: Database) -> Iterator[str]:
+    """A role without any rights."""
+    name = f"etl_role_{secrets.token_hex(4)}"
+    server.execute(f"CREATE ROLE {name}")
+    yield name
+    with database.engine().begin() as connection:
+        connection.execute(text(f"DROP OWNED BY {name}"))
+    server.execute(f"DROP ROLE {name}")

@@ -267,16 +267,6 @@ def test_batches_make_no_difference(database: Database, tmp_path: Path) -> None:
 # -- rights -------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def role(server: Server, database: Database) -> Iterator[str]:
-    """A role without any rights."""
-    name = f"etl_role_{secrets.token_hex(4)}"
-    server.execute(f"CREATE ROLE {name}")
-    yield name
-    execute(database, f"DROP OWNED BY {name}")
-    server.execute(f"DROP ROLE {name}")
-
-
 FOREIGN = [
     "CREATE TABLE p (id serial PRIMARY KEY, v text)",
     "CREATE TABLE c (id integer PRIMARY KEY, p integer REFERENCES p)",

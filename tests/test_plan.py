@@ -244,10 +244,15 @@ def test_both_kinds_of_trouble_are_told_at_once() -> None:
     assert "t.more: required" in str(caught.value)
 
 
-def test_what_the_target_computes_is_not_written() -> None:
-    made = plan([source_table("t", ["id", "sum"])], [target_table("t", ["id", column("sum", generated=True)])])
+@pytest.mark.parametrize(("values", "compared"), [(0, ["id"]), (2, ["id", "sum"])])
+def test_what_the_target_computes_is_not_written_but_compared(values: int, compared: list[str]) -> None:
+    target = target_table("t", ["id", column("sum", generated=True)])
+    made = plan([source_table("t", ["id", "sum"])], [target], values={"sum": values})
     assert [item.target for item in made.tables[0].columns] == ["id"]
-    assert made.drift == (Drift("t", "sum", "generated_in_target", None, "the target computes it"),)
+    assert [item.target for item in made.tables[0].compared.columns] == compared
+    (drift,) = made.drift
+    assert (drift.column, drift.kind, drift.values) == ("sum", "generated_in_target", values)
+    assert ("the comparison looks at both" in drift.action) == bool(values)
 
 
 # -- keys ---------------------------------------------------------------------------------------------------------

@@ -20,10 +20,10 @@ from psycopg2 import sql
 
 from etl.comparison.compare import Known, TableComparison, compare_table
 from etl.comparison.target_side import prepare_session
+from etl.drift import Drift
 from etl.endpoints import open_target
 from etl.errors import TargetError, UsageError
 from etl.observer import Observer
-from etl.drift import Drift
 from etl.plan import ExtraColumns, Plan, TablePlan
 from etl.rejects import file_name
 from etl.report import (
