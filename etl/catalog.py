@@ -55,6 +55,7 @@ class TargetColumn:
     generated: bool  # GENERATED ALWAYS AS (…) STORED or VIRTUAL: nothing can be written into it
     identity_always: bool
     sequence: str | None  # the sequence that it owns, as a quoted and qualified name
+    collation: str | None = None  # quoted and qualified, where it takes different texts for equal
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ BEGIN
     RETURN NULL;
 EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR plpgsql_error
     OR syntax_error OR invalid_name OR undefined_table OR undefined_object OR undefined_function OR ambiguous_function
-    OR invalid_schema_name THEN
+    OR invalid_schema_name OR internal_error THEN
     RETURN SQLERRM;
 END $$
 """

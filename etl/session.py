@@ -108,7 +108,7 @@ class Session:
 # size, and what triggers and functions raise (PostgreSQL documentation, appendix A).
 _ROW_CLASSES = ("22", "23", "44", "54", "P0", "38", "39")
 # Classes that end the run whatever the row was: connection, rollback by the server, resources, operator, system.
-_WORLD_CLASSES = ("08", "40", "53", "57", "58", "XX")
+_WORLD_CLASSES = ("08", "40", "53", "57", "58", "XX001", "XX002")
 
 
 def concerns_one_row(error: psycopg2.Error, *, row_security: bool = False) -> bool:
@@ -118,7 +118,8 @@ def concerns_one_row(error: psycopg2.Error, *, row_security: bool = False) -> bo
 
 
 # What the input of regclass, tsquery, jsonpath and their like says of a text: it names nothing, or is none of theirs.
-_READING_CODES = ("42601", "42602", "42P01", "42704", "42883", "42725", "3F000")
+# XX000 is what a function gives that names no code at all, such as hstore's input before PostgreSQL 16.
+_READING_CODES = ("42601", "42602", "42P01", "42704", "42883", "42725", "3F000", "XX000")
 
 
 def cannot_be_read(error: psycopg2.Error) -> bool:

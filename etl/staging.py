@@ -71,8 +71,14 @@ class Staging:
         return {ROW: number, ROWID: number, **types}
 
     def _create(self) -> None:
+        collations = {column.name: column.collation for column in self.plan.target.columns if column.collation}
         columns = [
-            sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(type_.sql)) for name, type_ in self._types.items()
+            sql.SQL("{} {} {}").format(
+                sql.Identifier(name),
+                sql.SQL(type_.sql),
+                sql.SQL(f"COLLATE {collations[name]}" if name in collations else ""),
+            )
+            for name, type_ in self._types.items()
         ]
         self.run("CREATE TEMP TABLE {} ({}) ON COMMIT DROP", self._bare_stage, sql.SQL(", ").join(columns))
         self.run(

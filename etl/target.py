@@ -85,7 +85,11 @@ SELECT a.attrelid, a.attnum, a.attname, t.typname, t.typnamespace = 'pg_catalog'
                WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum
                    AND pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%'
            )
-       ) END
+       ) END,
+       (
+           SELECT format('%I.%I', n.nspname, l.collname) FROM pg_collation l
+           JOIN pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = a.attcollation AND NOT l.collisdeterministic
+       )
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid
 WHERE c.relnamespace = quote_ident({schema})::regnamespace AND c.relkind IN ('r', 'p')
     AND a.attnum > 0 AND NOT a.attisdropped
@@ -216,7 +220,7 @@ def _table(
 
 
 def _column(row: Row) -> TargetColumn:
-    _, name, type_name, builtin, spelled, modifier, not_null, default, generated, always, sequence = row
+    _, name, type_name, builtin, spelled, modifier, not_null, default, generated, always, sequence, collation = row
     return TargetColumn(
         name=name,
         type=_type(type_name if builtin else "", spelled, modifier),
@@ -225,6 +229,7 @@ def _column(row: Row) -> TargetColumn:
         generated=generated,
         identity_always=always,
         sequence=sequence,
+        collation=collation,
     )
 
 

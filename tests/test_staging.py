@@ -83,7 +83,7 @@ TYPES = {
     "range": typed("int4range", ["'[1,5)'"], ["'[5,1)'"], "range", ['"[1,5)"']),
     "money": typed("money", ["'$12.50'", "'7'"], ["'much'"], "money", ["$12.50", "$7.00"]),
     "point, which has no equality": typed("point", ["'(1,2)'"], ["'(1'"], "point", ['"(1,2)"']),
-    "tsvector": typed("tsvector", ["'a b:2'"], [""], "tsvector", ["\"'a' 'b':2\""]),
+    "tsvector": typed("tsvector", ["'a b:2'"], ["''''"], "tsvector", ["\"'a' 'b':2\""]),
     "jsonpath": typed("jsonpath", ["'$.a'"], ["'$['"], "jsonpath", ['"$.""a"""']),
     "names of relations": typed("regclass", ["'pg_class'"], ["'nosuch'", "'no.such'", "'a.b.c.d'"],
                                 "does not exist|cross-database|improper"),
