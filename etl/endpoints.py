@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import URL, Engine
+from sqlalchemy import URL, Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from etl.embedded import DEFAULT_FOLDER, EmbeddedServer
-from etl.target_url import DRIVER, check_connection, make_engine, resolve, safe
+from etl.target_url import DRIVER, check_connection, connection_error, make_engine, resolve, safe
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,16 @@ class Target:
     embedded: bool
     schema: str | None = None  # the one that was asked for; None: the one that the role's search_path leads to
     psql: str | None = None
+
+    @contextlib.contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """A connection; raises `TargetError` where there is none to be had any more."""
+        try:
+            connection = self.engine.connect()
+        except DBAPIError as error:
+            raise connection_error(error, self.engine.url) from None  # its text may hold the connection string
+        with connection:
+            yield connection
 
     @property
     def name(self) -> str:
@@ -42,11 +53,13 @@ def open_target(pg: str | None, sqlite: Path, schema: str | None = None) -> Iter
     """
     url = resolve(pg, os.environ)
     if url is not None:
-        yield _opened(url, schema)
+        with _opened(url, schema) as target:
+            yield target
         return
     with EmbeddedServer(DEFAULT_FOLDER) as server:
         name = database_name(sqlite)
-        yield _opened(server.ensure_database(name), schema, psql=server.psql_command(name))
+        with _opened(server.ensure_database(name), schema, psql=server.psql_command(name)) as target:
+            yield target
 
 
 def database_name(sqlite: Path) -> str:
@@ -55,13 +68,18 @@ def database_name(sqlite: Path) -> str:
     return f"{name[:59]}_db" if name in ("postgres", "template0", "template1") else name
 
 
-def _opened(url: URL, schema: str | None, psql: str | None = None) -> Target:
-    engine = make_engine(url)
-    return Target(
-        engine=engine,
-        display_url=safe(url),
-        server_version=check_connection(engine),
-        embedded=psql is not None,
-        schema=schema,
-        psql=psql,
-    )
+@contextlib.contextmanager
+def _opened(url: URL, schema: str | None, psql: str | None = None) -> Iterator[Target]:
+    """The connection that asks for the version is the one that works then: a role may be allowed but one."""
+    engine = make_engine(url, keep_one=True)
+    try:
+        yield Target(
+            engine=engine,
+            display_url=safe(url),
+            server_version=check_connection(engine),
+            embedded=psql is not None,
+            schema=schema,
+            psql=psql,
+        )
+    finally:
+        engine.dispose()

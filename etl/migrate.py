@@ -26,9 +26,10 @@ from etl.comparison.reconciliation import compare_loaded
 from etl.comparison.target_side import prepare_session
 from etl.drift import Drift
 from etl.endpoints import Target, open_target
-from etl.errors import DriftError, EtlError, LockedError, TargetError
+from etl.errors import CannotRun, DriftError, EtlError, LockedError, TargetError
 from etl.ledger import Ledger
 from etl.load import Accepted, Loaded, NotFastError, can_be_fast, forecast, load_fast, load_staged
+from etl.locks import choose_timeout, explain_other_run
 from etl.observer import Observer
 from etl.pipeline import Pipeline
 from etl.plan import ExtraColumns, Plan, TablePlan, added_type, make_plan, refuse_unfit_names
@@ -36,6 +37,7 @@ from etl.rebuild import identifier
 from etl.rejects import TableRejects
 from etl.report import Outcome, Report, SourceReport, TargetReport, write_report
 from etl.report_folder import prepare_folder
+from etl.rights import creation_error, require_ownership, require_schema, require_to_load, require_writable
 from etl.sequences import reset_sequences
 from etl.session import Session, first_line, interruptible
 from etl.source import Source
@@ -46,7 +48,6 @@ from etl.validation.suites import default_folder, suites_for
 
 ADVISORY_LOCK = 0x65746C  # "etl": one load at a time for each database
 _SESSION_SETTINGS = {
-    "lock_timeout": "10s",
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
     "TimeZone": "UTC",
@@ -119,7 +120,7 @@ def run_migration(settings: Settings, observer: Observer | None = None) -> Repor
             )
 
         try:
-            with target.engine.connect() as connection:
+            with target.connect() as connection:
                 session = Session(connection)
                 run = _Run(settings, observer, source, target, session, validator, ledger, folder, run_id)
                 with _one_transaction(connection, keep=not settings.dry_run):
@@ -127,11 +128,17 @@ def run_migration(settings: Settings, observer: Observer | None = None) -> Repor
                     source.verify_unchanged()
         except (EtlError, KeyboardInterrupt) as error:
             ledger.forget_rows()
-            write_report(report(Outcome.FAILED, str(error) or "interrupted"), folder)
+            _write_failure(report(Outcome.FAILED, str(error) or "interrupted"), folder)
             raise
         finished = report(_outcome(settings, ledger))
         write_report(finished, folder)
         return finished
+
+
+def _write_failure(report: Report, folder: Path) -> None:
+    """The report of a run that failed. Where its folder is what failed, the reason on the console is all there is."""
+    with contextlib.suppress(CannotRun, OSError):
+        write_report(report, folder)
 
 
 def _outcome(settings: Settings, ledger: Ledger) -> Outcome:
@@ -164,6 +171,7 @@ class _Run:
         for table in self.ledger.note_tables_left_out(plan):
             self.observer.table_finished(table)
         with self._timed("load"):
+            require_to_load(self.session, plan.tables, dry_run=self.settings.dry_run)
             self._lock(plan)
             self._move_all(plan)
             if accepted:
@@ -185,14 +193,23 @@ class _Run:
         """Settings for this transaction alone, and the lock that keeps a second run out."""
         for name, value in _SESSION_SETTINGS.items():
             self.session.run(sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+        choose_timeout(self.session.rows, self.session.run)
+        require_writable(self.session)
         self.session.run(sql.SQL("SET CONSTRAINTS ALL IMMEDIATE"))
         if not self.session.value(sql.SQL("SELECT pg_try_advisory_xact_lock({})").format(sql.Literal(ADVISORY_LOCK))):
-            raise LockedError("Another run is loading into this database; wait until it has finished, then run again.")
+            raise LockedError(
+                f"Another run is loading into this database: {explain_other_run(self.session.rows, ADVISORY_LOCK)}. "
+                "Wait until it has finished, then run again."
+            )
         enter_schema(self.session, self.target.schema)
 
     def _create_schema(self) -> None:
         if self.settings.create_schema or self.target.embedded:
-            created = schema.create_missing(self.session.sqlalchemy)
+            name = require_schema(self.session, current_schema(self.session))
+            try:
+                created = schema.create_missing(self.session.sqlalchemy)
+            except DBAPIError as error:
+                raise creation_error(error, name) from error
             if created:
                 self.observer.tables_created(created)
 
@@ -217,6 +234,7 @@ class _Run:
 
     def _add_columns(self, plan: Plan) -> None:
         """Adds each column with values that the target lacks, of the type that its declaration in SQLite suggests."""
+        require_ownership(self.session, [table for table in plan.tables if table.dropped])
         for table in plan.tables:
             refuse_unfit_names(table)
             declared = {column.name: column.declared_type for column in table.source.columns}
@@ -329,9 +347,7 @@ def plan_between(
 
     Raises `DriftError` where nothing could be loaded or a decision is needed, `UsageError` for unknown names in `only`.
     """
-    schema_name = current_schema(session)
-    if schema_name is None:
-        raise TargetError("No schema of the role's search_path exists; name one with --schema, or create one.")
+    schema_name = require_schema(session, current_schema(session))
     usual = {name: place for place, name in enumerate(schema.TABLE_NAMES)}
     tables = dict(sorted(source.tables.items(), key=lambda item: (usual.get(item[0], len(usual)), item[0])))
     target = read_catalog(session, schema_name)

@@ -13,6 +13,10 @@ from psycopg2 import sql
 from etl.catalog import ForeignKey, TargetTable
 from etl.session import Session
 
+# The row's creator is older than we are. Rows of this run belong to it or to its savepoints, whose numbers are higher.
+# `age` counts back from now and so survives the wrap-around of the numbers.
+OLDER = "age(xmin) > age((txid_current() % 4294967296)::text::xid)"
+
 
 def identifier(table: TargetTable) -> sql.Identifier:
     """The table's qualified name."""
@@ -23,9 +27,10 @@ def identifier(table: TargetTable) -> sql.Identifier:
 def without_constraints(session: Session, table: TargetTable) -> Iterator[None]:
     """Inside, `table` has neither its foreign keys nor its plain secondary indexes; behind, it has them again.
 
-    Making a foreign key again fails with psycopg2's ForeignKeyViolation where rows have no parent.
+    Dropping a foreign key locks its parent against readers until the commit, so those stay whose parent has rows that
+    others read. Making one again fails with psycopg2's ForeignKeyViolation where rows have no parent.
     """
-    foreign_keys = [key for key in table.foreign_keys if key.plain]
+    foreign_keys = [key for key in table.foreign_keys if key.plain and not _others_read(session, key)]
     for key in foreign_keys:
         session.run(sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(identifier(table), sql.Identifier(key.name)))
     for index in table.indexes:
@@ -39,6 +44,15 @@ def without_constraints(session: Session, table: TargetTable) -> Iterator[None]:
         )
     for index in table.indexes:
         session.run(sql.SQL(index.definition))
+
+
+def _others_read(session: Session, key: ForeignKey) -> bool:
+    """Whether the parent has rows that were there before this transaction."""
+    parent = sql.Identifier(key.parent_schema, key.parent)
+    name = sql.Literal(parent.as_string(session.driver))
+    if not session.value(sql.SQL("SELECT has_table_privilege({}, 'SELECT')").format(name)):
+        return True  # not ours to look at, so not ours to lock either
+    return bool(session.value(sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE {})").format(parent, sql.SQL(OLDER))))
 
 
 @contextlib.contextmanager

@@ -4,11 +4,12 @@ Files are private (0600, folders 0700) and never written through a symbolic link
 """
 
 import base64
+import contextlib
 import math
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -55,6 +56,18 @@ def file_name(name: str) -> str:
     return "%2E" + safe[1:] if safe.startswith(".") else safe
 
 
+@contextlib.contextmanager
+def writable(folder: Path) -> Iterator[None]:
+    """Inside, what the operating system refuses in `folder` becomes `CannotRun` with a remedy."""
+    try:
+        yield
+    except OSError as error:
+        raise CannotRun(
+            f"The report folder {folder} cannot be written: {error.strerror or error}. Nothing was committed. "
+            "Make room there, or name another folder with --report DIR, then run again."
+        ) from error
+
+
 class RowFile:
     """One NDJSON file that comes into being with its first line."""
 
@@ -68,23 +81,27 @@ class RowFile:
         """Appends one object."""
         if self._file is None:
             self._file = self._folder.open(f"{self._table}.ndjson")
-        self._file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        with writable(self._folder.path):
+            self._file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
         self.rows += 1
 
     def restart(self) -> None:
         """Forgets what was written: the table is read again from its first row."""
         if self._file is not None:
-            self._file.seek(0)
-            self._file.truncate()
+            with writable(self._folder.path):
+                self._file.seek(0)
+                self._file.truncate()
         self.rows = 0
 
     def close(self) -> None:
         """Closes the file; one that holds nothing is removed."""
-        if self._file is not None:
-            self._file.close()
+        if self._file is None:
+            return
+        file, self._file = self._file, None
+        with writable(self._folder.path):
+            file.close()
             if not self.rows:
                 (self._folder.path / file_name(f"{self._table}.ndjson")).unlink()
-            self._file = None
 
 
 class TableRejects:
@@ -108,8 +125,10 @@ class TableRejects:
 
     def close(self) -> None:
         """Closes the files; those that hold nothing are removed."""
-        self._rejects.close()
-        self._dropped.close()
+        try:
+            self._rejects.close()
+        finally:
+            self._dropped.close()
 
     @property
     def rejected_rows(self) -> int:

@@ -10,6 +10,7 @@ from etl.errors import CannotRun, UsageError
 from etl.report import REPORT_FILE
 
 PREVIOUS = "previous"
+PROBE_BYTES = 2**16  # about what the pages of a small report need
 _OURS = (REPORT_FILE, "report.html", "report.md", "rejects", "dropped", "differences")
 
 
@@ -24,10 +25,16 @@ def prepare_folder(folder: Path) -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _set_previous_aside(folder)
         probe = folder / ".writable"
-        probe.touch(mode=0o600)
-        probe.unlink()
+        try:
+            probe.touch(mode=0o600)
+            probe.write_bytes(bytes(PROBE_BYTES))
+        finally:
+            probe.unlink(missing_ok=True)
     except OSError as error:
-        raise CannotRun(f"The report folder {folder} cannot be written: {os.strerror(error.errno or 0)}.") from error
+        raise CannotRun(
+            f"The report folder {folder} cannot be written: {os.strerror(error.errno or 0)}. "
+            "Nothing was committed. Name another folder with --report DIR."
+        ) from error
     return folder
 
 

@@ -18,6 +18,8 @@ from psycopg2 import sql
 from sqlalchemy import Connection
 
 from etl.errors import LockedError, TargetError
+from etl.locks import explain_timeout
+from etl.server_errors import explain
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -54,13 +56,13 @@ class Session:
 
     def run(self, statement: sql.Composable) -> int:
         """Executes; returns the number of rows that the server says were touched."""
-        with self._cursor() as cursor:
+        with self._cursor(statement) as cursor:
             cursor.execute(statement)
             return int(cursor.rowcount)
 
     def rows(self, query: sql.Composable) -> list[Row]:
         """All rows of a query."""
-        with self._cursor() as cursor:
+        with self._cursor(query) as cursor:
             cursor.execute(query)
             return list(cursor.fetchall())
 
@@ -70,23 +72,31 @@ class Session:
 
     def copy_in(self, statement: sql.Composable, data: Readable) -> int:
         """COPY … FROM STDIN; returns the rows that the server says it took."""
-        with self._cursor() as cursor:
+        with self._cursor(statement) as cursor:
             cursor.copy_expert(statement.as_string(cursor), data, size=2**22)
             return int(cursor.rowcount)
 
     def copy_out(self, query: sql.Composable, sink: Writable) -> int:
         """COPY (query) TO STDOUT as CSV in UTF-8; `sink` hears each row by itself. Returns the number of rows."""
         statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, ENCODING 'UTF8')").format(query)
-        with self._cursor() as cursor:
+        with self._cursor(statement) as cursor:
             cursor.copy_expert(statement.as_string(cursor), sink)
             return int(cursor.rowcount)
 
     @contextlib.contextmanager
-    def _cursor(self) -> Iterator[psycopg2.extensions.cursor]:
+    def _cursor(self, statement: sql.Composable) -> Iterator[psycopg2.extensions.cursor]:
         if self.interrupted:
             raise KeyboardInterrupt
-        with _world_errors_named(), self.driver.cursor() as cursor:
+        with self._lock_holders_named(statement), _world_errors_named(), self.driver.cursor() as cursor:
             yield cursor
+
+    @contextlib.contextmanager
+    def _lock_holders_named(self, statement: sql.Composable) -> Iterator[None]:
+        try:
+            yield
+        except psycopg2.errors.LockNotAvailable as error:
+            holders = explain_timeout(self.sqlalchemy.engine, self.driver.info.backend_pid, statement)
+            raise LockedError(f"Another session holds a lock that is needed here: {holders}") from error
 
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -108,7 +118,7 @@ class Session:
 # size, and what triggers and functions raise (PostgreSQL documentation, appendix A).
 _ROW_CLASSES = ("22", "23", "44", "54", "P0", "38", "39")
 # Classes that end the run whatever the row was: connection, rollback by the server, resources, operator, system.
-_WORLD_CLASSES = ("08", "40", "53", "57", "58", "XX001", "XX002")
+_WORLD_CLASSES = ("08", "25006", "40", "53", "57", "58", "XX001", "XX002")
 
 
 def concerns_one_row(error: psycopg2.Error, *, row_security: bool = False) -> bool:
@@ -131,13 +141,13 @@ def cannot_be_read(error: psycopg2.Error) -> bool:
 def _world_errors_named() -> Iterator[None]:
     try:
         yield
-    except psycopg2.errors.LockNotAvailable as error:
-        raise LockedError(f"Another session holds a lock that the load needs: {first_line(error)}.") from error
+    except psycopg2.errors.LockNotAvailable:
+        raise  # named by the session, which can ask who is in the way
     except psycopg2.Error as error:
         if error.pgcode is None and isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
             raise TargetError(f"The connection to PostgreSQL was lost ({first_line(error)}).") from error
         if (error.pgcode or "").startswith(_WORLD_CLASSES):
-            raise TargetError(f"PostgreSQL could not go on: {first_line(error)}.") from error
+            raise TargetError(explain(error.pgcode or "", first_line(error))) from error
         raise
 
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from sqlalchemy import URL, Engine, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, QueuePool
 
 from etl._connect_errors import explain
 from etl.errors import TargetError, UsageError
@@ -88,11 +88,15 @@ def safe(url: URL) -> str:
 # --- connecting ------------------------------------------------------------------------------------------------------
 
 
-def make_engine(url: URL, *, connect_timeout: int = 10) -> Engine:
-    """An engine without a pool whose errors show no row values; `connect_timeout` (seconds) gives way to the URL's."""
+def make_engine(url: URL, *, connect_timeout: int = 10, keep_one: bool = False) -> Engine:
+    """An engine whose errors show no row values; `connect_timeout` (seconds) gives way to the URL's.
+
+    It has no pool; with `keep_one` it keeps one connection for its next use, until it is disposed of.
+    """
+    pool = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": -1} if keep_one else {"poolclass": NullPool}
     return create_engine(
         url,
-        poolclass=NullPool,
+        **pool,
         hide_parameters=True,
         connect_args=_connect_arguments(url, connect_timeout=connect_timeout),
     )

@@ -38,6 +38,7 @@ from etl.report import (
     write_report,
 )
 from etl.report_folder import prepare_folder
+from etl.rights import require_to_read
 from etl.session import Session, first_line, interruptible
 from etl.source import Source
 from etl.target import enter_schema
@@ -166,7 +167,7 @@ def run_reconciliation(settings: ReconcileSettings, observer: Observer | None = 
         observer.source_opened(described)
         observer.target_opened(target)
         folder = prepare_folder(settings.report_folder or Path("reports") / run_id)
-        with target.engine.connect() as connection:
+        with target.connect() as connection:
             session = Session(connection)
             run = _Reconciliation(settings, observer, source, session, folder)
             try:
@@ -221,6 +222,7 @@ class _Reconciliation:
         plan = plan_between(
             self.source, self.session, only=self.settings.tables, extra_columns=ExtraColumns.DROP, comparing=True
         )
+        require_to_read(self.session, plan.tables)
         self.observer.planned(plan)
         self.drift = [self._drift(item) for item in plan.drift]
         self.timings["plan"] = time.monotonic() - started

@@ -14,17 +14,16 @@ from psycopg2 import sql
 from etl.ahead import Abandoned, Handover, ahead
 from etl.comparison.canonical import canonical_sql
 from etl.comparison.wire import Wire, target_key_order, target_other_sql, target_sql
+from etl.locks import choose_timeout
 from etl.plan import TablePlan
-from etl.rebuild import identifier
+from etl.rebuild import OLDER, identifier
 from etl.session import Session
 
 PRESENT = "present"
 CHUNK_ROWS = 20_000
 CHUNK_BYTES = 8 * 2**20
 
-# The row was there before this transaction: its creator is older than we are. Rows of this run belong to it or to its
-# savepoints, whose numbers are higher. `age` counts back from now and so survives the wrap-around of the numbers.
-_PRESENT = "(age(xmin) > age((txid_current() % 4294967296)::text::xid))::int"
+_PRESENT = f"({OLDER})::int"  # the row was there before this transaction
 
 SETTINGS = {
     "TimeZone": "UTC",
@@ -33,7 +32,6 @@ SETTINGS = {
     "extra_float_digits": "1",  # floats by the shortest text that reads back exactly
     "bytea_output": "hex",
     "work_mem": "64MB",
-    "lock_timeout": "10s",
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
 }
@@ -43,6 +41,7 @@ def prepare_session(session: Session) -> None:
     """Settings of this transaction that decide how values are printed."""
     for name, value in SETTINGS.items():
         session.run(sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+    choose_timeout(session.rows, session.run)
 
 
 def read_target(

@@ -1,0 +1,22 @@
+"""What PostgreSQL says when it cannot go on for reasons that lie in its surroundings, and what to do about it.
+
+A new case is a new line of the table.
+"""
+
+_AGAIN = "then run again"
+
+# SQLSTATE → what it means and what to do (PostgreSQL documentation, appendix A)
+_CASES = {
+    "53100": f"the database server's disk is full; make space there (data, WAL, temporary files), {_AGAIN}",
+    "53200": f"the database server has no memory left; free some, {_AGAIN}",
+    "53400": f"a limit that is set on the server was reached (temp_file_limit?); raise it, {_AGAIN}",
+    "40P01": "another session waited for the load, and the load for it; run again, at a quieter time",
+    "40001": "the server cancelled it in favour of another transaction, or a standby to keep up; run again",
+    "25006": "the server, or this role, is set to read only; connect where writing is allowed",
+}
+
+
+def explain(code: str, line: str) -> str:
+    """One message for an error that ends a run: what the server says (`line`), what that means, what to do."""
+    meaning = _CASES.get(code)
+    return f"PostgreSQL could not go on: {line}{f' ({meaning})' if meaning else ''}. Nothing was committed."
