@@ -54,7 +54,15 @@ _CASES = [
     ),
     (
         r'permission denied for database "(?P<name>[^"]*)"',
-        'the user may not connect to database "{name}"; its owner can GRANT CONNECT',
+        'the user may not connect to database "{name}"; its owner can GRANT CONNECT ON DATABASE "{name}" TO the user',
+    ),
+    (
+        r'too many connections for role "(?P<user>[^"]*)"',
+        'user "{user}" may have no more connections; close some, or ALTER ROLE "{user}" CONNECTION LIMIT',
+    ),
+    (
+        r'too many connections for database "(?P<name>[^"]*)"',
+        'database "{name}" may have no more connections; close some, or ALTER DATABASE "{name}" CONNECTION LIMIT',
     ),
     (
         r"too many clients|too many connections|connection slots are reserved",

@@ -41,13 +41,17 @@ class PrivateFolder:
     def open(self, name: str) -> BinaryIO:
         """A new file of that name, mode 0600; what was there before is replaced, not followed."""
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            target = self.path / file_name(name)
-            target.unlink(missing_ok=True)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-            return os.fdopen(os.open(target, flags, 0o600), "wb")
+            return self.create(name)
         except OSError as error:
             raise CannotRun(f"The report folder {self.path} cannot be written: {error.strerror}.") from error
+
+    def create(self, name: str) -> BinaryIO:
+        """The same, but what the operating system refuses stays an OSError."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        target = self.path / file_name(name)
+        target.unlink(missing_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        return os.fdopen(os.open(target, flags, 0o600), "wb")
 
 
 def file_name(name: str) -> str:
@@ -79,9 +83,9 @@ class RowFile:
 
     def write(self, line: Mapping[str, object]) -> None:
         """Appends one object."""
-        if self._file is None:
-            self._file = self._folder.open(f"{self._table}.ndjson")
         with writable(self._folder.path):
+            if self._file is None:
+                self._file = self._folder.create(f"{self._table}.ndjson")
             self._file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
         self.rows += 1
 

@@ -7,6 +7,7 @@ no parameters are passed beside them, so that a `%` in a name is just a characte
 import contextlib
 import itertools
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeVar
@@ -72,7 +73,7 @@ class Session:
 
     def copy_in(self, statement: sql.Composable, data: Readable) -> int:
         """COPY … FROM STDIN; returns the rows that the server says it took."""
-        with self._cursor(statement) as cursor:
+        with self._cursor(statement) as cursor, _last_words_heard():
             cursor.copy_expert(statement.as_string(cursor), data, size=2**22)
             return int(cursor.rowcount)
 
@@ -135,6 +136,27 @@ _READING_CODES = ("42601", "42602", "42P01", "42704", "42883", "42725", "3F000",
 def cannot_be_read(error: psycopg2.Error) -> bool:
     """Whether a type's input refused a text; only to be asked where the statement itself is known to be right."""
     return error.pgcode in _READING_CODES
+
+
+@contextlib.contextmanager
+def _last_words_heard() -> Iterator[None]:
+    """Where the server ends the connection in the middle of a COPY, psycopg2 raises only that it is gone.
+
+    What the server said before, that its disk is full for instance, psycopg2 prints through `sys.excepthook`; inside,
+    that is raised instead.
+    """
+    heard: list[BaseException] = []
+    before = sys.excepthook
+    sys.excepthook = lambda _kind, error, _trace: heard.append(error)
+    try:
+        yield
+    except psycopg2.Error as error:
+        said = [printed.__cause__ for printed in heard if isinstance(printed.__cause__, psycopg2.Error)]
+        if said:
+            raise said[0] from error
+        raise
+    finally:
+        sys.excepthook = before
 
 
 @contextlib.contextmanager

@@ -58,6 +58,12 @@ def embedded_version() -> int:
     return int(os.environ.get("ETL_TEST_POSTGRES", DEFAULT_VERSION))
 
 
+def postgres_binaries() -> Path:
+    """The programs for servers that a test makes itself, like those the suite runs against."""
+    named = os.environ.get("ETL_TEST_BINARIES")
+    return Path(named) if named else binaries(embedded_version())
+
+
 def pytest_report_header() -> str:
     """Name the PostgreSQL that the tests run against."""
     named = os.environ.get("TEST_DATABASE_URL")

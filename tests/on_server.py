@@ -40,7 +40,9 @@ def main(binaries: Path, arguments: list[str]) -> int:
         try:
             url = f"postgresql://postgres@/postgres?host={folder}"
             tests = subprocess.run(
-                [sys.executable, "-m", "pytest", *arguments], env={**os.environ, "TEST_DATABASE_URL": url}, check=False
+                [sys.executable, "-m", "pytest", *arguments],
+                env={**os.environ, "TEST_DATABASE_URL": url, "ETL_TEST_BINARIES": str(binaries)},
+                check=False,
             )
             return tests.returncode
         finally:
