@@ -4,6 +4,7 @@ Each time the real command is run; the target is as it was, one line says why an
 mended the same command succeeds.
 """
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from importlib import import_module
@@ -14,7 +15,7 @@ import pytest
 from commands import Commands, commands
 from conftest import Database
 from own_server import OwnServer, SmallDisk, own_server, small_disk, standby_of
-from support import execute, make_sqlite, series, state, value
+from support import execute, make_sqlite, series, sqlite, state, value
 
 from etl.migrate import run_migration
 from etl.observer import Observer
@@ -260,7 +261,10 @@ def app(own: OwnServer, target: Database) -> Iterator[str]:
             "database",
             'database "target" may have no more connections; close some, or ALTER DATABASE "target"',
         ),
-        ("CONNECT", 'the user may not connect to database "target"; its owner can GRANT CONNECT ON DATABASE target TO'),
+        (
+            "CONNECT",
+            'the user may not connect to database "target"; its owner can GRANT CONNECT ON DATABASE "target" TO',
+        ),
         ("stopped", "no server listens on the socket"),
     ],
 )
@@ -357,3 +361,104 @@ def test_where_only_reading_is_allowed(
     assert commands.reconcile(source, app, tmp_path / "compared").code == 3
     overruled = f"{app}&options=-c%20default_transaction_read_only%3Doff"
     assert commands.load(source, overruled, tmp_path / "report").code == 0
+
+
+# -- the source -----------------------------------------------------------------------------------------------------
+
+
+def delete(path: Path) -> None:
+    path.unlink()
+
+
+def replace(path: Path) -> None:
+    other = make_sqlite(path.with_name("other"), "CREATE TABLE p (id INTEGER PRIMARY KEY, v TEXT)")
+    other.replace(path)
+
+
+def cut(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 8192 * 4096)
+
+
+def lock(path: Path) -> None:
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        other.rollback()
+
+
+def write(path: Path) -> None:
+    with closing(sqlite3.connect(path, timeout=0)) as other:
+        other.execute("PRAGMA synchronous = OFF")
+        other.execute("UPDATE p SET v = 'written meanwhile'")
+        other.commit()
+
+
+CHANGED, DAMAGED, FINE = "was changed while it was read", "malformed", ""
+TAKEN_AWAY = [
+    # A file in rollback-journal mode: our reading keeps every writer out.
+    ("journal", delete, FINE),
+    ("journal", replace, FINE),
+    ("journal", cut, DAMAGED),
+    ("journal", lock, sqlite3.OperationalError),
+    ("journal", write, sqlite3.OperationalError),
+    # A file in WAL mode that an application has open.
+    ("WAL", delete, FINE),
+    ("WAL", replace, FINE),
+    ("WAL", cut, DAMAGED),
+    ("WAL", lock, FINE),
+    ("WAL", write, FINE),
+    # A file in WAL mode that nobody else has open.
+    ("WAL at rest", delete, CHANGED),
+    ("WAL at rest", replace, CHANGED),
+    ("WAL at rest", cut, DAMAGED),
+    ("WAL at rest", lock, FINE),
+    ("WAL at rest", write, CHANGED),
+]
+
+
+@pytest.mark.parametrize("when", [pytest.param("planned", marks=nightly), "p progressed", "sequences reset"])
+@pytest.mark.parametrize(("mode", "act", "outcome"), TAKEN_AWAY)
+def test_something_happens_to_the_source_while_it_is_read(
+    target: Database,
+    source: Path,
+    tmp_path: Path,
+    commands: Commands,
+    meanwhile: Arrange,
+    mode: str,
+    act: Callable[[Path], None],
+    outcome: str | type[Exception],
+    when: str,
+) -> None:
+    """Either everything arrives as it was at the beginning, or nothing does."""
+    with closing(sqlite3.connect(source)) as application:
+        if mode != "journal":
+            application.execute("PRAGMA journal_mode = WAL")
+        if mode != "WAL at rest":
+            application.execute("SELECT count(*) FROM p").fetchone()
+        else:
+            application.close()
+        sums = "SELECT count(*), count(v), sum(length(v)) FROM p"
+        with sqlite(source) as connection:
+            rows = connection.execute(sums).fetchone()
+        before = state(target)
+
+        def happen() -> None:
+            if isinstance(outcome, str):
+                act(source)
+            else:
+                with pytest.raises(outcome, match="locked"):
+                    act(source)
+
+        listener = meanwhile(happen, when)
+        done = commands.load(source, target.url, tmp_path / "report", "--batch-rows", "1000")
+    assert listener.acted
+    if isinstance(outcome, str) and outcome:
+        assert (done.code, len(done.err.splitlines())) == (1, 1), done.err
+        assert outcome in done.err
+        assert str(source) in done.err
+        assert state(target) == before
+    else:
+        assert (done.code, done.err) == (0, "")
+        assert value(target, "SELECT row(count(*), count(v), sum(length(v)))::text FROM p") == "({},{},{})".format(
+            *rows
+        )
