@@ -301,25 +301,6 @@ def test_tables_of_somebody_else_are_loaded_with_the_rights_to_read_and_insert(
     assert value(database, "INSERT INTO p (v) VALUES ('next') RETURNING id") == 3
 
 
-@pytest.mark.parametrize(
-    ("grants", "message"),
-    [
-        ([], "permission denied for table"),
-        (["GRANT SELECT ON p, c TO {}"], "permission denied for table"),
-        (["GRANT SELECT, INSERT ON p, c TO {}"], "permission denied for sequence"),
-    ],
-)
-def test_missing_rights_are_one_clear_line(
-    database: Database, role: str, family: Path, tmp_path: Path, grants: list[str], message: str
-) -> None:
-    execute(database, *FOREIGN, *(grant.format(role) for grant in grants))
-    before = state(database)
-    with pytest.raises(TargetError, match=message) as caught:
-        load(database, family, tmp_path / "report", role=role)
-    assert "\n" not in str(caught.value)
-    assert state(database) == before
-
-
 def test_row_policies_reject_single_rows(database: Database, role: str, family: Path, tmp_path: Path) -> None:
     execute(
         database,
@@ -337,16 +318,3 @@ def test_row_policies_reject_single_rows(database: Database, role: str, family: 
         "foreign key c_p_fkey: its parent in p (id = 1) was rejected",
         "foreign key c_p_fkey: p has no row with id = 3, neither here nor in the target",
     ]
-
-
-def test_a_table_that_somebody_writes_to_is_waited_for_and_then_named(
-    database: Database, family: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(_SESSION_SETTINGS, "lock_timeout", "300ms")
-    execute(database, *FOREIGN)
-    with database.engine().begin() as other:
-        other.execute(text("INSERT INTO p (v) VALUES ('open')"))
-        with pytest.raises(LockedError, match="Another session holds a lock"):
-            load(database, family, tmp_path / "report")
-        other.rollback()
-    assert value(database, "SELECT count(*) FROM p") == 0

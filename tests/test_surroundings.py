@@ -15,7 +15,7 @@ import pytest
 from commands import Commands, commands
 from conftest import Database
 from own_server import OwnServer, SmallDisk, own_server, small_disk, standby_of
-from support import execute, make_sqlite, series, sqlite, state, value
+from support import execute, make_sqlite, nightly, series, sqlite, state, value
 
 from etl.migrate import run_migration
 from etl.observer import Observer
@@ -416,7 +416,10 @@ TAKEN_AWAY = [
 ]
 
 
-@pytest.mark.parametrize("when", [pytest.param("planned", marks=nightly), "p progressed", "sequences reset"])
+@pytest.mark.parametrize(
+    "when",
+    [pytest.param("planned", marks=nightly), "p progressed", pytest.param("sequences reset", marks=nightly)],
+)
 @pytest.mark.parametrize(("mode", "act", "outcome"), TAKEN_AWAY)
 def test_something_happens_to_the_source_while_it_is_read(
     target: Database,
