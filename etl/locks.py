@@ -34,10 +34,12 @@ wanted AS (
     UNION SELECT confrelid FROM pg_constraint WHERE contype = 'f' AND conrelid IN (SELECT oid FROM named)
     UNION SELECT indrelid FROM pg_index WHERE indexrelid IN (SELECT oid FROM named)
 )
-SELECT CASE l.locktype WHEN 'relation' THEN c.relname END, l.mode, l.pid, a.usename, a.application_name, a.state,
+SELECT coalesce(t.relname, c.relname), l.mode, l.pid, a.usename, a.application_name, a.state,
        coalesce(a.xact_start, p.prepared), upper(substring(a.query from '^\\s*([A-Za-z]+)')), p.gid, p.owner
 FROM pg_locks l
 LEFT JOIN pg_class c ON c.oid = l.relation
+LEFT JOIN pg_index i ON i.indexrelid = c.oid
+LEFT JOIN pg_class t ON t.oid = i.indrelid
 LEFT JOIN pg_stat_activity a ON a.pid = l.pid
 LEFT JOIN pg_prepared_xacts p ON l.virtualtransaction = '-1/' || p.transaction::text
 WHERE l.granted AND l.pid IS DISTINCT FROM {own} AND l.pid IS DISTINCT FROM pg_backend_pid()

@@ -11,12 +11,9 @@ import pandas as pd
 import psycopg2
 import pytest
 from conftest import Database, Server
-from sqlalchemy import text
 from support import books, contents, execute, load, make_sqlite, query, rejects, series, state, value
 
 import etl
-from etl.errors import LockedError, TargetError
-from etl.migrate import _SESSION_SETTINGS
 from etl.sample import make_sample
 from etl.schema import TABLE_NAMES, create_missing
 

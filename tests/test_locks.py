@@ -2,21 +2,27 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
 from commands import Commands, commands
 from conftest import Database, Server
 from own_server import own_server
+from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the driver's class is written small
 from sqlalchemy import make_url
-from support import connected, execute, load, make_sqlite, query, series, state, value
+from support import connected, contents, execute, load, make_sqlite, query, series, state, value
 
+from etl.comparison.reconciliation import reconcile
+from etl.errors import TargetError
+from etl.locks import choose_timeout
 from etl.observer import Observer
 from etl.plan import Plan, TablePlan
 from etl.report import SequenceReport, TableReport
+from etl.session import Session
 
 __all__ = ["commands"]  # a fixture
 TABLES = (
@@ -58,9 +64,13 @@ IN_THE_WAY = {
     # what somebody does, how the target is prepared, whose lock is named
     "a locked table": ("LOCK TABLE p", [], "ACCESS EXCLUSIVE on p"),
     "a locked child": ("LOCK TABLE c IN SHARE MODE", [], "SHARE on c"),
-    "a writer": ("INSERT INTO p (v) VALUES ('s3cret')", [], "ROW EXCLUSIVE on p"),
+    "a writer": ("INSERT INTO p VALUES (1000, 's3cret')", [], "ROW EXCLUSIVE on p"),
     "a reader of a table that is to be rebuilt": ("SELECT count(*) FROM c WHERE p = 20042", [], "ACCESS SHARE on c"),
-    "a reader of rows under a lock": ("SELECT * FROM p FOR UPDATE", [], "ROW SHARE on p"),
+    "a locked row that children refer to": (
+        "SELECT * FROM p FOR UPDATE",
+        ["INSERT INTO p VALUES (1, 'other')"],
+        "ROW SHARE on p",
+    ),
     "a schema change": ("ALTER TABLE c ADD COLUMN w text", [], "ACCESS EXCLUSIVE on c"),
     "an index being made": ("CREATE INDEX j ON p (v)", [], "SHARE on p"),
 }
@@ -84,26 +94,19 @@ def test_who_holds_a_lock_is_named_without_what_it_says(
     statement, prepared, lock = IN_THE_WAY[case]
     execute(target, *prepared)
     before = state(target)
-    if case == "a reader of rows under a lock":
-        execute(target, "INSERT INTO p (id) VALUES (1)", "ALTER SEQUENCE p_id_seq RESTART WITH 2")
-        before = state(target)
     with busy(target, statement) as other:
-        done = commands.load(source, impatient(target), tmp_path / "report", "--extra-columns", "add")
-        pid = other.info.backend_pid
-    if case == "a reader of rows under a lock":  # is in nobody's way: p has rows, so it is not rebuilt
-        assert done.code == 3
-        return
+        done = commands.load(source, impatient(target), tmp_path / "report")
+        person = f'pid {other.info.backend_pid} (user {value(target, "SELECT current_user")}, application "the app'
     assert (done.code, len(done.err.splitlines())) == (1, 1), done.err
-    keyword = statement.split()[0]
-    assert f"pid {pid} (user postgres, application \"the app" in done.err
-    assert f"idle in transaction, since 20" in done.err
-    assert f"UTC, last statement {keyword}) holds {lock}" in done.err
+    assert person in done.err
+    assert ", idle in transaction, since 20" in done.err
+    assert f"UTC, last statement {statement.split()[0]}) holds {lock}." in done.err
     assert "Nothing was committed. Wait until it has finished or end it, then run again" in done.err
     assert "s3cret" not in done.err
     assert "20042" not in done.err
     assert "\x1b" not in done.err
     assert state(target) == before
-    assert commands.load(source, impatient(target), tmp_path / "report").code == 0
+    assert commands.load(source, impatient(target), tmp_path / "report").code == (3 if prepared else 0)
 
 
 def test_a_role_without_rights_to_see_others_still_names_them(
@@ -120,7 +123,8 @@ def test_a_role_without_rights_to_see_others_still_names_them(
             done = commands.load(source, impatient(target, role="etl_blind"), tmp_path / "report")
             pid = other.info.backend_pid
         assert done.code == 1
-        assert f"pid {pid} (user postgres, application \"the app" in done.err
+        assert f"pid {pid} (user " in done.err
+        assert 'application "the app' in done.err
         assert "holds ACCESS EXCLUSIVE on p" in done.err
         assert "LOCK" not in done.err
     finally:
@@ -138,7 +142,7 @@ def test_a_prepared_transaction_is_named_and_no_second_connection_needed(
         execute(target, "ALTER TABLE p OWNER TO app", "ALTER TABLE c OWNER TO app")
         before = state(target)
         with connected(target) as other, other.cursor() as cursor:
-            cursor.execute("INSERT INTO p (v) VALUES ('s3cret'); PREPARE TRANSACTION 'left behind'")
+            cursor.execute("INSERT INTO p VALUES (1000, 's3cret'); PREPARE TRANSACTION 'left behind'")
         server.stop()
         server.start()
         done = commands.load(source, impatient(target), tmp_path / "report")
@@ -150,7 +154,7 @@ def test_a_prepared_transaction_is_named_and_no_second_connection_needed(
         done = commands.load(source, alone, tmp_path / "report")
         assert (done.code, len(done.err.splitlines())) == (1, 1)
         assert "who holds it could not be asked, since no second connection was to be had" in done.err
-        assert state(target) == {**before, "p_id_seq": [(1, True)]}
+        assert state(target) == before
         server.ask("ROLLBACK PREPARED 'left behind'", "target")
         assert commands.load(source, impatient(target), tmp_path / "report").code == 0
 
@@ -166,14 +170,13 @@ def test_a_deadlock_is_told_and_nothing_stays(
         def write() -> None:
             try:
                 with other.cursor() as cursor:
-                    cursor.execute("INSERT INTO p (v) VALUES ('x')")
+                    cursor.execute("INSERT INTO p VALUES (1000, 'x')")
             except psycopg2.Error as error:
                 failed.append(error)
 
         writer = threading.Thread(target=write)
-        locks = (
-            f"SELECT count(*) FROM pg_locks WHERE pid = {other.info.backend_pid} AND NOT granted AND relation = 'p'::regclass"
-        )
+        pid = other.info.backend_pid
+        locks = f"SELECT count(*) FROM pg_locks WHERE pid = {pid} AND NOT granted AND relation = 'p'::regclass"
 
         class Later(Observer):
             def table_finished(self, table: TableReport) -> None:
@@ -182,68 +185,178 @@ def test_a_deadlock_is_told_and_nothing_stays(
                     while not value(target, locks):
                         pass
 
-        with pytest.raises(Exception, match="deadlock detected.*Nothing was committed"):
+        with pytest.raises(TargetError, match=r"deadlock detected.*Nothing was committed"):
             load(target, source, tmp_path / "report", observer=Later())
         writer.join()
     assert failed == []
-    assert state(target) == {**before, "p_id_seq": [(1, True)]}
+    assert state(target) == before
     assert commands.load(source, impatient(target), tmp_path / "report").code == 0
 
 
 # -- how long it waits ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("by", "chosen", "expected"),
+    [
+        ("nobody", "", "10s"),
+        ("PGOPTIONS", "42s", "42s"),
+        ("PGOPTIONS", "0", "0"),
+        ("the database", "5s", "5s"),
+        ("the database", "0", "10s"),
+    ],
+)
+def test_how_long_is_ours_to_say_only_if_nobody_chose_it(
+    target: Database, monkeypatch: pytest.MonkeyPatch, by: str, chosen: str, expected: str
+) -> None:
+    if by == "the database":
+        name = value(target, "SELECT current_database()")
+        execute(target, f"ALTER DATABASE {name} SET lock_timeout = '{chosen}'")
+    if by == "PGOPTIONS":
+        monkeypatch.setenv("PGOPTIONS", f"-c lock_timeout={chosen}")
+    with target.engine().connect() as connection:
+        session = Session(connection)
+        for _ in range(2):  # the comparison at the end of a load chooses again
+            choose_timeout(session.rows, session.run)
+        assert session.value(sql.SQL("SELECT current_setting('lock_timeout')")) == expected
+
+
+# -- what the load locks --------------------------------------------------------------------------------------------
+
+STRENGTH = (
+    "AccessShareLock",
+    "RowShareLock",
+    "RowExclusiveLock",
+    "ShareUpdateExclusiveLock",
+    "ShareLock",
+    "ShareRowExclusiveLock",
+    "ExclusiveLock",
+    "AccessExclusiveLock",
+)
+READ, CHECKED, WRITERS_WAIT, ALL_WAIT = STRENGTH[0], STRENGTH[1], STRENGTH[5], STRENGTH[7]
+
+
+def held(database: Database) -> dict[str, str]:
+    """The strongest lock of the load on each table and sequence; the load is who holds the lock of a run."""
+    found = query(
+        database,
+        "SELECT c.relname, l.mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE l.granted "
+        "AND c.relkind IN ('r', 'S') AND c.relnamespace = 'public'::regnamespace AND l.pid = "
+        "(SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND database = "
+        "(SELECT oid FROM pg_database WHERE datname = current_database()))",
+    )
+    return {name: max((mode for n, mode in found if n == name), key=STRENGTH.index) for name, _ in found}
+
+
 class Asked(Observer):
-    """Asks something of the target at each event, from another session, and keeps the answers."""
+    """Asks something at each event of a run, and keeps the answers."""
 
     def __init__(self, ask: Callable[[], object]) -> None:
         self._ask = ask
         self.answers: dict[str, object] = {}
 
-    def planned(self, plan: Plan) -> None:
-        assert plan.tables
+    def planned(self, _: Plan) -> None:
         self.answers["planned"] = self._ask()
 
-    def table_progressed(self, plan: TablePlan, rows: int) -> None:
-        assert rows
+    def table_progressed(self, plan: TablePlan, _: int) -> None:
         self.answers[f"{plan.name} read"] = self._ask()
 
     def table_finished(self, table: TableReport) -> None:
         self.answers[f"{table.name} done"] = self._ask()
 
-    def sequences_reset(self, sequences: list[SequenceReport]) -> None:  # type: ignore[override]
-        assert sequences is not None
+    def sequences_reset(self, _: Sequence[SequenceReport]) -> None:
         self.answers["sequences"] = self._ask()
 
     def table_compared(self, table: TableReport) -> None:
         self.answers[f"{table.name} compared"] = self._ask()
 
 
-@pytest.mark.parametrize(
-    ("chosen", "expected"),
-    [
-        ({}, "10s"),
-        ({"lock_timeout": "42s"}, "42s"),
-        ({"lock_timeout": "0"}, "0"),
-        ({"role": True, "lock_timeout": "5s"}, "5s"),
-        ({"role": True, "lock_timeout": "0"}, "10s"),
-    ],
-)
-def test_the_time_to_wait_is_ours_only_if_nobody_chose_one(
-    target: Database, source: Path, monkeypatch: pytest.MonkeyPatch, chosen: dict[str, object], expected: str
-) -> None:
-    from etl.locks import choose_timeout
-    from etl.session import Session
+FILL = ("INSERT INTO p VALUES (1, '1')", "INSERT INTO c VALUES (1, 1)")
+MOVED = {"p_id_seq": WRITERS_WAIT, "c_id_seq": WRITERS_WAIT}
+LOCKED: dict[str, tuple[Sequence[str], dict[str, Any], dict[str, dict[str, str]]]] = {
+    "empty tables": (
+        (),
+        {},
+        {
+            "planned": {},
+            "p read": {"p": WRITERS_WAIT, "c": WRITERS_WAIT},
+            "p done": {"p": WRITERS_WAIT, "c": WRITERS_WAIT},
+            "c read": {"p": ALL_WAIT, "c": ALL_WAIT},
+            "c done": {"p": ALL_WAIT, "c": ALL_WAIT},
+            "sequences": {"p": ALL_WAIT, "c": ALL_WAIT, **MOVED},
+            "c compared": {"p": ALL_WAIT, "c": ALL_WAIT, **MOVED},
+        },
+    ),
+    "empty tables, kept as they are": (
+        (),
+        {"keep_constraints": True},
+        {
+            "planned": {},
+            "p read": {"p": WRITERS_WAIT, "c": WRITERS_WAIT},
+            "c compared": {"p": WRITERS_WAIT, "c": WRITERS_WAIT, **MOVED},
+        },
+    ),
+    "an empty table, its parent with rows": (
+        FILL[:1],
+        {},
+        {"c read": {"p": WRITERS_WAIT, "c": ALL_WAIT}, "c compared": {"p": WRITERS_WAIT, "c": ALL_WAIT, **MOVED}},
+    ),
+    "an empty table alone, its parent with rows": (
+        ["INSERT INTO p SELECT n, n FROM generate_series(1, 50) n"],
+        {"tables": ("c",)},
+        {"planned": {}, "c read": {"p": READ, "c": ALL_WAIT}, "c compared": {"p": CHECKED, "c": ALL_WAIT}},
+    ),
+    "tables with rows": (
+        FILL,
+        {},
+        {
+            "planned": {},
+            "p read": {"p": WRITERS_WAIT, "c": WRITERS_WAIT},
+            "c compared": {"p": WRITERS_WAIT, "c": WRITERS_WAIT, **MOVED},
+        },
+    ),
+    "a dry run": (
+        FILL[:1],
+        {"dry_run": True},
+        {"planned": {}, "p read": {"p": READ}, "c done": {"p": READ, "c": READ}},
+    ),
+    "a column that is added": (
+        (*FILL, "ALTER TABLE p DROP COLUMN v"),
+        {"extra_columns": "add"},
+        {"planned": {"p": ALL_WAIT}, "c compared": {"p": ALL_WAIT, "c": WRITERS_WAIT, **MOVED}},
+    ),
+}
 
-    if chosen.get("role"):
-        execute(target, f"ALTER DATABASE {value(target, 'SELECT current_database()')} SET lock_timeout = '{chosen['lock_timeout']}'")
-    elif chosen:
-        monkeypatch.setenv("PGOPTIONS", f"-c lock_timeout={chosen['lock_timeout']}")
-    assert source
-    with target.engine().connect() as connection:
-        session = Session(connection)
-        for _ in range(2):  # the comparison at the end of a load chooses again
-            choose_timeout(session.rows, session.run)
-        with session._cursor(None) as cursor:  # type: ignore[arg-type]
-            cursor.execute("SHOW lock_timeout")
-            assert cursor.fetchone() == (expected,)
+
+@pytest.mark.parametrize("case", LOCKED)
+def test_what_is_locked_how_strongly_and_from_when(target: Database, source: Path, tmp_path: Path, case: str) -> None:
+    """All of it until the commit, as the README says."""
+    prepared, options, expected = LOCKED[case]
+    execute(target, *prepared)
+    listener = Asked(lambda: held(target))
+    load(target, source, tmp_path / "report", observer=listener, **options)
+    sequences = () if case != "an empty table alone, its parent with rows" else ("c_id_seq",)
+    found = {
+        event: {name: mode for name, mode in answer.items() if name not in sequences}
+        for event, answer in listener.answers.items()
+    }
+    assert {event: found[event] for event in expected} == expected
+    assert held(target) == {}
+
+
+def test_readers_and_comparisons_see_the_old_state_and_never_wait_where_rows_were(
+    target: Database, source: Path, tmp_path: Path
+) -> None:
+    execute(target, *FILL)
+    before = contents(target, "p", "c")
+
+    def look() -> object:
+        found = contents(Database(impatient(target)), "p", "c")
+        compared = reconcile(source, impatient(target), report_folder=tmp_path / "compared")
+        return found, compared.total("missing_rows")
+
+    listener = Asked(look)
+    assert load(target, source, tmp_path / "report", observer=listener).exit_code == 0
+    assert set(listener.answers) > {"planned", "p read", "c done", "sequences", "c compared"}
+    assert all(answer == (before, 98) for answer in listener.answers.values())
+    assert reconcile(source, target.url, report_folder=tmp_path / "compared").exit_code == 0
