@@ -304,7 +304,7 @@ LOCKED: dict[str, tuple[Sequence[str], dict[str, Any], dict[str, dict[str, str]]
     "an empty table alone, its parent with rows": (
         ["INSERT INTO p SELECT n, n FROM generate_series(1, 50) n"],
         {"tables": ("c",)},
-        {"planned": {}, "c read": {"p": READ, "c": ALL_WAIT}, "c compared": {"p": CHECKED, "c": ALL_WAIT}},
+        {"planned": {}, "c read": {"p": CHECKED, "c": ALL_WAIT}, "c compared": {"p": CHECKED, "c": ALL_WAIT}},
     ),
     "tables with rows": (
         FILL,

@@ -4,6 +4,7 @@ Each time the real command is run; the target is as it was, one line says why an
 mended the same command succeeds.
 """
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -17,6 +18,7 @@ from conftest import Database
 from own_server import OwnServer, SmallDisk, own_server, small_disk, standby_of
 from support import execute, make_sqlite, nightly, series, sqlite, state, value
 
+from etl.comparison.console import ReconcileConsole
 from etl.migrate import run_migration
 from etl.observer import Observer
 from etl.plan import Plan, TablePlan
@@ -346,6 +348,30 @@ def test_a_standby_can_be_compared_with(
     execute(target, "UPDATE p SET v = 'other' WHERE id = 7")
     caught_up(own, standby)
     assert commands.reconcile(source, standby.url("target"), tmp_path / "different").code == 3
+
+
+def test_a_standby_that_has_to_keep_up_ends_the_comparison_with_a_clear_line(
+    own: OwnServer,
+    standby: OwnServer,
+    target: Database,
+    source: Path,
+    tmp_path: Path,
+    commands: Commands,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rows that the comparison may still want to see are removed on the primary."""
+    assert commands.load(source, target.url, tmp_path / "load").code == 0
+    caught_up(own, standby)
+
+    def remove() -> None:
+        execute(target, "DELETE FROM p WHERE id > 5000")
+        own.ask("VACUUM p", "target")
+        caught_up(own, standby)
+
+    monkeypatch.setattr(ReconcileConsole, "planned", lambda *_: remove())
+    done = commands.reconcile(source, standby.url("target"), tmp_path / "compared")
+    assert (done.code, len(done.err.splitlines())) == (1, 1)
+    assert re.search("conflict with recovery|connection to PostgreSQL was lost", done.err)
 
 
 @pytest.mark.parametrize("where", ["ROLE app", "DATABASE target"])
