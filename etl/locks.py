@@ -13,7 +13,7 @@ from typing import Any
 import psycopg2
 from psycopg2 import sql
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from etl.reporting.text import visible
 
@@ -68,10 +68,10 @@ def explain_timeout(engine: Engine, pid: int, statement: sql.Composable) -> str:
     """Who holds the lock that the session `pid` waited for in vain with `statement`, and what to do about it."""
     try:
         with engine.connect() as connection, contextlib.closing(connection.connection.cursor()) as cursor:
-            cursor.execute(f"SET statement_timeout = {_ASK_MILLISECONDS}")
+            cursor.execute(f"SET LOCAL statement_timeout = {_ASK_MILLISECONDS}")
             cursor.execute(_query(sql.SQL(_ON_RELATIONS), own=pid, names=list(_tables_in(statement))))
             held = [_Holder(*row) for row in cursor.fetchall()]
-    except (psycopg2.Error, DBAPIError):
+    except (psycopg2.Error, SQLAlchemyError):
         return "who holds it could not be asked, since no second connection was to be had" + _ADVICE
     return _described(held) + _ADVICE
 
