@@ -1,10 +1,11 @@
 """What the commands have in common: where the source is, how options are read, and how a command ends."""
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -34,6 +35,18 @@ def exit_code_of(command: Callable[[], int], *, if_stopped: str) -> int:
     except EtlError as error:
         sys.stderr.write(f"✗ {error}\n")
         return error.exit_code
+
+
+@contextlib.contextmanager
+def over(notice: str) -> Iterator[None]:
+    """Inside, results are printed; an interruption, or an output that takes no more, only ends the printing."""
+    try:
+        yield
+    except (KeyboardInterrupt, OSError, SystemExit):  # rich makes a SystemExit of a broken pipe
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), 1)  # else Python fails once more when it flushes stdout at the end
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"✗ The output was cut off. {notice}\n")
 
 
 def _stopped(message: str, code: int) -> int:

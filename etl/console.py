@@ -196,6 +196,13 @@ class ConsoleObserver(Observer):
         elif self._verbose:
             self.line(f"  ✓ {name}: {table.matched_rows:,} rows match")
 
+    def confirmation_lost(self, transaction: int) -> None:
+        """Why it takes longer now; with -q as well."""
+        self.error(
+            f"The connection broke during COMMIT. Asking the server what became of transaction {transaction} "
+            "(for up to a minute; Ctrl-C ends that)..."
+        )
+
     # -- the end ------------------------------------------------------------------------------------------------
 
     def finished(self, report: Report) -> None:
@@ -220,6 +227,8 @@ class ConsoleObserver(Observer):
             ("Report", printable(report.folder)),
         ):
             self._out.print(Text(f"{name + ':':<9} {value}"))
+        for remark in report.remarks:
+            self._out.print(Text(f"⚠️  {printable(remark)}", style="yellow"))
         self._out.print()
         self._out.print(_verdict(report))
 

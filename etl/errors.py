@@ -2,16 +2,23 @@
 
     EtlError
     ├── UsageError       2    the command line is wrong
-    └── CannotRun        1    nothing was committed
-        ├── SourceError       the SQLite file is missing, no database, or broken
-        ├── TargetError       PostgreSQL cannot be reached, refuses, or was lost
-        ├── DriftError        the two schemas differ in a way that somebody has to decide
-        ├── SuiteError        an expectation suite is broken
-        └── LockedError       another run or session holds the target
+    ├── CannotRun        1    nothing was committed
+    │   ├── SourceError       the SQLite file is missing, no database, or broken
+    │   ├── TargetError       PostgreSQL cannot be reached, refuses, or was lost
+    │   ├── DriftError        the two schemas differ in a way that somebody has to decide
+    │   ├── SuiteError        an expectation suite is broken
+    │   └── LockedError       another run or session holds the target
+    ├── CommittedError   3    the rows are committed, but the report could not be written
+    └── UnconfirmedError 3    the connection broke during COMMIT, and the server could not be asked what became of it
 
 Exit 0 is "every row reconciled"; 3 is "ran and committed, but rows were rejected, differ or are missing"; 130 and 143
 are an interruption and a termination. These are outcomes of a run, not errors, and are decided in `etl.run`.
 """
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from etl.report import Report
 
 
 class EtlError(Exception):
@@ -48,3 +55,19 @@ class SuiteError(CannotRun):
 
 class LockedError(CannotRun):
     """Somebody else holds the target."""
+
+
+class CommittedError(EtlError):
+    """Something failed behind the COMMIT; `report` has what the report folder lacks."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, report: "Report") -> None:
+        super().__init__(message)
+        self.report = report
+
+
+class UnconfirmedError(EtlError):
+    """Whether the rows were committed is not known; the next run finds out by itself."""
+
+    exit_code = 3

@@ -30,6 +30,7 @@ class Ledger:
     expectations: list[ExpectationReport] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
     findings: Findings = field(default_factory=Findings)
+    remarks: list[str] = field(default_factory=list)
 
     def note_drift(self, drift: tuple[Drift, ...]) -> None:
         """Keeps the differences of the two schemas."""

@@ -5,8 +5,6 @@ Whatever touches a database happens in the modules that it calls; here stands in
 
 import contextlib
 import secrets
-import signal
-import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future
@@ -22,11 +20,21 @@ from sqlalchemy.exc import DBAPIError
 from etl import schema
 from etl.batches import BATCH_ROWS
 from etl.catalog import TargetTable
+from etl.commit import Evidence, commit
 from etl.comparison.reconciliation import compare_loaded
 from etl.comparison.target_side import prepare_session
 from etl.drift import Drift
 from etl.endpoints import Target, open_target
-from etl.errors import CannotRun, DriftError, EtlError, LockedError, TargetError
+from etl.errors import (
+    CannotRun,
+    CommittedError,
+    DriftError,
+    EtlError,
+    LockedError,
+    TargetError,
+    UnconfirmedError,
+)
+from etl.interruption import Interruptions, interruptible
 from etl.ledger import Ledger
 from etl.load import Accepted, Loaded, NotFastError, can_be_fast, forecast, load_fast, load_staged
 from etl.locks import choose_timeout, explain_other_run
@@ -39,10 +47,11 @@ from etl.report import Outcome, Report, SourceReport, TargetReport, write_report
 from etl.report_folder import prepare_folder
 from etl.rights import creation_error, require_ownership, require_schema, require_to_load, require_writable
 from etl.sequences import reset_sequences
-from etl.session import Session, first_line, interruptible
+from etl.session import Session, first_line
 from etl.source import Source
 from etl.staging import Staged
 from etl.target import current_schema, enter_schema, read_catalog, read_other_relations
+from etl.target_url import connect
 from etl.validate import Validator
 from etl.validation.suites import default_folder, suites_for
 
@@ -82,12 +91,14 @@ def run_migration(settings: Settings, observer: Observer | None = None) -> Repor
     """Loads, or in a dry run forecasts, and writes the report folder.
 
     Raises `EtlError` where it cannot, and KeyboardInterrupt where it is interrupted: nothing is committed then, and the
-    report says "failed" if both ends had answered before.
+    report says "failed" if both ends had answered before. An interruption after COMMIT has begun is not heard any more.
+    Two errors are otherwise: `CommittedError`, `UnconfirmedError`.
     """
     observer = observer or Observer()
     started = datetime.now(UTC)
     run_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     with contextlib.ExitStack() as ends:
+        interruptions = ends.enter_context(Interruptions())
         validator = ends.enter_context(Validator()) if settings.validate else None
         source = ends.enter_context(Source(settings.sqlite))
         described = SourceReport(str(settings.sqlite), source.bytes, source.sqlite_version)
@@ -117,21 +128,28 @@ def run_migration(settings: Settings, observer: Observer | None = None) -> Repor
                 reconciled=settings.reconcile and not settings.dry_run,
                 folder=folder,
                 error=error,
+                remarks=tuple(ledger.remarks),
             )
 
         try:
-            with target.connect() as connection:
+            with connect(target.engine) as connection:
                 session = Session(connection)
                 run = _Run(settings, observer, source, target, session, validator, ledger, folder, run_id)
-                with _one_transaction(connection, keep=not settings.dry_run):
-                    interruptible(session, run.carry_out)
+                with _one_transaction(connection):
+                    plan = interruptible(session, run.carry_out, let_go=validator.stop if validator else None)
                     source.verify_unchanged()
+                    if not settings.dry_run:
+                        interruptions.hold_back()
+                        run.commit(plan, interruptions)
+        except UnconfirmedError as error:
+            write_report(report(Outcome.UNCONFIRMED, str(error)), folder)
+            raise
         except (EtlError, KeyboardInterrupt) as error:
             ledger.forget_rows()
             _write_failure(report(Outcome.FAILED, str(error) or "interrupted"), folder)
             raise
         finished = report(_outcome(settings, ledger))
-        write_report(finished, folder)
+        _write(finished, folder)
         return finished
 
 
@@ -139,6 +157,20 @@ def _write_failure(report: Report, folder: Path) -> None:
     """The report of a run that failed. Where its folder is what failed, the reason on the console is all there is."""
     with contextlib.suppress(CannotRun, OSError):
         write_report(report, folder)
+
+
+def _write(finished: Report, folder: Path) -> None:
+    try:
+        write_report(finished, folder)
+    except Exception as error:
+        if finished.outcome is Outcome.DRY_RUN:
+            raise
+        # Whatever it was: code and message must not let anybody believe that nothing was committed.
+        raise CommittedError(
+            f"The rows are committed, but the report could not be written: {first_line(error)}. Put that right and run "
+            "again: nothing is loaded twice, and every row is counted, compared and reported anew.",
+            finished,
+        ) from error
 
 
 def _outcome(settings: Settings, ledger: Ledger) -> Outcome:
@@ -161,8 +193,8 @@ class _Run:
     folder: Path
     run_id: str
 
-    def carry_out(self) -> None:
-        """The whole story, stage by stage."""
+    def carry_out(self) -> Plan:
+        """The whole story, stage by stage, but for the COMMIT."""
         with self._timed("plan"):
             self._prepare_session()
             self._create_schema()
@@ -186,6 +218,25 @@ class _Run:
                 self._reconcile(plan)
         if any(table.in_doubt for table in self.ledger.tables):
             self.source.verify_sound()
+        return plan
+
+    def commit(self, plan: Plan, interruptions: Interruptions) -> None:
+        """The end of the transaction; what there is to say about it goes into the books."""
+        loaded = [(table, self.ledger.report_of(table.name)) for table in plan.tables]
+        # The smallest table that grew: counting it again is quick.
+        grown = min(
+            ((report.target_rows_after or 0, place) for place, (_, report) in enumerate(loaded) if report.loaded_rows),
+            default=None,
+        )
+        remark = commit(
+            self.session,
+            self.target.engine,
+            interruptions,
+            evidence=Evidence(identifier(plan.tables[grown[1]].target), grown[0]) if grown else None,
+            on_lost=self.observer.confirmation_lost,
+        )
+        if remark is not None:
+            self.ledger.remarks.append(remark)
 
     # -- before the rows ----------------------------------------------------------------------------------------
 
@@ -195,6 +246,7 @@ class _Run:
             self.session.run(sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), sql.Literal(value)))
         choose_timeout(self.session.rows, self.session.run)
         require_writable(self.session)
+        self.session.be_watched()
         self.session.run(sql.SQL("SET CONSTRAINTS ALL IMMEDIATE"))
         if not self.session.value(sql.SQL("SELECT pg_try_advisory_xact_lock({})").format(sql.Literal(ADVISORY_LOCK))):
             raise LockedError(
@@ -382,9 +434,9 @@ def _nothing_in_common(source_tables: int, target_tables: int, drift: Sequence[D
 
 
 @contextlib.contextmanager
-def _one_transaction(connection: Connection, *, keep: bool) -> Iterator[None]:
-    """Commits at the end if it is to be kept; on any exception, and else, leaves the target as it was."""
-    transaction = connection.begin()
+def _one_transaction(connection: Connection) -> Iterator[None]:
+    """Leaves the target as it was, on any exception and else, unless it was committed inside."""
+    connection.begin()
     try:
         yield
     except Exception as error:
@@ -400,34 +452,10 @@ def _one_transaction(connection: Connection, *, keep: bool) -> Iterator[None]:
         # Whatever state an interruption left the driver in: the server rolls back when the connection is gone.
         connection.invalidate()
         raise
-    if not keep:
-        transaction.rollback()
-        return
-    with _signals_held_back():
-        try:
-            transaction.commit()
-        except (psycopg2.Error, DBAPIError) as error:
-            raise TargetError(
-                f"The connection broke at the very end ({first_line(error)}): whether the load was committed is not "
-                "known. Run again: rows that arrived are then reported as present."
-            ) from error
+    _roll_back(connection)
 
 
 def _roll_back(connection: Connection) -> None:
     """A connection that is lost has nothing left to roll back: the server does it by itself."""
     with contextlib.suppress(psycopg2.Error, DBAPIError):
         connection.rollback()
-
-
-@contextlib.contextmanager
-def _signals_held_back() -> Iterator[None]:
-    """While COMMIT runs an interruption could no longer be honoured, so it is not heard."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

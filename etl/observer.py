@@ -36,3 +36,6 @@ class Observer:
 
     def table_compared(self, table: TableReport) -> None:
         """After the load: every value of the table was compared with the source."""
+
+    def confirmation_lost(self, transaction: int) -> None:
+        """The connection broke during COMMIT; the server is being asked what became of the transaction."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from etl.errors import CannotRun
 from etl.rejects import PrivateFolder
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Outcome(StrEnum):
     DIFFERENCES = "differences"
     FAILED = "failed"
     DRY_RUN = "dry-run"
+    UNCONFIRMED = "unconfirmed"
 
 
 class Status(StrEnum):
@@ -234,6 +236,7 @@ class Report:
     reconciled: bool = True
     folder: Path | None = None
     error: str | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def settled(self) -> bool:
@@ -248,10 +251,10 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 where everything is settled, 1 where the run failed, 3 where rows need somebody's attention."""
+        """0 where everything is settled, 1 where the run failed, 3 where something needs somebody's attention."""
         if self.outcome is Outcome.FAILED:
             return 1
-        return 0 if self.settled else 3
+        return 0 if self.settled and self.outcome is not Outcome.UNCONFIRMED else 3
 
     @property
     def seconds(self) -> float:
@@ -277,6 +280,7 @@ class Report:
             "outcome": self.outcome.value,
             "exit_code": self.exit_code,
             "error": self.error,
+            "remarks": list(self.remarks),
             "validated": self.validated,
             "reconciled": self.reconciled,
             "tables": [asdict(table) for table in self.tables],
@@ -310,15 +314,22 @@ class Report:
 
 
 def write_report(report: Report, folder: Path) -> Path:
-    """Writes `report.json`, `report.html` and `report.md` into the report folder; returns the path of the first."""
+    """Writes `report.json`, `report.html` and `report.md` into the report folder; returns the path of the first.
+
+    Raises `CannotRun` where the folder cannot be written.
+    """
     from etl.reporting.html import render_html
     from etl.reporting.markdown import render_markdown
 
     private = PrivateFolder(folder)
-    with private.open(REPORT_FILE) as file:
-        file.write(report.to_json())
-    with private.open(HTML_FILE) as file:
-        file.write(render_html(report).encode())
-    with private.open(MARKDOWN_FILE) as file:
-        file.write(render_markdown(report).encode())
+    try:
+        for name, content in (
+            (REPORT_FILE, report.to_json()),
+            (HTML_FILE, render_html(report).encode()),
+            (MARKDOWN_FILE, render_markdown(report).encode()),
+        ):
+            with private.open(name) as file:
+                file.write(content)
+    except OSError as error:
+        raise CannotRun(f"The report folder {folder} cannot be written: {error.strerror}.") from error
     return folder / REPORT_FILE

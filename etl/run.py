@@ -4,7 +4,8 @@ exit codes:
   0    every row reconciled
   1    could not run, nothing committed (connection, bad source, drift to be decided, lock)
   2    wrong usage
-  3    ran and committed, but rows were rejected, differ or are missing (in a dry run: would be)
+  3    ran and committed, but rows were rejected, differ or are missing (in a dry run: would be), or the report could
+       not be written; or the connection broke during COMMIT and the server could not be asked what became of it
   130  interrupted, nothing committed (143: terminated)
 """
 
@@ -12,6 +13,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from etl.command_line import (
     DEFAULT_SOURCE,
@@ -21,10 +23,17 @@ from etl.command_line import (
     exit_code_of,
     leave,
     names,
+    over,
     positive,
     source_path,
     timezone,
 )
+from etl.errors import CommittedError
+
+if TYPE_CHECKING:
+    from etl.migrate import Settings
+    from etl.observer import Observer
+    from etl.report import Report
 
 DEMO_SOURCE = Path("data/demo.db")
 
@@ -97,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     path = _source(options)
     from etl.console import ConsoleObserver  # here, so that --help need not wait for pandas
-    from etl.migrate import Settings, run_migration
+    from etl.migrate import Settings
     from etl.plan import ExtraColumns
 
     settings = Settings(
@@ -124,11 +133,25 @@ def _run(options: argparse.Namespace) -> int:
         no_color=options.no_color,
     )
     with console:
-        report = run_migration(settings, console)
-    console.finished(report)
-    if options.json:
-        sys.stdout.write(report.to_json().decode())
+        report, trouble = _run_to_its_end(settings, console)
+    with over(f"The run itself had come to its end: exit code {report.exit_code}, report in {report.folder}."):
+        console.finished(report)
+        if options.json:
+            sys.stdout.write(report.to_json().decode())
+        sys.stdout.flush()
+    if trouble is not None:
+        raise trouble
     return report.exit_code
+
+
+def _run_to_its_end(settings: "Settings", observer: "Observer") -> "tuple[Report, CommittedError | None]":
+    """The report of a run that came to its end, and what kept it from the report folder."""
+    from etl.migrate import run_migration
+
+    try:
+        return run_migration(settings, observer), None
+    except CommittedError as error:
+        return error.report, error
 
 
 def _source(options: argparse.Namespace) -> Path:

@@ -6,11 +6,11 @@ no parameters are passed beside them, so that a `%` in a name is just a characte
 
 import contextlib
 import itertools
-import signal
+import os
+import socket
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from typing import Any, Protocol, TypeVar
+from collections.abc import Iterator
+from typing import Any, Protocol
 
 import psycopg2
 import psycopg2.errors
@@ -22,8 +22,16 @@ from etl.errors import LockedError, TargetError
 from etl.locks import explain_timeout
 from etl.server_errors import explain
 
-T = TypeVar("T")
 Row = tuple[Any, ...]
+
+# A process that was killed, or is behind a network that was cut, would otherwise keep its locks until its statement
+# ends, or for the two hours that most systems take to notice (PostgreSQL documentation, 19.3.2).
+_WATCH = {
+    "client_connection_check_interval": "1s",
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
 
 
 class Readable(Protocol):
@@ -83,6 +91,22 @@ class Session:
         with self._cursor(statement) as cursor:
             cursor.copy_expert(statement.as_string(cursor), sink)
             return int(cursor.rowcount)
+
+    def hang_up(self) -> None:
+        """Ends the connection from any thread, whatever it waits for; the server rolls back."""
+        self.interrupted = True
+        closed_already = (psycopg2.InterfaceError, OSError)
+        with contextlib.suppress(*closed_already), socket.socket(fileno=os.dup(self.driver.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
+
+    def be_watched(self) -> None:
+        """Asks the server to notice soon, in this transaction, when we are gone; what it cannot do it leaves."""
+        settings = sql.SQL(", ").join(sql.SQL("({}, {})").format(*map(sql.Literal, item)) for item in _WATCH.items())
+        query = (
+            "SELECT set_config(name, wanted, true) FROM (VALUES {}) AS w (name, wanted) JOIN pg_settings USING (name)"
+        )
+        with contextlib.suppress(psycopg2.errors.InvalidParameterValue), self.savepoint():  # not on its platform
+            self.rows(sql.SQL(query).format(settings))
 
     @contextlib.contextmanager
     def _cursor(self, statement: sql.Composable) -> Iterator[psycopg2.extensions.cursor]:
@@ -177,51 +201,3 @@ def first_line(error: Exception) -> str:
     """The message without psycopg2's context lines, which may repeat the statement and its values."""
     lines = str(error).strip().splitlines()
     return lines[0].strip().rstrip(".") if lines else type(error).__name__
-
-
-def interruptible(session: Session, work: Callable[[], T]) -> T:
-    """Runs `work` on a thread of its own, so that Ctrl-C is heard while a statement runs, and cancels that statement.
-
-    psycopg2 would otherwise hold the signal back until the statement ends.
-    """
-    outcome: list[T] = []
-    failure: list[BaseException] = []
-    # Not `Thread.join`: interrupted by a signal, it takes the running thread for a dead one (Python 3.11, 3.12).
-    ended = threading.Event()
-
-    def body() -> None:
-        try:
-            outcome.append(work())
-        except BaseException as error:  # noqa: BLE001 - handed to the waiting thread, which raises it
-            failure.append(error)
-        finally:
-            ended.set()
-
-    threading.Thread(target=body, name="etl-load", daemon=True).start()
-    try:
-        while not ended.wait(timeout=0.2):
-            pass
-    except BaseException:
-        _stop(session, ended)
-        raise
-    if failure:
-        raise failure[0]
-    return outcome[0]
-
-
-_INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
-
-
-def _stop(session: Session, ended: threading.Event) -> None:
-    """Cancels the running statement until the worker has come to its end; further signals do not disturb that."""
-    main = threading.current_thread() is threading.main_thread()
-    previous = {number: signal.signal(number, signal.SIG_IGN) for number in _INTERRUPTIONS} if main else {}
-    try:
-        session.interrupted = True
-        while not ended.is_set():
-            with contextlib.suppress(psycopg2.Error):  # the connection may be gone already, which is what is wanted
-                session.driver.cancel()
-            ended.wait(timeout=0.2)
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -6,16 +6,19 @@ No message and no displayed URL ever holds a password.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 from urllib.parse import unquote
 
-from sqlalchemy import URL, Engine, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from etl._connect_errors import explain
 from etl.errors import TargetError, UsageError
+from etl.interruption import abandonable
 
+T = TypeVar("T")
 DRIVER = "postgresql+psycopg2"
 _SCHEMES = ("postgres", "postgresql", DRIVER)
 _LIBPQ_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE", "PGSERVICEFILE")
@@ -107,9 +110,12 @@ def _connect_arguments(url: URL, *, connect_timeout: int) -> dict[str, str | int
         # libpq's "fallback" gives way to a name from the URL, PGAPPNAME or a service file.
         "fallback_application_name": "etl",
         "client_encoding": "UTF8",
+        # A network that is gone is noticed: after a minute while we wait for an answer, after two while we send (longer
+        # than a busy server takes to swallow what is under way).
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,
+        "tcp_user_timeout": 120_000,
     }
     if "PGCONNECT_TIMEOUT" not in os.environ:
         ours["connect_timeout"] = connect_timeout
@@ -118,9 +124,22 @@ def _connect_arguments(url: URL, *, connect_timeout: int) -> dict[str, str | int
 
 def check_connection(engine: Engine) -> str:
     """Connect once and give the server's version, such as "18.4"; TargetError says why not, and what to do about it."""
-    try:
+
+    def ask() -> str:
         with engine.connect() as connection:
             return str(connection.scalar(text("SHOW server_version"))).partition(" ")[0]
+
+    return _connecting(engine, ask)
+
+
+def connect(engine: Engine) -> Connection:
+    """A connection; TargetError says why there is none. Ctrl-C is heard while nothing answers."""
+    return _connecting(engine, engine.connect)
+
+
+def _connecting(engine: Engine, work: Callable[[], T]) -> T:
+    try:
+        return abandonable(work)
     except DBAPIError as error:
         raise connection_error(error, engine.url) from None  # its text may hold the connection string
 

@@ -250,10 +250,14 @@ class Validator:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)
-        self._worker.kill()
+        self.stop()
         self._thread.shutdown(wait=True)
         self._worker.close()
+
+    def stop(self) -> None:
+        """Ends the process; whoever waits for an answer hears an exception instead. From any thread."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._worker.kill()
 
     @property
     def pid(self) -> int:

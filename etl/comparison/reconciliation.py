@@ -23,6 +23,7 @@ from etl.comparison.target_side import prepare_session
 from etl.drift import Drift
 from etl.endpoints import open_target
 from etl.errors import TargetError, UsageError
+from etl.interruption import interruptible
 from etl.observer import Observer
 from etl.plan import ExtraColumns, Plan, TablePlan
 from etl.rejects import file_name
@@ -39,9 +40,10 @@ from etl.report import (
 )
 from etl.report_folder import prepare_folder
 from etl.rights import require_to_read
-from etl.session import Session, first_line, interruptible
+from etl.session import Session, first_line
 from etl.source import Source
 from etl.target import enter_schema
+from etl.target_url import connect
 
 SAMPLE_ROWS = 1_000  # differences in the report, of all tables together
 
@@ -167,7 +169,7 @@ def run_reconciliation(settings: ReconcileSettings, observer: Observer | None = 
         observer.source_opened(described)
         observer.target_opened(target)
         folder = prepare_folder(settings.report_folder or Path("reports") / run_id)
-        with target.connect() as connection:
+        with connect(target.engine) as connection:
             session = Session(connection)
             run = _Reconciliation(settings, observer, source, session, folder)
             try:
@@ -219,6 +221,7 @@ class _Reconciliation:
         self.session.run(sql.SQL("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
         prepare_session(self.session)
         enter_schema(self.session, self.settings.schema)
+        self.session.be_watched()
         plan = plan_between(
             self.source, self.session, only=self.settings.tables, extra_columns=ExtraColumns.DROP, comparing=True
         )

@@ -82,6 +82,7 @@ def _report(content: Json) -> Report:
         validated=content["validated"],
         reconciled=content["reconciled"],
         error=content["error"],
+        remarks=tuple(content.get("remarks", ())),  # reports of older versions have none
     )
 
 

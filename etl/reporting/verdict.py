@@ -127,6 +127,8 @@ def verdict_of(report: Report) -> Verdict:
 def _headline(report: Report, sums: Sums) -> tuple[Tone, str, str]:
     if report.outcome is Outcome.FAILED:
         return Tone.BAD, "Failed", "The run failed."
+    if report.outcome is Outcome.UNCONFIRMED:
+        return Tone.BAD, "Not confirmed", "Whether the rows were committed is not known."
     if report.outcome is Outcome.DRY_RUN:
         tone = Tone.NOTE if report.settled else Tone.CAUTION
         return tone, "Dry run, nothing written", f"Dry run: {_rows_in_words(report, sums, 'would arrive', 'would not')}"
@@ -170,6 +172,11 @@ def _notes(report: Report, sums: Sums) -> Iterator[Note]:
         text = "A run is one transaction: unless the message says otherwise, the target is as it was before."
         yield Note(Tone.NOTE, text)
         return
+    if report.outcome is Outcome.UNCONFIRMED:
+        text = "A run is one transaction: either all the rows below were committed, or none. The next run will tell."
+        yield Note(Tone.NOTE, text)
+        return
+    yield from (Note(Tone.CAUTION, remark) for remark in report.remarks)
     yield from _about_rows(report, sums)
     yield from _about_comparison(report, sums)
     yield from _about_narrowing(report)

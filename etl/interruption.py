@@ -1,0 +1,106 @@
+"""Ctrl-C and SIGTERM: heard at once while a server works or keeps silent, and held back once COMMIT is under way.
+
+psycopg2 hears no signal while it waits for the server, so whatever may wait runs on a thread of its own and the main
+thread waits beside it. A stop never asks the network: psycopg2's `cancel()` opens a connection and would wait without
+limit (and holding Python's interpreter lock) where nothing answers.
+"""
+
+import concurrent.futures
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, Self, TypeVar
+
+from etl.session import Session
+
+T = TypeVar("T")
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_Future = concurrent.futures.Future
+
+
+def in_background(work: Callable[[], T], *, name: str) -> "_Future[T]":
+    """Runs `work` on a thread called `name` that nobody has to wait for, not even the end of the process."""
+    future: _Future[T] = _Future()
+
+    def body() -> None:
+        try:
+            result = work()
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits, who raises it
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    threading.Thread(target=body, name=name, daemon=True).start()
+    return future
+
+
+def ended(future: "_Future[Any]", *, seconds: float) -> bool:
+    """Waits so long at the most; signals are heard meanwhile.
+
+    Not `Thread.join`: interrupted by a signal, it takes the running thread for a dead one (Python 3.11, 3.12).
+    """
+    return bool(concurrent.futures.wait([future], timeout=seconds).done)
+
+
+def interruptible(session: Session, work: Callable[[], T], *, let_go: Callable[[], None] | None = None) -> T:
+    """The result of `work`, which uses `session`; Ctrl-C hangs up, so that whatever waits for the server ends.
+
+    `let_go` ends what else the work may be waiting for. When this returns or raises, the work has come to its end.
+    """
+    future = in_background(work, name="etl-load")
+    try:
+        while not ended(future, seconds=0.2):
+            pass
+    except BaseException:
+        _stop(session, future, let_go)
+        raise
+    return future.result()
+
+
+def _stop(session: Session, future: "_Future[Any]", let_go: Callable[[], None] | None) -> None:
+    """Ends the work; further signals do not disturb that."""
+    with Interruptions() as interruptions:
+        interruptions.hold_back()
+        session.hang_up()
+        if let_go is not None:
+            let_go()
+        while not ended(future, seconds=0.2):
+            pass
+
+
+def abandonable(work: Callable[[], T]) -> T:
+    """The result of `work`, which connects to a server; on Ctrl-C it is left to itself, since nothing can stop it."""
+    future = in_background(work, name="etl-connect")
+    while not ended(future, seconds=0.2):
+        pass
+    return future.result()
+
+
+class Interruptions:
+    """Signals from `hold_back` to the end of the context: counted in `heard`, and obeyed by whoever looks there.
+
+    A context manager; without `hold_back`, and on any thread but the main one, it changes nothing.
+    """
+
+    def __init__(self) -> None:
+        self.heard = 0
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def hold_back(self) -> None:
+        """From here on no KeyboardInterrupt is raised."""
+        if threading.current_thread() is threading.main_thread():
+            for number in _SIGNALS:
+                self._before.setdefault(number, signal.signal(number, self._hear))
+
+    def _hear(self, _number: int, _frame: FrameType | None) -> None:
+        self.heard += 1
