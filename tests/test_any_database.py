@@ -6,9 +6,11 @@ The expectations come from an independent reading of both sides (`any_value`), n
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from any_database import AnyDatabase, databases, make_source, make_target, unfit
+from any_database import AnyDatabase, Column, Table, databases, make_source, make_target, unfit
+from any_value import Cell
 from both_sides import Sides, matched, source_rows, target_tables
 from conftest import Database, Server, fresh_database
 from hypothesis import given
@@ -30,6 +32,48 @@ def test_any_database_closes_its_books(playground: Database, example: AnyDatabas
     """Dry run, load and second run of any database."""
     with tempfile.TemporaryDirectory() as folder:
         check(playground, example, Path(folder))
+
+
+def one_table(*columns: Column, rows: list[tuple[Cell, ...]], extra_columns: str = "drop", **more: Any) -> AnyDatabase:
+    """A database of the table "t"."""
+    return AnyDatabase((Table("t", columns, tuple(rows), target="t", **more),), extra_columns)
+
+
+def plain(name: str, type_: str, *, target: bool = True) -> Column:
+    """A column that SQLite knows no type of."""
+    return Column(name, "", type_, name if target else None)
+
+
+FOUND = {
+    "no column in common": one_table(plain("a", "text", target=False), rows=[(1,)]),
+    "no column in common, nothing stored": one_table(plain("a", "text", target=False), rows=[]),
+    "columns named as the staging table's once were": one_table(
+        plain("etl_row__", "jsonb"), plain("etl_rowid__", "text"), rows=[("{}", "a"), ("[", "b")], target_key=(1,)
+    ),
+    "dollars in the name of a type": one_table(plain("a", '"mo$$d {} %s"'), rows=[("happy",), ("none",)]),
+    "a name of 64 bytes to be added": one_table(
+        plain("a", "text"), plain("x" * 64, "text", target=False), rows=[(1, 1)], extra_columns="add"
+    ),
+    "a name of 64 bytes beside one of 63": one_table(
+        *(plain("a", "text"), plain("x" * 63, "text"), plain("x" * 64, "text", target=False)),
+        rows=[(1, 1, 1)],
+        extra_columns="add",
+    ),
+    "an empty name to be added": one_table(
+        plain("a", "text"), plain("", "text", target=False), rows=[(1, 1)], extra_columns="add"
+    ),
+    "a system column's name to be added": one_table(
+        plain("a", "text"), plain("ctid", "text", target=False), rows=[(1, 1)], extra_columns="add"
+    ),
+    "refused by the conversion and by the target at once": one_table(
+        plain("a", "integer"), plain("b", "text"), rows=[("x", "a"), (1, None)] * 3, target_key=(1,)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_databases_that_once_failed(playground: Database, tmp_path: Path, name: str) -> None:
+    check(playground, FOUND[name], tmp_path)
 
 
 def check(database: Database, example: AnyDatabase, folder: Path) -> None:

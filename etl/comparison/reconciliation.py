@@ -178,6 +178,8 @@ def run_reconciliation(settings: ReconcileSettings, observer: Observer | None = 
                 connection.invalidate()  # whatever state the driver was left in: the server ends it with the connection
                 raise
             connection.rollback()
+        if any(table.unaccounted_rows for table in run.tables):
+            source.verify_sound()
         source.verify_unchanged()
     settled = all(table.settled for table in run.tables) and all(drift.settled for drift in run.drift)
     report = Report(
