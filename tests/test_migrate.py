@@ -667,7 +667,7 @@ def test_the_report_has_the_agreed_form(target: Database, source: Path, tmp_path
     assert report["tool"]["name"] == "sqlite-to-postgres-etl"
     assert report["source"].keys() == {"path", "bytes", "sqlite_version"}
     assert report["source"]["path"] == str(source)
-    assert report["target"].keys() == {"url", "server_version", "embedded"}
+    assert report["target"].keys() == {"url", "server_version", "embedded", "schema"}
     users = next(table for table in report["tables"] if table["name"] == "users")
     counts = {
         "source_rows": 6, "loaded_rows": 5, "present_rows": 0, "rejected_rows": 1, "unaccounted_rows": 0,
