@@ -24,6 +24,14 @@ class Handover(Generic[T]):
         """For the worker: waits for room; raises `Abandoned` when the reader has gone."""
         self._put(item, None)
 
+    def wait_until_done(self) -> None:
+        """For the worker: waits until the reader is through with every item; raises `Abandoned` when it has gone."""
+        with self._items.all_tasks_done:
+            while self._items.unfinished_tasks:
+                if self._abandoned.is_set():
+                    raise Abandoned
+                self._items.all_tasks_done.wait(timeout=0.1)
+
     def end(self, error: BaseException | None = None) -> None:
         """For the worker: no more items, or the error that ended the work."""
         with contextlib.suppress(Abandoned):
@@ -41,6 +49,8 @@ class Handover(Generic[T]):
             if item is None:
                 return
             yield item
+            del item  # while the reader waits for the next one, the last may be the only large one in memory
+            self._items.task_done()
 
     def _put(self, item: T | None, error: BaseException | None) -> None:
         while not self._abandoned.is_set():

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from etl.catalog import LargeText
 from etl.fast_lane import StrangerError, expected_classes, fast_chunks, frame_of, learned_classes
 from etl.source import Source, SourceTable, StorageValue
 
@@ -51,11 +52,13 @@ def read_batches(
     """The whole table in order, each batch within `batch_rows` rows and about `batch_bytes` bytes.
 
     Column dtypes: ArrowDtype int64, double, string or binary where the batch holds one storage class besides NULL;
-    ArrowDtype null where it holds none; else object with int, float, str, bytes, `UndecodableText` and None.
+    ArrowDtype null where it holds none; else object with int, float, str, bytes, `UndecodableText`, `LargeText`
+    and None.
     """
     position = _Position()
-    expected = expected_classes(source, table, columns)
-    if table.rowid_name is None or table.largest_row_bytes > LARGE_ROW_BYTES or "blob" in expected or not columns:
+    large = table.largest_row_bytes > LARGE_ROW_BYTES  # then not even a sample is taken at once
+    expected = [] if large else expected_classes(source, table, columns)
+    if table.rowid_name is None or large or "blob" in expected or not columns:
         yield from _careful(source, table, columns, position, batch_rows, batch_bytes)
         return
     careful_rows = batch_rows
@@ -130,10 +133,13 @@ def _careful(
     for rowid, values in source.stream(table, columns, after=position.rowid, limit=limit):
         rows.append(values)
         rowids.append(rowid)
-        size += sum(len(value) for value in values if isinstance(value, str | bytes)) + 8 * len(values)
+        size += sum(len(value) for value in values if isinstance(value, str | bytes | LargeText)) + 8 * len(values)
+        del values  # whoever takes the batch shall not pay for the Python objects as well
         if len(rows) >= batch_rows or size >= batch_bytes:
-            yield _python_batch(rows, rowids, columns, position)
+            batch = _python_batch(rows, rowids, columns, position)
             rows, rowids, size = [], [], 0
+            yield batch
+            del batch
     if rows:
         yield _python_batch(rows, rowids, columns, position)
 
@@ -156,6 +162,9 @@ def _python_batch(
 def raw_series(values: Sequence[StorageValue], index: pd.Index) -> pd.Series:
     """One column of a raw frame from Python values: Arrow where all are of one storage class, else object."""
     kinds = {type(value) for value in values} - {type(None)}
+    if LargeText in kinds and kinds <= {LargeText, str}:
+        values = [value.utf8 if isinstance(value, LargeText) else value for value in values]
+        kinds = {str}  # Arrow takes UTF-8 for a string column as well
     arrow_type = {
         frozenset(): pa.null(),
         frozenset({int}): pa.int64(),

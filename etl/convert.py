@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from etl.casts.booleans import NOT_BOOLEAN, boolean_from_integer, boolean_from_text
-from etl.casts.cells import VALUE, Cast, Cells, Storage
+from etl.casts.cells import LARGE_BYTES, VALUE, Cast, Cells, Storage
 from etl.casts.decimals import NOT_NUMBER, numeric_from_integer, numeric_from_real, numeric_from_text
 from etl.casts.floats import float_from_integer, float_from_real, float_from_text
 from etl.casts.integers import NOT_WHOLE, integer_from_integer, integer_from_real, integer_from_text
@@ -24,7 +25,7 @@ from etl.casts.storage import Part, split
 from etl.casts.texts import bytes_as_they_are, bytes_from_text, text_from_integer, text_from_real, text_from_text
 from etl.casts.timestamps import NOT_TIME, time_from_integer, time_from_real, time_from_text
 from etl.catalog import ColumnPlan, Kind, TargetType
-from etl.masking import shown
+from etl.masking import SHOWN_CHARACTERS, shown
 
 _INTEGERS: Mapping[Storage, Cast] = {
     Storage.INTEGER: integer_from_integer,
@@ -181,13 +182,22 @@ def _cast(part: Part, target: TargetType, casts: Mapping[Storage, Cast]) -> Cell
 
 def _located(faults: Mapping[int, str], part: Part, column: str) -> dict[int, Fault]:
     """The faults by the row's position in the frame, with the values in their reasons."""
-    values = part.values.take(pa.array(list(faults), pa.int64())).to_pylist()
+    values = _beginnings(part.values).take(pa.array(list(faults), pa.int64())).to_pylist()
     return {
         int(part.positions[position]): Fault(
             column, rule.replace(VALUE, "value"), rule.replace(VALUE, shown(value, column=column))
         )
         for (position, rule), value in zip(faults.items(), values, strict=True)
     }
+
+
+def _beginnings(values: pa.Array) -> pa.Array:
+    """As much of large texts and BLOBs as a reason shows."""
+    if values.nbytes > LARGE_BYTES and pa.types.is_string(values.type):
+        return pc.utf8_slice_codeunits(values, 0, SHOWN_CHARACTERS + 1)
+    if values.nbytes > LARGE_BYTES and pa.types.is_binary(values.type):
+        return pc.binary_slice(values, 0, SHOWN_CHARACTERS + 1)
+    return values
 
 
 def _in_order(chunks: Sequence[pa.Array], origin: npt.NDArray[np.int64], arrow_type: pa.DataType) -> pa.Array:

@@ -4,12 +4,14 @@ PostgreSQL's binary format where every column's type has an encoder that gives e
 types that only PostgreSQL's own input understands.
 """
 
-import io
-from collections.abc import Mapping
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 from pgpq import ArrowToPostgresBinaryEncoder
 from pgpq.encoders import StringEncoderBuilder
@@ -21,15 +23,24 @@ from etl.session import Session
 
 # Kinds whose Arrow type in a converted frame has the binary form of the target's type. A numeric travels as exact text.
 _BINARY_KINDS = frozenset(Kind) - {Kind.NUMERIC, Kind.OTHER}
+LARGE_VALUE_BYTES = 2**20  # larger values are sent from where they lie, without a copy
+_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # as COPY's binary format has it: signature, flags, no extension
+_TRAILER = b"\xff\xff"
+_LENGTH_BYTES = 4  # in front of each field; -1 stands for NULL
+_JSONB_VERSION = b"\x01"
+
+
+Buffer = bytes | memoryview
 
 
 @dataclass(frozen=True)
 class CopyData:
-    """Rows as COPY takes them: for these columns, in this format."""
+    """Rows as COPY takes them: for these columns, in this format. The parts follow each other; a large one is never
+    put together with the others, which would take its memory twice."""
 
     columns: tuple[str, ...]
     format: str
-    content: bytes
+    parts: Sequence[Buffer]
 
 
 def copy_frame(
@@ -44,7 +55,25 @@ def copy_encoded(session: Session, table: sql.Composable, data: CopyData) -> int
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT {})").format(
         table, sql.SQL(", ").join(map(sql.Identifier, data.columns)), sql.SQL(data.format)
     )
-    return session.copy_in(statement, io.BytesIO(data.content))
+    return session.copy_in(statement, _Reader(data.parts))
+
+
+class _Reader:
+    """The parts, for COPY to read."""
+
+    def __init__(self, parts: Sequence[Buffer]) -> None:
+        self._parts = [memoryview(part) for part in reversed(parts)]
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes, at most `size`; none at the end."""
+        while self._parts:
+            part = self._parts.pop()
+            if 0 <= size < len(part):
+                self._parts.append(part[size:])
+                part = part[:size]
+            if len(part):
+                return bytes(part)
+        return b""
 
 
 def encode(frame: pd.DataFrame, types: Mapping[str, TargetType] | None = None) -> CopyData:
@@ -57,23 +86,83 @@ def encode(frame: pd.DataFrame, types: Mapping[str, TargetType] | None = None) -
     return CopyData(columns, "csv", _as_csv(frame))
 
 
-def _as_binary(frame: pd.DataFrame, types: Mapping[str, TargetType]) -> bytes:
+def _as_binary(frame: pd.DataFrame, types: Mapping[str, TargetType]) -> Sequence[Buffer]:
     batch = pa.record_batch([_array(frame.iloc[:, place]) for place in range(frame.shape[1])], names=_places(frame))
     encoders = {field.name: ArrowToPostgresBinaryEncoder.infer_encoder(field) for field in batch.schema}
-    for field, name in zip(batch.schema, frame.columns, strict=True):
-        if types[name].sql == "jsonb":  # a json is sent as text, a jsonb has a version number in front
+    jsonb = [types[name].sql == "jsonb" for name in frame.columns]
+    for field, has_version in zip(batch.schema, jsonb, strict=True):
+        if has_version:  # a json is sent as text, a jsonb has a version number in front
             encoders[field.name] = StringEncoderBuilder.new_with_output(field, Jsonb())
-    encoder = ArrowToPostgresBinaryEncoder.new_with_encoders(batch.schema, encoders)
-    return b"".join([encoder.write_header(), encoder.write_batch(batch), encoder.finish()])
+
+    def binary(rows: pa.RecordBatch) -> bytes:
+        encoder = ArrowToPostgresBinaryEncoder.new_with_encoders(rows.schema, encoders)
+        return b"".join([encoder.write_header(), encoder.write_batch(rows), encoder.finish()])
+
+    large = _rows_with_large_values(batch)
+    if not large:
+        return (binary(batch),)
+    prefixes = [_JSONB_VERSION if has_version else b"" for has_version in jsonb]
+    return _HEADER, *_rows(batch, large, prefixes, lambda rows: binary(rows)[len(_HEADER) : -len(_TRAILER)]), _TRAILER
 
 
-def _as_csv(frame: pd.DataFrame) -> bytes:
+def _rows(
+    batch: pa.RecordBatch, large: Sequence[int], prefixes: Sequence[bytes], encoded: Callable[[pa.RecordBatch], bytes]
+) -> Iterator[Buffer]:
+    """The batch's rows in their order; those with a large value singly."""
+    done = 0
+    for place in large:
+        if done < place:
+            yield encoded(batch.slice(done, place - done))
+        yield from _large_row(batch.slice(place, 1), prefixes, encoded)
+        done = place + 1
+    if done < batch.num_rows:
+        yield encoded(batch.slice(done))
+
+
+def _rows_with_large_values(batch: pa.RecordBatch) -> list[int]:
+    if batch.nbytes <= LARGE_VALUE_BYTES:
+        return []
+    large = np.zeros(batch.num_rows, np.bool_)
+    for column in batch.columns:
+        if _is_buffer(column):
+            large |= pc.fill_null(_is_large(column), False).to_numpy(zero_copy_only=False)
+    return np.flatnonzero(large).tolist()
+
+
+def _is_buffer(column: pa.Array) -> bool:
+    return bool(pa.types.is_string(column.type) or pa.types.is_binary(column.type))
+
+
+def _is_large(column: pa.Array) -> pa.BooleanArray:
+    return pc.greater(pc.binary_length(column), LARGE_VALUE_BYTES)
+
+
+def _large_row(
+    row: pa.RecordBatch, prefixes: Sequence[bytes], encoded: Callable[[pa.RecordBatch], bytes]
+) -> Iterator[Buffer]:
+    """One row: encoded with NULL in the place of its large values, which are then put in, each behind its length."""
+    large = [_is_buffer(column) and _is_large(column)[0].as_py() is True for column in row.columns]
+    columns = [pa.nulls(1, c.type) if is_large else c for c, is_large in zip(row.columns, large, strict=True)]
+    fields = encoded(pa.record_batch(columns, schema=row.schema))
+    begin, place = 0, 2  # behind the number of fields
+    for column, is_large, prefix in zip(row.columns, large, prefixes, strict=True):
+        (length,) = struct.unpack_from(">i", fields, place)
+        if is_large:
+            value = column[0].as_buffer()
+            yield fields[begin:place] + struct.pack(">i", len(prefix) + value.size) + prefix
+            yield memoryview(value)
+            begin = place + _LENGTH_BYTES
+        place += _LENGTH_BYTES + max(length, 0)
+    yield fields[begin:]
+
+
+def _as_csv(frame: pd.DataFrame) -> Sequence[Buffer]:
     """CSV in which every value is quoted and NULL is not, so that '' and NULL stay apart."""
-    data = io.BytesIO()
+    data = pa.BufferOutputStream()
     table = pa.table([_printable(frame.iloc[:, place]) for place in range(frame.shape[1])], names=_places(frame))
     options = pa.csv.WriteOptions(include_header=False, quoting_style="all_valid")
     pa.csv.write_csv(table, data, options)
-    return data.getvalue()
+    return (memoryview(data.getvalue()),)
 
 
 def _places(frame: pd.DataFrame) -> list[str]:

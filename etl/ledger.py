@@ -104,9 +104,8 @@ class Ledger:
     def _write_fates(self, plan: TablePlan, loaded: Loaded, rejects: TableRejects) -> None:
         orphans = {orphan_rule(key): key for key in plan.target.foreign_keys}
         for page in loaded.fates():
-            rows = dict(self.source.rows(plan.source, [f.row_number for f in page], [f.rowid for f in page]))
-            for fate in page:
-                row = rows[fate.row_number]
+            originals = self.source.rows(plan.source, [f.row_number for f in page], [f.rowid for f in page])
+            for fate, (_, row) in zip(page, originals, strict=True):
                 rule, reason = fate.rule, fate.detail
                 if fate.rule in orphans:
                     rule, reason = self._about_parent(plan, orphans[fate.rule], row)

@@ -14,7 +14,7 @@ from typing import Self, TypeVar
 import numpy as np
 import pandas as pd
 
-from etl.batches import Batch, read_batches
+from etl.batches import BATCH_BYTES, Batch, read_batches
 from etl.convert import convert
 from etl.copying import CopyData, encode
 from etl.load import Accepted, NotFastError
@@ -27,6 +27,7 @@ from etl.validate import Validated, Validator
 T = TypeVar("T")
 BATCHES_AHEAD = 2  # that wait between the reading thread and the COPY
 VERDICTS_AWAITED = 4  # batches that may be copied before validation has spoken; bounds what is held in memory
+LARGE_BATCH_BYTES = 2 * BATCH_BYTES  # larger batches hold a large value, and are the only one in memory
 REQUIRED_RULE = "NULL in a column that the target requires (NOT NULL)"
 
 
@@ -38,6 +39,11 @@ class _Prepared:
     frame: pd.DataFrame
     verdict: Future[Validated] | None
     encoded: CopyData | None
+
+    @property
+    def large(self) -> bool:
+        """Whether a second one of its size would be too much."""
+        return int(self.batch.frame.memory_usage(index=False).sum()) > LARGE_BATCH_BYTES
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,9 @@ class Pipeline:
         self.assume_timezone = assume_timezone
         self.batch_rows = batch_rows
         self._expected: Sequence[_Task] = ()
-        self._relay: Relay[_Task, _Prepared] = Relay(self._prepare_all, depth=BATCHES_AHEAD, name="etl-read")
+        self._relay: Relay[_Task, _Prepared] = Relay(
+            self._prepare_all, depth=BATCHES_AHEAD, name="etl-read", alone=lambda prepared: prepared.large
+        )
         self._unheard: deque[Future[Validated]] = deque()
 
     def __enter__(self) -> Self:
@@ -109,6 +117,7 @@ class Pipeline:
                 yield accepted
                 rows += len(prepared.batch.frame)
                 progress(rows)
+                del prepared, accepted  # the next may be large
 
     def hear_verdicts(self) -> None:
         """Waits for what validation had not yet said of `optimistic` batches; `NotFastError` if it rejects a row."""
@@ -151,7 +160,7 @@ class Pipeline:
             if prepared.verdict is None or not require_values(prepared.frame, plan)[1].empty:
                 raise NotFastError
             waiting.append(prepared.verdict)
-            while waiting and (len(waiting) > VERDICTS_AWAITED or waiting[0].done()):
+            while waiting and (len(waiting) > VERDICTS_AWAITED or waiting[0].done() or prepared.large):
                 _raise_if_rejected(waiting.popleft().result())
             yield prepared, _accepted(prepared, prepared.frame)
 
@@ -159,9 +168,9 @@ class Pipeline:
         if rejected.empty:
             return
         rowids = _rowids(batch, rejected.index)
-        originals = dict(self._originals(batch, plan, rejected.index, rowids))
-        for (number, column, rule, reason), rowid in zip(
-            rejected[["column", "rule", "reason"]].itertuples(name=None), rowids, strict=True
+        originals = self._originals(batch, plan, rejected.index, rowids)  # one after the other: rows may be large
+        for (number, column, rule, reason), rowid, (_, row) in zip(
+            rejected[["column", "rule", "reason"]].itertuples(name=None), rowids, originals, strict=True
         ):
             self.rejects[plan.name].reject(
                 row_number=number,
@@ -171,7 +180,7 @@ class Pipeline:
                 column=column,
                 rule=rule,
                 reason=reason,
-                row=originals[number],
+                row=row,
             )
 
     def _originals(

@@ -17,7 +17,7 @@ from typing import BinaryIO, Self
 
 import orjson
 
-from etl.catalog import UndecodableText
+from etl.catalog import LARGE_BYTES, LargeText, UndecodableText
 from etl.errors import CannotRun
 from etl.source import StorageValue
 
@@ -30,6 +30,9 @@ class Reason:
     stage: str
     column: str | None
     rule: str
+
+
+_SLICE = 3 * 2**20  # characters or bytes written at once; a multiple of 3, so that base64 can be cut there
 
 
 class PrivateFolder:
@@ -86,7 +89,11 @@ class RowFile:
         with writable(self._folder.path):
             if self._file is None:
                 self._file = self._folder.create(f"{self._table}.ndjson")
-            self._file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+            if _is_large(line):
+                self._file.writelines(_written(line))
+                self._file.write(b"\n")
+            else:
+                self._file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
         self.rows += 1
 
     def restart(self) -> None:
@@ -106,6 +113,33 @@ class RowFile:
             file.close()
             if not self.rows:
                 (self._folder.path / file_name(f"{self._table}.ndjson")).unlink()
+
+
+def _written(value: object) -> Iterator[bytes]:
+    """A JSON value in parts, so that a large text or BLOB in it is never there a second time."""
+    if isinstance(value, Mapping):
+        yield b"{"
+        for place, (name, part) in enumerate(value.items()):
+            yield (b"," if place else b"") + orjson.dumps(name) + b":"
+            yield from _written(part)
+        yield b"}"
+    elif isinstance(value, str):
+        yield b'"'
+        for start in range(0, len(value), _SLICE):
+            yield orjson.dumps(value[start : start + _SLICE])[1:-1]
+        yield b'"'
+    elif isinstance(value, LargeText):
+        yield b'"'
+        for part in value.parts():
+            yield orjson.dumps(part)[1:-1]
+        yield b'"'
+    elif isinstance(value, bytes):
+        yield b'{"base64":"'
+        for start in range(0, len(value), _SLICE):
+            yield base64.b64encode(value[start : start + _SLICE])
+        yield b'","text":true}' if isinstance(value, UndecodableText) else b'"}'
+    else:
+        yield orjson.dumps(value)
 
 
 class TableRejects:
@@ -190,8 +224,19 @@ class TableRejects:
         )
 
 
+def _is_large(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_is_large, value.values()))
+    return isinstance(value, LargeText) or (isinstance(value, str | bytes) and len(value) > LARGE_BYTES)
+
+
 def jsonable(value: StorageValue) -> object:
-    """A SQLite value for JSON; bytes, undecodable text and infinities, which JSON lacks, as small objects."""
+    """A SQLite value for JSON; bytes, undecodable text and infinities, which JSON lacks, as small objects.
+
+    Large values stay as they are: the file writes them in parts.
+    """
+    if _is_large(value):
+        return value
     if isinstance(value, UndecodableText):
         return {"base64": base64.b64encode(value).decode(), "text": True}
     if isinstance(value, bytes):

@@ -15,10 +15,16 @@ class _TaskEnd:
 
 
 class Relay(Generic[K, T]):
-    """Works through tasks in order, a few items ahead of whoever takes them, and does not stop where a task ends."""
+    """Works through tasks in order, a few items ahead of whoever takes them, and does not stop where a task ends.
 
-    def __init__(self, work: Callable[[K], Iterable[T]], *, depth: int, name: str) -> None:
+    Behind an item that should be `alone` (since two of its size would be too much) it waits until that is done with.
+    """
+
+    def __init__(
+        self, work: Callable[[K], Iterable[T]], *, depth: int, name: str, alone: Callable[[T], bool] = lambda _: False
+    ) -> None:
         self._work = work
+        self._alone = alone
         self._depth = depth
         self._name = name
         self._tasks: Sequence[K] = ()
@@ -43,6 +49,7 @@ class Relay(Generic[K, T]):
                 if isinstance(item, _TaskEnd):
                     break
                 yield item
+                del item
         except BaseException:
             self.close()
             raise
@@ -58,5 +65,9 @@ class Relay(Generic[K, T]):
     def _work_through(self, tasks: Sequence[K], handover: Handover[T | _TaskEnd]) -> None:
         for task in tasks:
             for item in self._work(task):
+                alone = self._alone(item)
                 handover.put(item)
+                del item
+                if alone:
+                    handover.wait_until_done()
             handover.put(_TaskEnd())

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from etl.catalog import UndecodableText
+from etl.catalog import LARGE_BYTES, LargeText, UndecodableText
 from etl.errors import SourceError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ ROWS_PER_LOOKUP = 500  # well below SQLite's limit of 32,766 bound parameters
 INTEGRITY_FAULTS = 100  # the most that SQLite is to name of them
 # What an integrity check finds as well, though nothing is damaged: rows that break a rule which was made later.
 _BROKEN_RULES = ("NULL value in", "CHECK constraint failed", "non-unique entry")
-StorageValue = int | float | str | bytes | None
+StorageValue = int | float | str | bytes | LargeText | None
 _Stamps = dict[Path, tuple[int, int]]
 
 
@@ -239,7 +239,7 @@ class Source:
 
         `octet_length` does not read the values, but is newer (3.43) than many installed SQLite: ADBC brings its own.
         """
-        sizes = " + ".join(f"coalesce(octet_length({quoted(column.name)}), 0)" for column in columns)
+        sizes = _sum_sql([f"coalesce(octet_length({quoted(column.name)}), 0)" for column in columns])
         with self.fast.cursor() as cursor:
             try:
                 cursor.execute(f"SELECT count(*), coalesce(max({sizes}), 0) FROM main.{quoted(name)} NOT INDEXED")
@@ -270,7 +270,7 @@ class Source:
     def has_row(self, table: str, key: dict[str, StorageValue]) -> bool:
         """Whether the source itself has a row of `table` with these values."""
         condition = " AND ".join(f"{quoted(column)} = ?" for column in key)
-        values = [bytes(value) if isinstance(value, UndecodableText) else value for value in key.values()]
+        values = [_as_parameter(value) for value in key.values()]
         with self._failing_clearly():
             query = f"SELECT 1 FROM main.{quoted(table)} WHERE {condition} LIMIT 1"
             return self._connection.execute(query, values).fetchone() is not None
@@ -279,11 +279,11 @@ class Source:
         self, table: SourceTable, columns: Sequence[str], *, after: int | None = None, limit: int | None = None
     ) -> Iterator[tuple[int | None, tuple[StorageValue, ...]]]:
         """(rowid, values) of each row in the table's own order, values exactly as stored; TEXT that is not UTF-8 as
-        `UndecodableText`. `after` is the rowid to start behind."""
+        `UndecodableText`, large TEXT as `LargeText`. `after` is the rowid to start behind."""
         with self._failing_clearly():
             query = _stream_query(table, columns, after, limit)
-            for rowid, *values in self._connection.execute(query):
-                yield rowid, tuple(values)
+            # `map` keeps no row: a large value is held by whoever uses it, and by nobody else.
+            yield from map(_rowid_and_values, self._connection.execute(query))
 
     def rows(
         self, table: SourceTable, numbers: Sequence[int], rowids: Sequence[int | None]
@@ -312,14 +312,29 @@ class Source:
             f"WHERE {table.rowid_name} IN ({marks}) ORDER BY {table.rowid_name}"
         )
         with self._failing_clearly():
-            found = self._connection.execute(query, [rowid for rowid, _ in wanted]).fetchall()
-        self._miss_none(table, len(wanted) - len(found))
-        for rowid, *values in found:
-            yield number_of[rowid], dict(zip(table.column_names, values, strict=True))
+            missing = len(wanted)
+            for rowid, values in map(
+                _rowid_and_values, self._connection.execute(query, [rowid for rowid, _ in wanted])
+            ):
+                missing -= 1
+                yield number_of[rowid], dict(zip(table.column_names, values, strict=True))
+        self._miss_none(table, missing)
 
     def _miss_none(self, table: SourceTable, missing: int) -> None:
         if missing:
             raise self._damaged(f"rows of table {table.name!r} ({missing:,}) are not found again by their rowid")
+
+
+def _sum_sql(terms: Sequence[str]) -> str:
+    """The sum as a balanced expression: SQLite takes no deeper ones than 1,000, and tables of 2,000 columns."""
+    if len(terms) < 3:
+        return " + ".join(terms)
+    middle = len(terms) // 2
+    return f"({_sum_sql(terms[:middle])}) + ({_sum_sql(terms[middle:])})"
+
+
+def _rowid_and_values(row: tuple[Any, ...]) -> tuple[int | None, tuple[StorageValue, ...]]:
+    return row[0], row[1:]
 
 
 def _stream_query(table: SourceTable, columns: Sequence[str], after: int | None, limit: int | None) -> str:
@@ -336,11 +351,22 @@ def _connect(uri: str) -> sqlite3.Connection:
     return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
 
 
-def _decode(raw: bytes) -> str | UndecodableText:
+def _decode(raw: bytes) -> str | LargeText | UndecodableText:
     try:
-        return raw.decode()
+        if len(raw) <= LARGE_BYTES:
+            return raw.decode()
+        large = LargeText(raw)
+        for _ in large.parts():
+            pass  # decodes, or raises
+        return large
     except UnicodeDecodeError:
         return UndecodableText(raw)
+
+
+def _as_parameter(value: StorageValue) -> int | float | str | bytes | None:
+    if isinstance(value, UndecodableText):
+        return bytes(value)
+    return str(value) if isinstance(value, LargeText) else value
 
 
 def _rowid_name(columns: Sequence[SourceColumn]) -> str | None:

@@ -4,24 +4,29 @@ A `Staging` always holds the rows that may still be loaded; a row that `etl.judg
 moves to the fates with stage, column, rule and detail.
 """
 
+import re
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import psycopg2
 from psycopg2 import sql
 
 from etl.catalog import ColumnPlan, Kind, TargetType, named_type
 from etl.copying import copy_frame
+from etl.errors import TargetError
 from etl.plan import TablePlan
 from etl.rebuild import identifier
-from etl.session import Session
+from etl.session import Session, concerns_one_row, first_line
 
 # Beside the target's own columns, so that the names must be none that any column bears.
 ROW = f"etl_row_{secrets.token_hex(8)}"
 ROWID = f"etl_rowid_{secrets.token_hex(8)}"
 FATES_PAGE = 5_000
+MOST_COLUMNS = 1_600  # of a PostgreSQL table
+_COPY_COLUMN = re.compile(r", column (.+)$", re.MULTILINE)  # where in its input COPY met the error
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,13 @@ class Staging:
         return {ROW: number, ROWID: number, **types}
 
     def _create(self) -> None:
+        if len(self._types) > MOST_COLUMNS:
+            raise TargetError(
+                f"Table {self.plan.name} has {len(self.columns):,} columns. Where the target has rows already, or "
+                "refuses one, rows are judged in a temporary table that needs two columns more, and PostgreSQL's limit "
+                f"is {MOST_COLUMNS:,}. Load it into the empty table, with the rows mended that --dry-run names, or "
+                "leave it out with --tables."
+            )
         collations = {column.name: column.collation for column in self.plan.target.columns if column.collation}
         columns = [
             sql.SQL("{} {} {}").format(
@@ -100,7 +112,36 @@ class Staging:
         staged = frame[names].copy(deep=False)
         staged.insert(0, ROW, frame.index)
         staged.insert(1, ROWID, pd.Series(rowids, index=frame.index, dtype="Int64"))
-        copy_frame(self.session, self.name, staged, self._types)
+        self._copy(staged)
+
+    def _copy(self, staged: pd.DataFrame) -> None:
+        """Sets aside what not even a table without constraints takes: rows wider than a page, JSON nested too deep."""
+        try:
+            with self.session.savepoint():
+                copy_frame(self.session, self.name, staged, self._types)
+        except psycopg2.Error as error:
+            if not concerns_one_row(error):
+                raise
+            if len(staged) == 1:
+                self._refuse_copy(staged, error)
+                return
+            middle = len(staged) // 2
+            self._copy(staged.iloc[:middle])
+            self._copy(staged.iloc[middle:])
+
+    def _refuse_copy(self, staged: pd.DataFrame, error: psycopg2.Error) -> None:
+        rowid = staged[ROWID].iloc[0]
+        rule = f"PostgreSQL refuses it: {first_line(error)}"
+        named = _COPY_COLUMN.search(error.diag.context or "")
+        self.run(
+            "INSERT INTO {} VALUES ({}, {}, 'load', {}, {}, {})",
+            self.fates,
+            sql.Literal(int(staged.index[0])),
+            sql.Literal(None if rowid is pd.NA else int(rowid)),
+            sql.Literal(self.source_name(named[1]) if named and named[1] in self._types else None),
+            sql.Literal(rule),
+            sql.Literal(rule),
+        )
 
     def _goes_on_ascending(self, keys: pd.Series) -> bool:
         if keys.hasnans:

@@ -56,6 +56,18 @@ def test_the_next_task_is_begun_before_anybody_asks_for_it() -> None:
     assert threads() == []
 
 
+def test_behind_an_item_that_should_be_alone_nothing_is_worked_out_until_it_is_done_with() -> None:
+    work = Work({"a": 1, "b": 1})
+    relay: Relay[str, str] = Relay(work, depth=2, name=NAME, alone=lambda item: item == "a0")
+    relay.expect(["a", "b"])
+    first = relay.take()
+    assert next(first) == "a0"
+    assert not work.second_begun.wait(timeout=0.5)
+    assert list(first) == []
+    assert work.second_begun.wait(timeout=60)
+    assert list(relay.take()) == ["b0"]
+
+
 def test_a_task_asked_for_again_begins_anew_and_what_was_ahead_is_forgotten() -> None:
     work = Work({"a": 2, "b": 2})
     relay = relay_for(work, "a", "b")

@@ -1,9 +1,9 @@
 """What all casts share: the storage classes, the outcome of a cast, and the careful second look at single values."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,8 @@ from etl.catalog import TargetType
 
 VALUE = "{value}"
 """Stands in a reason where the value itself is to be shown; whoever knows the column puts it in."""
+
+LARGE_BYTES = 2**26  # columns that are larger hold a large value, of which there shall not be many copies
 
 Mask = npt.NDArray[np.bool_]
 Source = TypeVar("Source")
@@ -55,6 +57,14 @@ def where(flags: pa.BooleanArray, values: pa.Array) -> pa.Array:
     return pc.if_else(flags, values, pa.scalar(None, values.type))
 
 
+def chosen(values: pa.Array, positions: Sequence[int]) -> Iterator[Any]:
+    """The values at these positions for Python; large ones one after the other."""
+    if values.nbytes > LARGE_BYTES:
+        yield from (values[position].as_py() for position in positions)
+    else:
+        yield from values.take(pa.array(positions, pa.int64())).to_pylist()
+
+
 def look_singly(values: pa.Array, done: pa.Array, one: Callable[[Source], Result]) -> Cells:
     """Complete `done`: call `one`, which may raise RefusalError, for each value that the vectorised cast left null."""
     rest = pc.and_(pc.is_valid(values), pc.is_null(done))
@@ -63,7 +73,7 @@ def look_singly(values: pa.Array, done: pa.Array, one: Callable[[Source], Result
         return Cells(done)
     results: list[Result | None] = []
     faults: dict[int, str] = {}
-    for position, value in zip(positions.tolist(), values.take(pa.array(positions)).to_pylist(), strict=True):
+    for position, value in zip(positions.tolist(), chosen(values, positions.tolist()), strict=True):
         try:
             results.append(one(value))
         except RefusalError as refusal:

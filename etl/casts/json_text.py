@@ -4,6 +4,7 @@ orjson reads every distinct text; whatever it refuses, or may see differently fr
 PostgreSQL's own rules, which were tried out on a server: deeper nesting, larger numbers, no `\\u0000`.
 """
 
+import json
 import re
 
 import numpy as np
@@ -11,7 +12,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.casts.cells import VALUE, Cells, RefusalError, look_singly, mask_of, where
+from etl.casts.cells import LARGE_BYTES, VALUE, Cells, RefusalError, look_singly, mask_of, where
 from etl.casts.decimals import exceeds_numeric, shortest
 from etl.catalog import TargetType
 
@@ -22,6 +23,7 @@ DEEPEST = 16384
 
 # Accepted by orjson and perhaps not by jsonb: an escaped NUL, numbers with more than 16383 decimals, 0e9999999999.
 _DOUBTFUL = r"\\u0000|[0-9][eE](?:-[0-9]{4}|\+?[0-9]{8})|[0-9]{1000}"
+_SURROGATE = r"\\u[dD][89a-fA-F]"  # Python's own reader takes half a pair
 _TOKEN = re.compile(
     r"""[ \t\n\r]*+(?:
         (?P<mark>[\[\]{}:,])
@@ -46,6 +48,8 @@ _STEPS = {  # what is expected -> the token found -> what is expected then
 
 def json_from_text(values: pa.Array, _target: TargetType) -> Cells:
     """Text that jsonb accepts, unchanged; `json` columns are held to the same rule, so that both read alike."""
+    if values.nbytes > LARGE_BYTES:
+        return _from_large_text(values)
     distinct = pc.drop_null(pc.unique(values))
     doubtful = mask_of(pc.match_substring_regex(distinct, _DOUBTFUL))
     refused: dict[str, str] = {}
@@ -53,6 +57,25 @@ def json_from_text(values: pa.Array, _target: TargetType) -> Cells:
         if doubtful[position] or not _read_by_orjson(text):
             _scan_into(refused, text)
     return _without(values, refused)
+
+
+def _from_large_text(values: pa.Array) -> Cells:
+    """The same, without a copy of the texts or of what they hold."""
+    doubtful = mask_of(pc.match_substring_regex(values, f"{_DOUBTFUL}|{_SURROGATE}"))
+    faults: dict[int, str] = {}
+    for place in np.flatnonzero(mask_of(values.is_valid())).tolist():
+        text = values[place].as_py()
+        if doubtful[place] or not _read_and_forgotten(text):
+            try:
+                check_json(text)
+            except RefusalError as refusal:
+                faults[place] = str(refusal)
+        del text
+    if not faults:
+        return Cells(values)
+    fine = np.ones(len(values), np.bool_)
+    fine[list(faults)] = False
+    return Cells(where(pa.array(fine), values), faults)
 
 
 def json_from_integer(values: pa.Array, _target: TargetType) -> Cells:
@@ -117,6 +140,28 @@ def _read_by_orjson(text: str) -> bool:
     try:
         orjson.loads(text)
     except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def _forget(_found: object) -> None:
+    return None
+
+
+def _refuse_constant(_name: str) -> object:
+    raise ValueError
+
+
+_FORGETTING = json.JSONDecoder(
+    object_pairs_hook=_forget, parse_int=_forget, parse_float=_forget, parse_constant=_refuse_constant
+)
+
+
+def _read_and_forgotten(text: str) -> bool:
+    """Whether Python's reader accepts the text; objects and numbers are dropped as soon as they are read."""
+    try:
+        _FORGETTING.decode(text)
+    except (ValueError, RecursionError):
         return False
     return True
 

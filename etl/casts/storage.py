@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from etl.casts.cells import Storage
-from etl.catalog import UndecodableText
+from etl.catalog import LargeText, UndecodableText
 
 _STORAGE_OF_CLASS: dict[type, Storage] = {
     int: Storage.INTEGER,
@@ -16,6 +16,7 @@ _STORAGE_OF_CLASS: dict[type, Storage] = {
     str: Storage.TEXT,
     bytes: Storage.BLOB,
     UndecodableText: Storage.UNDECODABLE,
+    LargeText: Storage.TEXT,
 }
 _ARROW_OF_STORAGE = {
     Storage.INTEGER: pa.int64(),
@@ -74,6 +75,7 @@ def _of_objects(column: pd.Series) -> list[Part]:
             raise TypeError(f"a raw column holds SQLite values, not {python_class.__name__}")
         positions = np.flatnonzero(classes == python_class)
         storage = _STORAGE_OF_CLASS[python_class]
-        values = pa.array(objects[positions], _ARROW_OF_STORAGE[storage], from_pandas=False)
+        chosen = [value.utf8 for value in objects[positions]] if python_class is LargeText else objects[positions]
+        values = pa.array(chosen, _ARROW_OF_STORAGE[storage], from_pandas=False)
         parts.append(Part(storage, values, positions))
     return parts

@@ -12,19 +12,14 @@ import numpy as np
 import psycopg2
 from psycopg2 import sql
 
-from etl.catalog import ColumnPlan, Kind, TargetType
+from etl.catalog import ColumnPlan, Kind, LargeText, TargetType
 from etl.comparison import meaning
+from etl.comparison.large import MARKED_KINDS, bounded_sql, digest_sql, is_large, mark_of, octets_of
 from etl.comparison.meaning import FLOATS, INTEGERS, TIMES, MeaninglessError
-from etl.comparison.wire import target_sql
+from etl.comparison.wire import json_sql, target_sql
 from etl.session import Session, cannot_be_read, concerns_one_row
 from etl.source import StorageValue
 
-# Documents are equal though they print 1.0 and 1.00. PostgreSQL's own hash sees through that, but gives [] and {} the
-# same; the text without zeros and points, which is the same for equal ones too, tells these apart.
-_JSON_SQL = sql.SQL(
-    "jsonb_hash_extended({c}::jsonb, 0) || ' ' || jsonb_hash_extended({c}::jsonb, 1) "
-    "|| translate({c}::jsonb::text, '0.', '')"
-)
 _V = sql.Identifier("v")
 _MEANINGLESS = b"\xff"  # is no UTF-8, so it never meets anything
 
@@ -55,6 +50,8 @@ class Canonical:
 
     def _asked(self, type_sql: str, cells: Sequence[StorageValue]) -> list[bytes | None]:
         """Each distinct text once."""
+        if any(isinstance(cell, LargeText) for cell in cells):
+            return [self._asked_singly(type_sql, cell) for cell in cells]
         texts = [None if cell is None or isinstance(cell, bytes) else _text(cell, type_sql) for cell in cells]
         distinct = [text for text in dict.fromkeys(texts) if text is not None]
         spelled = dict(zip(distinct, spellings(self._session, type_sql, distinct), strict=True))
@@ -62,6 +59,11 @@ class Canonical:
             None if cell is None else _MEANINGLESS if text is None else spelled[text] or _MEANINGLESS
             for cell, text in zip(cells, texts, strict=True)
         ]
+
+    def _asked_singly(self, type_sql: str, cell: StorageValue) -> bytes | None:
+        if not isinstance(cell, LargeText):
+            return self._asked(type_sql, [cell])[0]
+        return large_spelling(self._session, type_sql, cell) or _MEANINGLESS
 
 
 def spellings(session: Session, type_sql: str, texts: Sequence[str]) -> list[bytes | None]:
@@ -72,9 +74,7 @@ def spellings(session: Session, type_sql: str, texts: Sequence[str]) -> list[byt
         return [None]
     if not any("\0" in text for text in texts):
         query = sql.SQL("SELECT {} FROM unnest({}::text[]) WITH ORDINALITY AS x(v, n) ORDER BY n")
-        spelling = (
-            _JSON_SQL.format(c=_V) if type_sql == "jsonb" else sql.SQL("{}::{}::text").format(_V, sql.SQL(type_sql))
-        )
+        spelling = bounded_sql(_spelling(_V, type_sql))
         try:
             with session.savepoint():
                 rows = session.rows(query.format(spelling, sql.Literal(list(texts))))
@@ -88,12 +88,53 @@ def spellings(session: Session, type_sql: str, texts: Sequence[str]) -> list[byt
     return spellings(session, type_sql, texts[:middle]) + spellings(session, type_sql, texts[middle:])
 
 
+def large_spelling(session: Session, type_sql: str, text: LargeText, *, digest: bool = False) -> bytes | None:
+    """The same for a large text, or the `digest` of how it is printed.
+
+    It reaches the server in parts, as settings of the transaction: a statement would be copied half a dozen times on
+    its way, and a read-only transaction has no other place for it.
+    """
+    if b"\0" in text.utf8:
+        return None
+    names: list[str] = []
+    for place, part in enumerate(text.parts()):
+        names.append(f"etl.part_{place}")
+        _set(session, names[-1], part)
+    whole = sql.SQL(" || ").join(sql.SQL("current_setting({})").format(sql.Literal(name)) for name in names)
+    spelling = _spelling(_V, type_sql)
+    query = sql.SQL("SELECT {} FROM (SELECT ({})::{} AS v OFFSET 0) read_once").format(
+        digest_sql(spelling) if digest else bounded_sql(spelling), whole, sql.SQL(type_sql)
+    )
+    try:
+        with session.savepoint():
+            return str(session.value(query)).encode()
+    except psycopg2.Error as error:
+        if not concerns_one_row(error):
+            raise
+        return None
+    finally:
+        for name in names:
+            _set(session, name, "")
+
+
+def _set(session: Session, name: str, value: str) -> None:
+    session.value(sql.SQL("SELECT set_config({}, {}, true) IS NULL").format(sql.Literal(name), sql.Literal(value)))
+
+
+def _spelling(text: sql.Composable, type_sql: str) -> sql.Composable:
+    if type_sql == "jsonb":
+        return json_sql(text)
+    return sql.SQL("{}::{}::text").format(text, sql.SQL(type_sql))
+
+
 def _text(value: StorageValue, type_sql: str) -> str:
     """What PostgreSQL is given to read; a number in JSON keeps all of its digits."""
     return repr(value) if isinstance(value, float) and type_sql == "jsonb" else meaning.text(value)
 
 
 def _spell(value: StorageValue, target: TargetType, zone: str) -> str:
+    if is_large(value) and target.kind in MARKED_KINDS:
+        return mark_of(octets_of(value, target))
     if target.kind is Kind.BOOLEAN:
         return str(int(meaning.truth(value)))
     if target.kind in INTEGERS:
@@ -144,5 +185,5 @@ def canonical_sql(column: sql.Composable, target: TargetType) -> sql.Composable:
             "CASE WHEN {c}::text LIKE '%.%' THEN rtrim(rtrim({c}::text, '0'), '.') ELSE {c}::text END"
         ).format(c=column)
     if target.kind is Kind.JSON:
-        return _JSON_SQL.format(c=column)
-    return sql.SQL("{}::text").format(target_sql(column, target))
+        return bounded_sql(json_sql(column))
+    return sql.SQL("({})::text").format(target_sql(column, target, large=True))

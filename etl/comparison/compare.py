@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from etl.ahead import ahead
+from etl.catalog import LARGE_BYTES
 from etl.comparison.align import Aligned, OrderError, align
 from etl.comparison.canonical import Canonical
 from etl.comparison.columns import compare_columns
@@ -21,7 +22,7 @@ from etl.comparison.differences import TableFindings
 from etl.comparison.questions import Questions
 from etl.comparison.rows import RowJudge, extra_rows, missing_rows
 from etl.comparison.source_side import SourceRows, make_canonical, open_rows, split_null_keys, without_rows
-from etl.comparison.target_side import read_target
+from etl.comparison.target_side import may_hold_large, read_target
 from etl.comparison.wire import wires
 from etl.plan import TablePlan
 from etl.report import Difference, DifferenceTotal
@@ -85,7 +86,8 @@ def compare_table(
     where the source cannot be read, psycopg2's errors for the target.
     """
     canonical = Canonical(session, zone)
-    rows = open_rows(source, plan, wires(plan.columns, zone), canonical)
+    large = plan.source.largest_row_bytes > LARGE_BYTES or may_hold_large(session, plan)
+    rows = open_rows(source, plan, wires(plan.columns, zone, large=large), canonical)
     with TableFindings(folder, plan.name) as findings:
         try:
             return _Comparison(session, rows, findings, zone, known or Known()).result()
@@ -136,8 +138,8 @@ class _Comparison:
             yield whole
 
     def _source_batches(self) -> Generator[pa.RecordBatch]:
-        """Canonical keys are read on this thread: their connection also looks up single rows meanwhile."""
-        if self._rows.canonical:
+        """On this thread where the connection also looks up single rows meanwhile."""
+        if self._rows.one_connection:
             yield from self._rows.batches()
             return
         with closing(ahead(self._rows.read, depth=2, name="etl-compare-source")) as batches:

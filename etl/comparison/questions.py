@@ -4,11 +4,12 @@ import pickle
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from types import TracebackType
 from typing import Self
 
-from etl.comparison.canonical import spellings
+from etl.catalog import LargeText
+from etl.comparison.canonical import large_spelling, spellings
+from etl.comparison.large import mark_parts
 from etl.comparison.value import Question
 from etl.report import Difference
 from etl.session import Session
@@ -43,9 +44,14 @@ class Questions:
     def answered(self, session: Session) -> Iterator[list[Difference]]:
         """For each doubt the differences that are left once PostgreSQL was asked."""
         self._file.seek(0)
-        doubts = self._kept()
-        while page := list(islice(doubts, ASKED_AT_ONCE)):
-            yield from _answers(session, page)
+        page: list[Doubt] = []
+        for doubt in self._kept():
+            page.append(doubt)
+            large = any(isinstance(question.source, LargeText) for question, _ in doubt.questions)
+            if large or len(page) >= ASKED_AT_ONCE:
+                yield from _answers(session, page)
+                page = []
+        yield from _answers(session, page)
 
     def _kept(self) -> Iterator[Doubt]:
         while True:
@@ -56,16 +62,39 @@ class Questions:
 
 
 def _answers(session: Session, page: Sequence[Doubt]) -> Iterator[list[Difference]]:
-    """One query for each type, whatever the number of rows."""
+    """One query for each type, whatever the number of rows; large values one by one."""
     asked: dict[str, list[str]] = {}
     for question, _ in (entry for doubt in page for entry in doubt.questions):
-        asked.setdefault(question.type_sql, []).extend((question.source, question.target))
+        if isinstance(question.source, str) and not _is_mark(question.target):
+            asked.setdefault(question.type_sql, []).extend((question.source, question.target))
     spelled = {type_sql: iter(spellings(session, type_sql, texts)) for type_sql, texts in asked.items()}
     for doubt in page:
         found = list(doubt.differences)
         for question, difference in doubt.questions:
-            answers = spelled[question.type_sql]
-            source, target = next(answers), next(answers)
-            if source is None or source != target:
+            if isinstance(question.source, LargeText) or _is_mark(question.target):
+                same = _same_large(session, question)
+            else:
+                answers = spelled[question.type_sql]
+                source, target = next(answers), next(answers)
+                same = source is not None and source == target
+            if not same:
                 found.append(difference)
         yield found
+
+
+def _is_mark(target: str) -> bool:
+    return mark_parts(target.encode()) is not None
+
+
+def _same_large(session: Session, question: Question) -> bool:
+    digest = large_spelling(session, question.type_sql, _large(question.source), digest=True)
+    mark = mark_parts(question.target.encode())
+    if mark is not None:
+        return digest == mark[1].encode()
+    return digest is not None and digest == large_spelling(
+        session, question.type_sql, _large(question.target), digest=True
+    )
+
+
+def _large(text: str | LargeText) -> LargeText:
+    return text if isinstance(text, LargeText) else LargeText(text.encode())

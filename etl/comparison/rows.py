@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from etl.catalog import UndecodableText
+from etl.catalog import LargeText, UndecodableText
 from etl.comparison.kinds import DifferenceKind
+from etl.comparison.large import described, described_target, is_large
 from etl.comparison.questions import Doubt
 from etl.comparison.source_side import ROW, SourceRows, key_of
 from etl.comparison.target_side import PRESENT
@@ -21,7 +22,15 @@ from etl.source import StorageValue
 LOOKED_AT_ONCE = 1_000  # rows whose originals are in memory together
 LOOKED_AT_BYTES = 64 * 2**20
 
-_STORAGE = {int: "integer", float: "real", str: "text", bytes: "blob", UndecodableText: "text", type(None): "null"}
+_STORAGE = {
+    int: "integer",
+    float: "real",
+    str: "text",
+    LargeText: "text",
+    UndecodableText: "text",
+    bytes: "blob",
+    type(None): "null",
+}
 
 Mask = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.int64]
@@ -85,9 +94,9 @@ class RowJudge:
             table=self._rows.plan.name,
             key={name: jsonable(part) for name, part in key.items()} or None,
             column=wire.column.target,
-            source=jsonable(value),
+            source=described(value) if is_large(value) else jsonable(value),
             storage=_STORAGE[type(value)],
-            target=printed(found, wire.column.type),
+            target=described_target(found, wire.column.type) or printed(found, wire.column.type),
             kind=verdict.kind or DifferenceKind.OTHER,
             shift_seconds=verdict.shift_seconds,
             present_before=pair.present,
@@ -105,7 +114,7 @@ def missing_rows(rows: SourceRows, missing: pa.RecordBatch) -> Iterator[Differen
             original = originals[rowid]
             key = key_of(rows.plan, original)
             shown = key or {column.target: original[column.source] for column in rows.plan.columns}
-            values = {name: jsonable(value) for name, value in shown.items()}
+            values = {name: described(value) if is_large(value) else jsonable(value) for name, value in shown.items()}
             yield Difference(
                 table=rows.plan.name,
                 key=values if key else None,
@@ -127,7 +136,10 @@ def extra_rows(rows: SourceRows, extra: pa.RecordBatch) -> Iterator[Difference]:
     columns = [extra.column(wire.name).to_pylist() for wire in shown]
     present = _present(extra, pa.array(range(extra.num_rows), pa.int64()))
     for cells, before in zip(zip(*columns, strict=True), present, strict=True):
-        values = {wire.column.target: printed(cell, wire.column.type) for wire, cell in zip(shown, cells, strict=True)}
+        values = {
+            wire.column.target: described_target(cell, wire.column.type) or printed(cell, wire.column.type)
+            for wire, cell in zip(shown, cells, strict=True)
+        }
         yield Difference(
             table=rows.plan.name,
             key=values if key else None,

@@ -17,8 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.ahead import Handover
-from etl.catalog import ColumnPlan
+from etl.catalog import LARGE_BYTES, ColumnPlan
 from etl.comparison.canonical import Canonical
+from etl.comparison.large import SQLITE_FUNCTIONS
 from etl.comparison.wire import Wire, ordinary_key_sql, source_is_native_sql, source_sql
 from etl.errors import SourceError
 from etl.plan import TablePlan
@@ -54,6 +55,16 @@ class SourceRows:
             return tuple(f"k{place}" for place in range(max(1, len(self.plan.key))))
         names = {wire.column.target: wire.name for wire in self.wires}
         return tuple(names[column.target] for column in self.plan.key)
+
+    @property
+    def large(self) -> bool:
+        """Whether values may be so large that only this connection's own functions keep them bounded."""
+        return self.plan.source.largest_row_bytes > LARGE_BYTES
+
+    @property
+    def one_connection(self) -> bool:
+        """Whether the rows come from the connection that also looks up single rows."""
+        return self.canonical or self.large or self.table == _COPY
 
     def batches(self) -> Generator[pa.RecordBatch]:
         """All rows in their order: `ROW`, the wires, and the keys if these are `canonical`."""
@@ -94,7 +105,8 @@ class SourceRows:
         found = [(ROW, pa.int64(), self.rowid)]
         for wire in self.wires:
             column = f"t.{quoted(wire.column.source)}"
-            found.append((wire.name, wire.arrow_type, source_sql(column, wire.column.type, utf8=self.utf8)))
+            expression = source_sql(column, wire.column.type, utf8=self.utf8, large=self.large)
+            found.append((wire.name, wire.arrow_type, expression))
             if wire.zoned:
                 found.append((wire.native, pa.int64(), source_is_native_sql(column, wire.column.type)))
         return found
@@ -104,7 +116,7 @@ class SourceRows:
         order = ", ".join(f"t.{quoted(column.source)} COLLATE BINARY" for column in self.plan.key)
         selected = self._selected()
         query = f"SELECT {_list(selected)} FROM {self.table} t ORDER BY {order}, {self.rowid}"
-        if self.table == _COPY:
+        if self.one_connection:
             yield from self._slowly(query, selected)
         else:
             yield from self._fast(query, selected)
@@ -136,9 +148,7 @@ class SourceRows:
                 ) from error
 
     def _slowly(self, query: str, selected: Sequence[tuple[str, pa.DataType, str]]) -> Generator[pa.RecordBatch]:
-        rows = _fetch_rows(self.plan)
-        cursor = self._execute(query)
-        while page := cursor.fetchmany(rows):
+        for page in _bounded_pages(self._execute(query)):
             arrays = [
                 pa.array(_bytes(column) if kind == pa.binary() else column, kind)
                 for column, (_, kind, _) in zip(zip(*page, strict=True), selected, strict=True)
@@ -157,6 +167,9 @@ def open_rows(source: Source, plan: TablePlan, wires: tuple[Wire, ...], canonica
         table, rowid = _COPY, _copied_rowid(source)
     utf8 = execute(source, "PRAGMA encoding").fetchone()[0] == "UTF-8"
     rows = SourceRows(source, plan, wires, table, rowid, utf8, canonical=False)
+    if rows.large:
+        for name, function in SQLITE_FUNCTIONS.items():
+            source.careful.create_function(name, 1, function, deterministic=True)
     return rows if _is_ordinary(rows) else make_canonical(rows, canonical)
 
 
@@ -180,6 +193,20 @@ def row_digest(cells: Iterable[bytes | None]) -> bytes:
     """One digest for a whole row, which PostgreSQL computes likewise (`etl.comparison.target_side`)."""
     parts = ("-" if cell is None else hashlib.md5(cell, usedforsecurity=False).hexdigest() for cell in cells)
     return hashlib.md5("".join(parts).encode(), usedforsecurity=False).hexdigest().encode()
+
+
+def _bounded_pages(cursor: sqlite3.Cursor) -> Iterator[list[tuple[StorageValue, ...]]]:
+    """Rows in pages of 20,000, or of about 8 MB."""
+    page: list[tuple[StorageValue, ...]] = []
+    size = 0
+    for row in cursor:
+        page.append(row)
+        size += sum(len(cell) for cell in row if isinstance(cell, str | bytes))
+        if len(page) >= CHUNK_ROWS or size >= CHUNK_BYTES:
+            yield page
+            page, size = [], 0
+    if page:
+        yield page
 
 
 def _pages(rows: SourceRows, columns: Sequence[ColumnPlan]) -> Iterator[list[tuple[StorageValue, ...]]]:

@@ -12,6 +12,7 @@ import pyarrow.csv
 from psycopg2 import sql
 
 from etl.ahead import Abandoned, Handover, ahead
+from etl.catalog import LARGE_BYTES
 from etl.comparison.canonical import canonical_sql
 from etl.comparison.wire import Wire, target_key_order, target_other_sql, target_sql
 from etl.locks import choose_timeout
@@ -42,6 +43,21 @@ def prepare_session(session: Session) -> None:
     for name, value in SETTINGS.items():
         session.run(sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), sql.Literal(value)))
     choose_timeout(session.rows, session.run)
+
+
+def may_hold_large(session: Session, plan: TablePlan) -> bool:
+    """Whether any value of the target's table may be larger than `LARGE_BYTES`.
+
+    It would lie in the table's TOAST, compressed to no less than a 273rd part. Views and the like are not known.
+    """
+    return bool(
+        session.value(
+            sql.SQL(
+                "SELECT coalesce(bool_or(relkind NOT IN ('r', 'p') OR pg_relation_size(reltoastrelid) > {}), true) "
+                "FROM pg_class WHERE oid = {oid} OR oid IN (SELECT relid FROM pg_partition_tree({oid}))"
+            ).format(sql.Literal(LARGE_BYTES // 512), oid=sql.Literal(plan.target.oid))
+        )
+    )
 
 
 def read_target(
@@ -82,7 +98,7 @@ def _selected(
         found += [(f"k{place}", pa.binary(), key) for place, key in enumerate(_canonical_keys(plan))]
     for wire in wires:
         column = sql.Identifier(wire.column.target)
-        found.append((wire.name, wire.arrow_type, target_sql(column, wire.column.type)))
+        found.append((wire.name, wire.arrow_type, target_sql(column, wire.column.type, large=wire.large)))
         if wire.zoned:
             found.append((wire.other, pa.int64(), target_other_sql(column, wire.zone)))
     return found

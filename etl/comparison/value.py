@@ -5,9 +5,10 @@ from decimal import Decimal
 
 import numpy as np
 
-from etl.catalog import Kind, TargetType
+from etl.catalog import Kind, LargeText, TargetType
 from etl.comparison import meaning
 from etl.comparison.kinds import DifferenceKind, kind_of_bytes, kind_of_number, kind_of_text, kind_of_time
+from etl.comparison.large import MARKED_KINDS, is_large, kind_of_large, mark_parts, octets_of
 from etl.comparison.meaning import MeaninglessError, TooDeepError
 from etl.source import StorageValue
 
@@ -29,8 +30,8 @@ class Question:
     """Whether PostgreSQL reads `source` (a text) as the value that it prints as `target`."""
 
     type_sql: str
-    source: str
-    target: str
+    source: str | LargeText
+    target: str  # or its mark
 
 
 EQUAL = Verdict(None)
@@ -42,11 +43,23 @@ def judge_value(value: StorageValue, wire: WireValue, target: TargetType, zone: 
     if value is None or wire is None:
         return EQUAL if value is wire else Verdict(DifferenceKind.NULL_AGAINST_VALUE)
     try:
+        if target.kind in MARKED_KINDS and isinstance(wire, bytes) and (is_large(value) or mark_parts(wire)):
+            return _judge_large(value, wire, target)
         return _judge(value, wire, target, zone)
     except MeaninglessError:
         return _OTHER
     except TooDeepError:
         return Question("jsonb", str(value), _text(wire))
+
+
+def _judge_large(value: StorageValue, wire: bytes, target: TargetType) -> Verdict | Question:
+    if target.kind in (Kind.JSON, Kind.OTHER):
+        text = value if isinstance(value, LargeText) else meaning.text(value)
+        return Question("jsonb" if target.kind is Kind.JSON else target.sql, text, wire.decode())
+    if target.kind is Kind.BYTEA and mark_parts(wire) is None:
+        wire = bytes.fromhex(wire.decode())
+    kind = kind_of_large(octets_of(value, target), wire)
+    return Verdict(DifferenceKind.OTHER if kind is DifferenceKind.CHANGED_TEXT and target.kind is Kind.BYTEA else kind)
 
 
 def _judge(value: StorageValue, wire: WireValue, target: TargetType, zone: str) -> Verdict | Question:

@@ -5,12 +5,14 @@ equal. For everything else the source's gives a mark that never equals anything:
 """
 
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
 from psycopg2 import sql
 
 from etl.catalog import ColumnPlan, Kind, TargetType
+from etl.comparison.large import MARKED_KINDS, bounded_bytes_sql, bounded_case, bounded_sql
 from etl.comparison.meaning import BEYOND, FLOATS, INTEGERS, TIMES, is_padded
 
 STRANGE_INTEGER = -(2**63) + 1
@@ -29,6 +31,7 @@ class Wire:
     column: ColumnPlan
     place: int
     zone: str  # "UTC", or the zone of wall clock times if that makes a difference to this column
+    large: bool = False  # whether values may be so large that they travel as marks (`large.py`)
 
     @property
     def name(self) -> str:
@@ -56,10 +59,10 @@ class Wire:
         return arrow_type(self.column.type)
 
 
-def wires(columns: tuple[ColumnPlan, ...], zone: str) -> tuple[Wire, ...]:
-    """The columns in their order."""
+def wires(columns: tuple[ColumnPlan, ...], zone: str, *, large: bool = False) -> tuple[Wire, ...]:
+    """The columns in their order; `large` if any value of the table may be."""
     return tuple(
-        Wire(column, place, zone if column.type.kind in TIMES else "UTC") for place, column in enumerate(columns)
+        Wire(column, place, zone if column.type.kind in TIMES else "UTC", large) for place, column in enumerate(columns)
     )
 
 
@@ -73,13 +76,18 @@ def arrow_type(target: TargetType) -> pa.DataType:
 # -- SQLite -------------------------------------------------------------------------------------------------------
 
 
-def source_sql(column: str, target: TargetType, *, utf8: bool) -> str:
-    """The SQLite expression for `column` (a quoted name); `utf8` says whether the database's own encoding is that."""
+def source_sql(column: str, target: TargetType, *, utf8: bool, large: bool = False) -> str:
+    """The SQLite expression for `column` (a quoted name); `utf8` says whether the database's own encoding is that.
+
+    `large` puts marks in the place of large values, by functions that the connection must have.
+    """
     cases = _SOURCE_CASES.get(target.kind, _TEXT_CASES)
     if target.kind is Kind.BYTEA and not utf8:
         cases = {"blob": cases["blob"]}
     if is_padded(target):
         cases = {**cases, "text": "rtrim({c}, ' ')"}
+    if large and arrow_type(target) == pa.binary():
+        cases = _bounded_cases(cases, target, utf8=utf8)
     strange = {pa.int64(): str(STRANGE_INTEGER), pa.float64(): repr(STRANGE_REAL)}.get(
         arrow_type(target), _STRANGE_TEXT
     )
@@ -87,6 +95,16 @@ def source_sql(column: str, target: TargetType, *, utf8: bool) -> str:
     return f"CASE typeof({{c}}) {branches} WHEN 'null' THEN NULL ELSE {{strange}} END".replace(
         "{strange}", strange
     ).replace("{c}", column)
+
+
+def _bounded_cases(cases: Mapping[str, str], target: TargetType, *, utf8: bool) -> dict[str, str]:
+    as_hex = target.kind is Kind.BYTEA
+    bounded = {
+        storage: bounded_case("{c}" if as_hex else cases[storage], utf8=utf8 or storage == "blob", as_hex=as_hex)
+        for storage in ("text", "blob")
+        if storage in cases
+    }
+    return {**cases, **bounded}
 
 
 def source_is_native_sql(column: str, target: TargetType) -> str:
@@ -193,8 +211,10 @@ def ordinary_key_sql(column: str, target: TargetType, *, utf8: bool) -> str | No
 # -- PostgreSQL ---------------------------------------------------------------------------------------------------
 
 
-def target_sql(column: sql.Composable, target: TargetType) -> sql.Composable:
-    """The PostgreSQL expression for `column`."""
+def target_sql(column: sql.Composable, target: TargetType, *, large: bool = False) -> sql.Composable:
+    """The PostgreSQL expression for `column`; `large` puts marks in the place of large values."""
+    if large and target.kind in MARKED_KINDS:
+        return _bounded_target_sql(column, target)
     if target.kind is Kind.BOOLEAN:
         return sql.SQL("{}::int").format(column)
     if target.kind is Kind.REAL:
@@ -204,6 +224,25 @@ def target_sql(column: sql.Composable, target: TargetType) -> sql.Composable:
     if target.kind in TIMES:
         return _microseconds(column, column)
     return sql.SQL("{}::text").format(column) if arrow_type(target) == pa.binary() else column
+
+
+def _bounded_target_sql(column: sql.Composable, target: TargetType) -> sql.Composable:
+    shown = target_sql(column, target)
+    if target.kind is Kind.BYTEA:
+        return bounded_bytes_sql(column, shown)
+    return bounded_sql(shown, json_sql(column) if target.kind is Kind.JSON else None)
+
+
+def json_sql(column: sql.Composable) -> sql.Composable:
+    """A text that is the same for equal documents, and for no others.
+
+    Documents are equal though they print 1.0 and 1.00. PostgreSQL's own hash sees through that, but gives [] and {} the
+    same; the text without zeros and points, which is the same for equal ones too, tells these apart.
+    """
+    return sql.SQL(
+        "jsonb_hash_extended({c}::jsonb, 0) || ' ' || jsonb_hash_extended({c}::jsonb, 1) "
+        "|| translate({c}::jsonb::text, '0.', '')"
+    ).format(c=column)
 
 
 def target_other_sql(column: sql.Composable, zone: str) -> sql.Composable:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.batches import read_batches
-from etl.catalog import ColumnPlan, Kind, UndecodableText
+from etl.catalog import ColumnPlan, Kind, LargeText, UndecodableText
 from etl.convert import convert
 from etl.masking import shown
 from etl.source import Source, SourceTable
@@ -41,6 +41,7 @@ _STORAGE_OF: dict[type, str] = {
     str: "text",
     bytes: "blob",
     UndecodableText: "text",
+    LargeText: "text",
 }
 _JSON_TYPE_OF: dict[type, str] = {
     dict: "object",
