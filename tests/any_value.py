@@ -92,6 +92,8 @@ class Oracle:
         text = _text(value)
         if "\0" in text:
             return REFUSED
+        if type_ in ("date", "time") and re.search(r"(?i)\b(now|today|tomorrow|yesterday)\b", text):
+            return REFUSED
         limited = _LIMITED_TEXT.fullmatch(type_)
         if limited is None:
             return text if type_ in ("text", "varchar") else self._by_server(text, type_)

@@ -65,6 +65,9 @@ FOUND = {
     "a system column's name to be added": one_table(
         plain("a", "text"), plain("ctid", "text", target=False), rows=[(1, 1)], extra_columns="add"
     ),
+    "words for the day of the load": one_table(
+        plain("a", "date"), plain("b", "time"), rows=[("today", "10:30"), ("2024-01-01", "Now"), ("epoch", "allballs")]
+    ),
     "refused by the conversion and by the target at once": one_table(
         plain("a", "integer"), plain("b", "text"), rows=[("x", "a"), (1, None)] * 3, target_key=(1,)
     ),

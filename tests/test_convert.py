@@ -30,6 +30,7 @@ JSON = TargetType(Kind.JSON, "json")
 JSONB = TargetType(Kind.JSON, "jsonb")
 BYTEA = TargetType(Kind.BYTEA, "bytea")
 UUID = TargetType(Kind.OTHER, "uuid")
+DATE = TargetType(Kind.OTHER, "date")
 
 INFINITY = float("inf")
 
@@ -285,6 +286,11 @@ CASES: list[tuple[object, TargetType, object]] = [
     (1, BYTEA, Reason("1 is a number, the column takes bytes")),
     (1.5, BYTEA, Reason("1.5 is a number, the column takes bytes")),
     # what only PostgreSQL can judge
+    ("2026-01-30", DATE, "2026-01-30"),
+    ("infinity", DATE, "infinity"),
+    *((word, DATE, Reason("the moment at which it is read")) for word in ("today", " Now ", "tomorrow allballs")),
+    ("{yesterday}", TargetType(Kind.OTHER, "timestamp(3) without time zone[]"), Reason("the moment at which")),
+    ("today", TargetType(Kind.OTHER, "timetable"), "today"),
     ("b7c1", UUID, "b7c1"),
     (5, UUID, "5"),
     (1.5, UUID, "1.5"),

@@ -162,6 +162,14 @@ def test_tables_of_one_side_only_are_listed_not_planned() -> None:
     )
 
 
+@pytest.mark.parametrize("extra", [ExtraColumns.DROP, ExtraColumns.STOP, ExtraColumns.ADD])
+def test_a_table_without_a_common_column_is_not_migrated(extra: ExtraColumns) -> None:
+    made = plan([source_table("t", ["a"], rows=7)], [target_table("t", ["b"])], extra_columns=extra)
+    assert made.tables == ()
+    assert [table.name for table in made.not_migrated] == ["t"]
+    assert Drift("t", None, "no_common_column", 7, "not migrated") in made.drift
+
+
 def test_only_the_tables_asked_for() -> None:
     tables = ["a", "b", "c"]
     made = plan([source_table(n) for n in tables], [target_table(n) for n in tables], only=["c", "a"])

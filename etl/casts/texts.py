@@ -1,5 +1,6 @@
 """text, varchar(n), char(n), bytea, and the types whose text only PostgreSQL itself can judge."""
 
+import re
 from functools import partial
 
 import numpy as np
@@ -10,16 +11,24 @@ from etl.casts.cells import VALUE, Cells, RefusalError, look_singly, where
 from etl.catalog import TargetType
 
 _NUL = "\x00"
+_DATE_OR_TIME = re.compile(r"(date|time(stamp)?(\(\d\))? with(out)? time zone)(\[\])*")
+_MOVING = r"(?i)\b(now|today|tomorrow|yesterday)\b"  # PostgreSQL would take the moment of the load for these
 
 
 def text_from_text(values: pa.Array, target: TargetType) -> Cells:
-    """Text as it stands: without NUL characters, no longer than the column takes (counted in characters)."""
+    """Text as it stands: without NUL characters, no longer than the column takes (counted in characters).
+
+    Of dates and times, which PostgreSQL itself reads, the words are refused that mean another one each day.
+    """
     too_long = target.length is not None and (pc.max(pc.binary_length(values)).as_py() or 0) > target.length
-    if not too_long and not _has_zero_byte(values):
+    dated = _DATE_OR_TIME.fullmatch(target.sql) is not None
+    if not too_long and not dated and not _has_zero_byte(values):
         return Cells(values)
     fine = pc.invert(pc.match_substring(values, _NUL))
     if target.length is not None:
         fine = pc.and_(fine, pc.less_equal(pc.utf8_length(values), target.length))
+    if dated:
+        fine = pc.and_(fine, pc.invert(pc.match_substring_regex(values, _MOVING)))
     return look_singly(values, where(fine, values), partial(_check_text, target=target))
 
 
@@ -63,4 +72,6 @@ def _has_zero_byte(values: pa.Array) -> bool:
 def _check_text(value: str, *, target: TargetType) -> str:
     if _NUL in value:
         raise RefusalError(f"{VALUE} holds a NUL character")
+    if target.length is None:
+        raise RefusalError(f"{VALUE} means the moment at which it is read")
     raise RefusalError(f"too long: {len(value)} characters, the column takes {target.length}")
