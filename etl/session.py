@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
+from types import TracebackType
 from typing import Any, Protocol
 
 import psycopg2
@@ -169,13 +170,19 @@ def _last_words_heard() -> Iterator[None]:
     What the server said before, that its disk is full for instance, psycopg2 prints through `sys.excepthook`; inside,
     that is raised instead.
     """
-    heard: list[BaseException] = []
+    said: list[psycopg2.Error] = []
     before = sys.excepthook
-    sys.excepthook = lambda _kind, error, _trace: heard.append(error)
+
+    def hear(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if isinstance(error.__cause__, psycopg2.Error):
+            said.append(error.__cause__)
+        else:
+            before(kind, error, trace)
+
+    sys.excepthook = hear
     try:
         yield
     except psycopg2.Error as error:
-        said = [printed.__cause__ for printed in heard if isinstance(printed.__cause__, psycopg2.Error)]
         if said:
             raise said[0] from error
         raise
