@@ -210,15 +210,21 @@ class Source:
         """The ordinary tables by name, SQLite's own and virtual ones left out."""
         with self._failing_clearly():
             listed = self._connection.execute("PRAGMA main.table_list").fetchall()
+            ordinary = {self._name(row[1]): bool(row[4]) for row in listed if row[2] == "table"}
             return {
-                name: self._table(name, bool(without_rowid))
-                for _, name, kind, _, without_rowid, *_ in sorted(listed, key=lambda row: str(row[1]))
-                if kind == "table" and not name.startswith("sqlite_")
+                name: self._table(name, without_rowid)
+                for name, without_rowid in sorted(ordinary.items())
+                if not name.startswith("sqlite_")
             }
+
+    def _name(self, name: str | UndecodableText) -> str:
+        if isinstance(name, UndecodableText):
+            raise SourceError(f"{self.path}: the name {bytes(name)!r} is not valid UTF-8; rename the table or column.")
+        return name
 
     def _table(self, name: str, without_rowid: bool) -> SourceTable:
         columns = tuple(
-            SourceColumn(column, declared, bool(not_null), key)
+            SourceColumn(self._name(column), _legible(declared), bool(not_null), key)
             for _, column, declared, not_null, _, key, hidden in self._connection.execute(
                 f"PRAGMA main.table_xinfo({quoted(name)})"
             )
@@ -367,6 +373,10 @@ def _as_parameter(value: StorageValue) -> int | float | str | bytes | None:
     if isinstance(value, UndecodableText):
         return bytes(value)
     return str(value) if isinstance(value, LargeText) else value
+
+
+def _legible(text: str | UndecodableText) -> str:
+    return text.decode(errors="replace") if isinstance(text, UndecodableText) else text
 
 
 def _rowid_name(columns: Sequence[SourceColumn]) -> str | None:

@@ -381,3 +381,37 @@ def test_a_utf_16_database_reads_the_same(tmp_path: Path) -> None:
     )
     with Source(path) as source:
         assert names(source) == ["文 ü 🤖"]
+
+
+@pytest.mark.parametrize(
+    "statement", ["CREATE TABLE naïve (a)", "CREATE TABLE t (naïve)", "CREATE TABLE t (a, b, naïve TEXT)"]
+)
+def test_a_name_that_is_not_utf8_is_named(tmp_path: Path, statement: str) -> None:
+    path = make_sqlite(tmp_path / "s.db", statement)
+    path.write_bytes(path.read_bytes().replace("naïve".encode(), b"na\xff\xffve"))
+    with Source(path) as source, pytest.raises(SourceError, match=r"name b'na\\xff\\xffve' is not valid UTF-8; rename"):
+        _ = source.tables
+
+
+def test_a_declared_type_that_is_not_utf8_does_no_harm(tmp_path: Path) -> None:
+    path = make_sqlite(tmp_path / "s.db", "CREATE TABLE t (a naïve)")
+    path.write_bytes(path.read_bytes().replace("naïve".encode(), b"na\xff\xffve"))
+    with Source(path) as source:
+        assert source.tables["t"].columns[0].declared_type == "na\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}ve"
+
+
+def test_rows_that_are_not_found_again_are_damage(tmp_path: Path) -> None:
+    path = make_sqlite(tmp_path / "s.db", "CREATE TABLE t (a)", "INSERT INTO t VALUES (1), (2)")
+    with Source(path) as source, pytest.raises(SourceError, match=r"damaged: rows of table 't' \(1\) are not found"):
+        list(source.rows(source.tables["t"], [1, 2, 3], [1, 2, 3]))
+
+
+def test_a_broken_rule_is_no_damage(tmp_path: Path) -> None:
+    """SQLite's integrity check names NULLs in columns that were later declared NOT NULL; the file is sound."""
+    path = make_sqlite(
+        *(tmp_path / "s.db", "CREATE TABLE t (a)", "INSERT INTO t VALUES (NULL)", "PRAGMA writable_schema = ON"),
+        "UPDATE sqlite_schema SET sql = 'CREATE TABLE t (a NOT NULL)'",
+    )
+    with Source(path) as source:
+        assert source.query("PRAGMA integrity_check") == [("NULL value in t.a",)]
+        source.verify_sound()

@@ -240,7 +240,7 @@ def execute(source: Source, query: str, parameters: Sequence[object] = ()) -> sq
     """Runs a statement on the careful connection; a damaged file is a `SourceError`."""
     try:
         return source.careful.execute(query, parameters)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise SourceError(f"{source.path} cannot be read: {error}.") from error
 
 
@@ -248,7 +248,7 @@ def executemany(source: Source, statement: str, rows: Iterable[Sequence[object]]
     """Runs a statement for each of `rows`."""
     try:
         source.careful.executemany(statement, rows)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise SourceError(f"{source.path} cannot be read: {error}.") from error
 
 
