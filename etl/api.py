@@ -74,7 +74,7 @@ def plan(
     with (
         Source(Path(sqlite)) as source,
         open_target(pg, Path(sqlite), schema) as target,
-        target.engine.connect() as connection,
+        target.connect() as connection,
     ):
         session = Session(connection)
         enter_schema(session, schema)

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import URL, Engine
+from sqlalchemy import URL, Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from etl.embedded import DEFAULT_FOLDER, EmbeddedServer
-from etl.target_url import DRIVER, check_connection, make_engine, resolve, safe
+from etl.interruption import abandonable
+from etl.target_url import DRIVER, check_connection, connection_error, make_engine, resolve, safe
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,16 @@ class Target:
     embedded: bool
     schema: str | None = None  # the one that was asked for; None: the one that the role's search_path leads to
     psql: str | None = None
+
+    @contextlib.contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """A connection; raises `TargetError` where there is none to be had any more. Ctrl-C is heard meanwhile."""
+        try:
+            connection = abandonable(self.engine.connect)
+        except DBAPIError as error:
+            raise connection_error(error, self.engine.url) from None  # its text may hold the connection string
+        with connection:
+            yield connection
 
     @property
     def name(self) -> str:

@@ -25,15 +25,7 @@ from etl.comparison.reconciliation import compare_loaded
 from etl.comparison.target_side import prepare_session
 from etl.drift import Drift
 from etl.endpoints import Target, open_target
-from etl.errors import (
-    CannotRun,
-    CommittedError,
-    DriftError,
-    EtlError,
-    LockedError,
-    TargetError,
-    UnconfirmedError,
-)
+from etl.errors import CannotRun, CommittedError, DriftError, EtlError, LockedError, TargetError, UnconfirmedError
 from etl.interruption import Interruptions, interruptible
 from etl.ledger import Ledger
 from etl.load import Accepted, Loaded, NotFastError, can_be_fast, forecast, load_fast, load_staged
@@ -51,7 +43,6 @@ from etl.session import Session, first_line
 from etl.source import Source
 from etl.staging import Staged
 from etl.target import current_schema, enter_schema, read_catalog, read_other_relations
-from etl.target_url import connect
 from etl.validate import Validator
 from etl.validation.suites import default_folder, suites_for
 
@@ -132,7 +123,7 @@ def run_migration(settings: Settings, observer: Observer | None = None) -> Repor
             )
 
         try:
-            with connect(target.engine) as connection:
+            with target.connect() as connection:
                 session = Session(connection)
                 run = _Run(settings, observer, source, target, session, validator, ledger, folder, run_id)
                 with _one_transaction(connection):
@@ -142,7 +133,7 @@ def run_migration(settings: Settings, observer: Observer | None = None) -> Repor
                         interruptions.hold_back()
                         run.commit(plan, interruptions)
         except UnconfirmedError as error:
-            write_report(report(Outcome.UNCONFIRMED, str(error)), folder)
+            _write_failure(report(Outcome.UNCONFIRMED, str(error)), folder)
             raise
         except (EtlError, KeyboardInterrupt) as error:
             ledger.forget_rows()
@@ -153,12 +144,6 @@ def run_migration(settings: Settings, observer: Observer | None = None) -> Repor
         return finished
 
 
-def _write_failure(report: Report, folder: Path) -> None:
-    """The report of a run that failed. Where its folder is what failed, the reason on the console is all there is."""
-    with contextlib.suppress(CannotRun, OSError):
-        write_report(report, folder)
-
-
 def _write(finished: Report, folder: Path) -> None:
     try:
         write_report(finished, folder)
@@ -166,11 +151,18 @@ def _write(finished: Report, folder: Path) -> None:
         if finished.outcome is Outcome.DRY_RUN:
             raise
         # Whatever it was: code and message must not let anybody believe that nothing was committed.
+        cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
         raise CommittedError(
-            f"The rows are committed, but the report could not be written: {first_line(error)}. Put that right and run "
-            "again: nothing is loaded twice, and every row is counted, compared and reported anew.",
+            f"The rows are committed, but the report could not be written ({first_line(cause)}). Put that right and "
+            "run again: nothing is loaded twice, and every row is counted, compared and reported anew.",
             finished,
         ) from error
+
+
+def _write_failure(report: Report, folder: Path) -> None:
+    """The report of a run that failed. Where its folder is what failed, the reason on the console is all there is."""
+    with contextlib.suppress(CannotRun, OSError):
+        write_report(report, folder)
 
 
 def _outcome(settings: Settings, ledger: Ledger) -> Outcome:

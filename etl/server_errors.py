@@ -19,4 +19,6 @@ _CASES = {
 def explain(code: str, line: str) -> str:
     """One message for an error that ends a run: what the server says (`line`), what that means, what to do."""
     meaning = _CASES.get(code)
-    return f"PostgreSQL could not go on: {line}{f' ({meaning})' if meaning else ''}. Nothing was committed."
+    if meaning is None:
+        return f"PostgreSQL could not go on: {line}. Nothing was committed: run again when it can."
+    return f"PostgreSQL could not go on: {line} ({meaning}). Nothing was committed."

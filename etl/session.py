@@ -198,7 +198,10 @@ def _world_errors_named() -> Iterator[None]:
         raise  # named by the session, which can ask who is in the way
     except psycopg2.Error as error:
         if error.pgcode is None and isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
-            raise TargetError(f"The connection to PostgreSQL was lost ({first_line(error)}).") from error
+            raise TargetError(
+                f"The connection to PostgreSQL was lost ({first_line(error)}). "
+                "Nothing was committed: run again when it answers."
+            ) from error
         if (error.pgcode or "").startswith(_WORLD_CLASSES):
             raise TargetError(explain(error.pgcode or "", first_line(error))) from error
         raise

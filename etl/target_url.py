@@ -6,11 +6,10 @@ No message and no displayed URL ever holds a password.
 
 import os
 import re
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Mapping
 from urllib.parse import unquote
 
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
+from sqlalchemy import URL, Engine, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool, QueuePool
 
@@ -18,7 +17,6 @@ from etl._connect_errors import explain
 from etl.errors import TargetError, UsageError
 from etl.interruption import abandonable
 
-T = TypeVar("T")
 DRIVER = "postgresql+psycopg2"
 _SCHEMES = ("postgres", "postgresql", DRIVER)
 _LIBPQ_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE", "PGSERVICEFILE")
@@ -129,17 +127,8 @@ def check_connection(engine: Engine) -> str:
         with engine.connect() as connection:
             return str(connection.scalar(text("SHOW server_version"))).partition(" ")[0]
 
-    return _connecting(engine, ask)
-
-
-def connect(engine: Engine) -> Connection:
-    """A connection; TargetError says why there is none. Ctrl-C is heard while nothing answers."""
-    return _connecting(engine, engine.connect)
-
-
-def _connecting(engine: Engine, work: Callable[[], T]) -> T:
     try:
-        return abandonable(work)
+        return abandonable(ask)
     except DBAPIError as error:
         raise connection_error(error, engine.url) from None  # its text may hold the connection string
 

@@ -43,7 +43,6 @@ from etl.rights import require_to_read
 from etl.session import Session, first_line
 from etl.source import Source
 from etl.target import enter_schema
-from etl.target_url import connect
 
 SAMPLE_ROWS = 1_000  # differences in the report, of all tables together
 
@@ -169,15 +168,13 @@ def run_reconciliation(settings: ReconcileSettings, observer: Observer | None = 
         observer.source_opened(described)
         observer.target_opened(target)
         folder = prepare_folder(settings.report_folder or Path("reports") / run_id)
-        with connect(target.engine) as connection:
+        with target.connect() as connection:
             session = Session(connection)
             run = _Reconciliation(settings, observer, source, session, folder)
             try:
                 interruptible(session, run.carry_out)
-            except BaseException:
-                connection.invalidate()  # whatever state the driver was left in: the server ends it with the connection
-                raise
-            connection.rollback()
+            finally:
+                connection.invalidate()  # nothing is to be kept, whatever state the driver was left in
         if any(table.unaccounted_rows for table in run.tables):
             source.verify_sound()
         source.verify_unchanged()
