@@ -21,7 +21,7 @@ from etl.session import Session, first_line
 
 ASK_SECONDS = 60.0  # a server that restarts, and recovers from a crash, has usually answered by then
 ASK_AGAIN_SECONDS = 0.5
-PATIENCE_SECONDS = 5.0  # with a server that keeps silent during COMMIT, once somebody wants to leave
+PATIENCE_SECONDS = 3.0  # with a server that keeps silent during COMMIT, once somebody wants to leave
 IN_PROGRESS_SECONDS = 3.0  # a COMMIT that is still under way then may never have reached the server
 
 

@@ -75,6 +75,7 @@ class Source:
         self.path = path
         self._cleanup = contextlib.ExitStack()
         self._stamps: _Stamps | None = None
+        self._copy: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> Self:
         with self._failing_clearly():
@@ -111,7 +112,8 @@ class Source:
 
     def _copy_aside(self) -> Path:
         """A private copy with its journal, for a file that cannot be read without writing beside it."""
-        folder = Path(self._cleanup.enter_context(tempfile.TemporaryDirectory(prefix="etl-source-")))
+        self._copy = tempfile.TemporaryDirectory(prefix="etl-source-")
+        folder = Path(self._cleanup.enter_context(self._copy))
         self._stamps = _stamps(self.path)
         for part in self._stamps:
             shutil.copyfile(part, folder / part.name)
@@ -131,6 +133,8 @@ class Source:
             contextlib.closing(adbc_driver_sqlite.dbapi.connect(uri, autocommit=False))
         )
         self._take_snapshot(watcher)
+        if self._copy is not None:
+            self._copy.cleanup()  # what is open needs no name, and so is gone with this process, even a killed one
 
     def _take_snapshot(self, watcher: sqlite3.Connection) -> None:
         """Begins a read transaction on both connections and makes sure that no commit fell between the two."""

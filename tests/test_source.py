@@ -129,7 +129,10 @@ def test_the_wal_that_a_crashed_application_left_is_read_and_left(tmp_path: Path
     assert (after["a.db"], after["a.db-wal"]) == (before["a.db"], before["a.db-wal"])
 
 
-def test_a_hot_journal_is_undone_for_us_alone(tmp_path: Path) -> None:
+def test_a_hot_journal_is_undone_for_us_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     path, left = tmp_path / "a.db", tmp_path / "left"
     left.mkdir()
     make_sqlite(
@@ -144,6 +147,7 @@ def test_a_hot_journal_is_undone_for_us_alone(tmp_path: Path) -> None:
     assert b"half done" in (left / "a.db").read_bytes()
     before = snapshot(left)
     with Source(left / "a.db") as source:
+        assert list(temporary.iterdir()) == []  # the private copy has no name: it cannot outlive a killed process
         assert "half done" not in names(source)
         assert source.tables["t"].row_count == 5000
     assert snapshot(left) == before

@@ -59,6 +59,10 @@ class Victim:
         _within(lambda: reached.exists() or not self._process.is_alive())
         assert reached.exists(), (self.out, self.err)
 
+    def wait_for_word(self, words: str) -> None:
+        """Until it has said this on stderr."""
+        assert _within(lambda: (self._folder / "err").exists() and words in self.err), self.err
+
     def go_on(self) -> None:
         """Let it leave that point."""
         (self._folder / _GO).touch()
