@@ -80,10 +80,12 @@ def _readable(stage: Staging, column: ColumnPlan) -> bool:
     return True
 
 
-def _judge_duplicates(stage: Staging, what: str, names: Sequence[str], constraint: str) -> None:
+def _judge_duplicates(
+    stage: Staging, what: str, names: Sequence[str], constraint: str, *, nulls_distinct: bool = True
+) -> None:
     """Of rows that share a key within the source the first stays."""
     keys = sql.SQL(", ").join(map(sql.Identifier, names))
-    present = all_present(names)
+    present = all_present(names) if nulls_distinct else sql.SQL("true")
     exists = compose(
         "SELECT EXISTS (SELECT FROM {} WHERE {} GROUP BY {} HAVING count(*) > 1)", stage.name, present, keys
     )
@@ -217,7 +219,13 @@ def _judge_unique(stage: Staging, unique: UniqueKey) -> None:
         compose("{} || {}", sql.Literal(f"blocked: {what} is taken by the target's row with "), _key_text(stage, "o")),
         using=stage.target,
     )
-    _judge_duplicates(stage, "unique constraint", unique.columns, f"{unique.name} ({', '.join(unique.columns)})")
+    _judge_duplicates(
+        stage,
+        "unique constraint",
+        unique.columns,
+        f"{unique.name} ({', '.join(unique.columns)})",
+        nulls_distinct=unique.nulls_distinct,
+    )
 
 
 def orphan_rule(key: ForeignKey) -> str:

@@ -487,6 +487,7 @@ def make_target(
         for table in tables:
             for reference in table.references:
                 _attempt(cursor, _reference(example, table, reference))
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         oracle = Oracle(connection)
         for table in tables:
             _prefill(cursor, oracle, table, rows(table))

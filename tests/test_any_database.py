@@ -65,6 +65,14 @@ FOUND = {
     "a system column's name to be added": one_table(
         plain("a", "text"), plain("ctid", "text", target=False), rows=[(1, 1)], extra_columns="add"
     ),
+    "an empty text in a domain": one_table(plain("a", "present"), rows=[("",), ("a",)]),
+    "an empty text in a domain as the key": one_table(plain("a", "present"), rows=[("",), ("a",)], target_key=(0,)),
+    "two NULLs where one is allowed": one_table(
+        *(plain("a", "integer"), plain("b", "text")),
+        rows=[(1, None), (2, None), (3, "x")],
+        target_key=(0,),
+        rules=(("ALTER TABLE {t} ADD UNIQUE NULLS NOT DISTINCT ({c})", 1, 0),),
+    ),
     "words for the day of the load": one_table(
         plain("a", "date"), plain("b", "time"), rows=[("today", "10:30"), ("2024-01-01", "Now"), ("epoch", "allballs")]
     ),

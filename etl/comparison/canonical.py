@@ -54,11 +54,14 @@ class Canonical:
             return [self._asked_singly(type_sql, cell) for cell in cells]
         texts = [None if cell is None or isinstance(cell, bytes) else _text(cell, type_sql) for cell in cells]
         distinct = [text for text in dict.fromkeys(texts) if text is not None]
-        spelled = dict(zip(distinct, spellings(self._session, type_sql, distinct), strict=True))
-        return [
-            None if cell is None else _MEANINGLESS if text is None else spelled[text] or _MEANINGLESS
-            for cell, text in zip(cells, texts, strict=True)
-        ]
+        spelled: dict[str | None, bytes | None] = dict(
+            zip(distinct, spellings(self._session, type_sql, distinct), strict=True)
+        )
+        return [None if cell is None else _known(spelled.get(text)) for cell, text in zip(cells, texts, strict=True)]
+
+
+def _known(spelling: bytes | None) -> bytes:
+    return _MEANINGLESS if spelling is None else spelling
 
     def _asked_singly(self, type_sql: str, cell: StorageValue) -> bytes | None:
         if not isinstance(cell, LargeText):
