@@ -143,9 +143,10 @@ def test_the_other_commands_take_damaged_files(
     for number in range(batch, OTHER_FILES, BATCHES):
         path = tmp_path / f"{number}.db"
         what = write_mutation(seeds, number, path)
-        at = ["--sqlite", str(path), "--quiet"]
-        compared = worker.run("etl.reconcile", *at, "--pg", target.url, "--report", str(tmp_path / str(number)))
-        for answer in (compared, worker.run("etl.validation.command", *at)):
+        report = str(tmp_path / str(number))
+        compared = worker.run("etl.reconcile", "--sqlite", str(path), "--pg", target.url, "--report", report)
+        validated = worker.run("etl.validation.command", "--sqlite", str(path))
+        for answer in (compared, validated):
             assert answer["failure"] is None, (what, answer["failure"])
             assert answer["code"] in (0, 1, 3), (what, answer)
 
