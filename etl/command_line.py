@@ -12,6 +12,7 @@ from typing import NoReturn
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from etl.errors import EtlError, SourceError
+from etl.masking import printable
 
 DEFAULT_SOURCE = Path("data/unified.db")
 INTERRUPTED = 130
@@ -33,8 +34,13 @@ def exit_code_of(command: Callable[[], int], *, if_stopped: str) -> int:
     except KeyboardInterrupt:
         return _stopped(f"✗ Interrupted. {if_stopped}\n", INTERRUPTED)
     except EtlError as error:
-        sys.stderr.write(f"✗ {error}\n")
+        sys.stderr.write(f"✗ {harmless(error)}\n")
         return error.exit_code
+
+
+def harmless(error: Exception) -> str:
+    """The message, line by line: names in it come from the data."""
+    return "\n".join(map(printable, str(error).split("\n")))
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from etl.endpoints import Target
+from etl.masking import printable
 from etl.observer import Observer
 from etl.plan import Plan, TablePlan
 from etl.report import Outcome, Report, SequenceReport, SourceReport, Status, TableReport
@@ -19,11 +20,6 @@ RULE = "=" * 60
 REASONS_SHOWN = 20
 BAR_ROWS = 20_000  # shorter tables are through before a bar could be read
 _WIDE = 160
-
-
-def printable(text: object) -> str:
-    """Text from the data without control characters, which a terminal might obey."""
-    return "".join(character if character.isprintable() else "�" for character in str(text))
 
 
 class ConsoleObserver(Observer):

@@ -1,13 +1,26 @@
-"""How a value may be shown to people: shortened, and not at all where the column's name promises a secret."""
+"""How a value may be shown to people: shortened, harmless, and not at all where its column's name promises a secret."""
 
 import re
 
 SHOWN_CHARACTERS = 60
 HIDDEN = "a hidden value"
 
+# Beyond those below U+0020, which JSON itself forbids: DEL, the second set of controls, and what turns the direction.
+_CONTROLS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _SECRET_PARTS = ("password", "passwd", "passphrase", "secret", "credential")
 _HARMLESS_ENDINGS = ("at", "count", "type")  # token_expires_at holds a time
+
+
+def printable(text: object) -> str:
+    """Text from the data without control characters, which a terminal might obey."""
+    return "".join(character if character.isprintable() else "�" for character in str(text))
+
+
+def with_controls_escaped(document: bytes) -> bytes:
+    """A JSON document in which every control and format character is written as an escape; it means the same."""
+    text = document.decode()
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode() if _CONTROLS.search(text) else document
 
 
 def is_secret(column: str) -> bool:

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -63,7 +63,7 @@ class Settings:
     """What a run is asked to do. `pg` None means DATABASE_URL, then libpq's PG* variables, then the embedded server."""
 
     sqlite: Path
-    pg: str | None = None
+    pg: str | None = field(default=None, repr=False)  # may hold a password
     schema: str | None = None
     tables: tuple[str, ...] = ()
     dry_run: bool = False

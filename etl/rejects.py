@@ -51,10 +51,15 @@ class PrivateFolder:
     def create(self, name: str) -> BinaryIO:
         """The same, but what the operating system refuses stays an OSError."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        target = self.path / file_name(name)
-        target.unlink(missing_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        return os.fdopen(os.open(target, flags, 0o600), "wb")
+        # From here on the folder is the one that was opened, whatever its name may be made to lead to.
+        folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(file_name(name), dir_fd=folder)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+            return os.fdopen(os.open(file_name(name), flags, 0o600, dir_fd=folder), "wb")
+        finally:
+            os.close(folder)
 
 
 def file_name(name: str) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from etl.errors import CannotRun
+from etl.masking import with_controls_escaped
 from etl.rejects import PrivateFolder
 
 if TYPE_CHECKING:
@@ -295,7 +296,8 @@ class Report:
 
     def to_json(self) -> bytes:
         """`to_dict` as indented JSON, UTF-8."""
-        return orjson.dumps(self.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        written = orjson.dumps(self.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        return with_controls_escaped(written)  # it may be printed on a terminal
 
     def __repr__(self) -> str:
         return f"<Report {self.run_id}: {self.outcome.value}>"  # what it holds is for `to_json`, displays and frames

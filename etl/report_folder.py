@@ -1,16 +1,20 @@
 """The folder of a run's report: private, known to be writable before the load, never mixed with an older run."""
 
 import os
+import re
+import secrets
 import shutil
 from pathlib import Path
 
 import orjson
 
 from etl.errors import CannotRun, UsageError
+from etl.rejects import PrivateFolder
 from etl.report import REPORT_FILE
 
 PREVIOUS = "previous"
 PROBE_BYTES = 2**16  # about what the pages of a small report need
+_RUN_ID = re.compile(r"\w[\w-]{0,99}")
 _OURS = (REPORT_FILE, "report.html", "report.md", "rejects", "dropped", "differences")
 
 
@@ -24,12 +28,7 @@ def prepare_folder(folder: Path) -> Path:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _set_previous_aside(folder)
-        probe = folder / ".writable"
-        try:
-            probe.touch(mode=0o600)
-            probe.write_bytes(bytes(PROBE_BYTES))
-        finally:
-            probe.unlink(missing_ok=True)
+        _write_probe(folder)
     except OSError as error:
         raise CannotRun(
             f"The report folder {folder} cannot be written: {os.strerror(error.errno or 0)}. "
@@ -38,10 +37,21 @@ def prepare_folder(folder: Path) -> Path:
     return folder
 
 
+def _write_probe(folder: Path) -> None:
+    name = f"probe-{secrets.token_hex(8)}"  # no file of the user's
+    try:
+        with PrivateFolder(folder).create(name) as probe:
+            probe.write(bytes(PROBE_BYTES))
+    finally:
+        (folder / name).unlink(missing_ok=True)
+
+
 def _set_previous_aside(folder: Path) -> None:
     left = [folder / name for name in _OURS if (folder / name).exists()]
     if not left:
         return
+    if (folder / PREVIOUS).is_symlink():
+        raise UsageError(f"{folder / PREVIOUS} is a symbolic link, which is not followed; remove it.")
     aside = folder / PREVIOUS / _previous_name(folder)
     aside.parent.mkdir(mode=0o700, exist_ok=True)  # by itself: `parents=True` would give it the default mode
     aside.mkdir(mode=0o700)
@@ -56,7 +66,7 @@ def _previous_name(folder: Path) -> str:
     except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
         run_id = "unfinished"
     taken = {path.name for path in (folder / PREVIOUS).glob("*")}
-    name = run_id = Path(run_id).name or "unfinished"
+    name = run_id = run_id if _RUN_ID.fullmatch(run_id) else "unfinished"
     count = 1
     while name in taken:
         count += 1

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from etl.command_line import harmless
 from etl.embedded import DEFAULT_FOLDER, EmbeddedServer
 from etl.errors import EtlError, UsageError
 
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with EmbeddedServer(options.data) as server:
             return _hold_open(server) if options.psql is None else _open_psql(server, options.psql)
     except EtlError as error:
-        print(f"Error: {error}", file=sys.stderr)  # noqa: T201
+        print(f"Error: {harmless(error)}", file=sys.stderr)  # noqa: T201
         return error.exit_code
     except KeyboardInterrupt:
         return 0

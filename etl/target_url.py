@@ -94,13 +94,23 @@ def make_engine(url: URL, *, connect_timeout: int = 10, keep_one: bool = False) 
 
     It has no pool; with `keep_one` it keeps one connection for its next use, until it is disposed of.
     """
+    shown, secrets = _without_secret_parameters(url)
     pool = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": -1} if keep_one else {"poolclass": NullPool}
     return create_engine(
-        url,
+        shown,
         **pool,
         hide_parameters=True,
-        connect_args=_connect_arguments(url, connect_timeout=connect_timeout),
+        connect_args={**_connect_arguments(url, connect_timeout=connect_timeout), **secrets},
     )
+
+
+def _without_secret_parameters(url: URL) -> tuple[URL, dict[str, str]]:
+    """The URL as an engine may show it, and what it must not: SQLAlchemy hides only the password in front of the @."""
+    given = {name: url.query[name] for name in _SECRET_PARAMETERS if name in url.query}
+    secrets = {name: value if isinstance(value, str) else value[-1] for name, value in given.items()}
+    bare = url.difference_update_query(_SECRET_PARAMETERS)
+    password = secrets.pop("password", None)  # as for libpq, the last one counts
+    return (bare if password is None else bare.set(password=password)), secrets
 
 
 def _connect_arguments(url: URL, *, connect_timeout: int) -> dict[str, str | int]:

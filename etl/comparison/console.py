@@ -10,8 +10,9 @@ from rich.text import Text
 
 from etl.comparison.kinds import DifferenceKind
 from etl.comparison.selftest import SelfTest
-from etl.console import RULE, printable
+from etl.console import RULE
 from etl.endpoints import Target
+from etl.masking import printable
 from etl.observer import Observer
 from etl.plan import Plan
 from etl.report import DifferenceTotal, Report, SourceReport, Status, TableReport

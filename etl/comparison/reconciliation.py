@@ -120,7 +120,7 @@ class ReconcileSettings:
     """What is to be compared. `pg` None means DATABASE_URL, then libpq's PG* variables, then the embedded server."""
 
     sqlite: Path
-    pg: str | None = None
+    pg: str | None = field(default=None, repr=False)  # may hold a password
     schema: str | None = None
     tables: tuple[str, ...] = ()
     assume_timezone: str = "UTC"

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from etl.command_line import DEFAULT_SOURCE, exit_code_of, names, source_path, timezone
+from etl.masking import printable
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -51,8 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     path = source_path(options.sqlite)
-    from etl.console import printable  # here, so that --help need not wait for pandas
-    from etl.readiness import check_source
+    from etl.readiness import check_source  # here, so that --help need not wait for pandas
 
     result = check_source(
         path, tables=options.tables, expectations=options.expectations, assume_timezone=options.assume_timezone

@@ -73,7 +73,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": _import_path()},
+            env=_environment(),
         )
 
     @property
@@ -184,6 +184,12 @@ def _close(pipe: BinaryIO) -> None:
         pipe.close()
     except OSError:
         return  # half a request was still to be written; nobody is there to read it
+
+
+def _environment() -> dict[str, str]:
+    """Ours without what leads to a database: the process needs none, and so no password."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("PG") and name != "DATABASE_URL"}
+    return {**kept, "PYTHONPATH": _import_path()}
 
 
 def _import_path() -> str:
