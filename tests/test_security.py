@@ -591,3 +591,20 @@ def server_context(certificates: Certificates) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates.certificate, certificates.key)
     return context
+
+
+# -- the promises -------------------------------------------------------------------------------------------------
+
+
+def test_every_promise_names_tests_that_exist() -> None:
+    text = (ROOT / "SECURITY.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "held by" not in line]
+    assert len(rows) >= 10
+    for row in rows:
+        assert re.search(r"`test_\w+\.py", row), row
+    module = ""
+    for named in re.findall(r"`((?:test_\w+\.py)?(?:::test_\w+)?)`", text):
+        file, _, function = named.partition("::")
+        module = file or module
+        content = (ROOT / "tests" / module).read_text()
+        assert not function or f"def {function}(" in content, named
