@@ -59,14 +59,14 @@ class Canonical:
         )
         return [None if cell is None else _known(spelled.get(text)) for cell, text in zip(cells, texts, strict=True)]
 
-
-def _known(spelling: bytes | None) -> bytes:
-    return _MEANINGLESS if spelling is None else spelling
-
     def _asked_singly(self, type_sql: str, cell: StorageValue) -> bytes | None:
         if not isinstance(cell, LargeText):
             return self._asked(type_sql, [cell])[0]
-        return large_spelling(self._session, type_sql, cell) or _MEANINGLESS
+        return _known(large_spelling(self._session, type_sql, cell))
+
+
+def _known(spelling: bytes | None) -> bytes:
+    return _MEANINGLESS if spelling is None else spelling
 
 
 def spellings(session: Session, type_sql: str, texts: Sequence[str]) -> list[bytes | None]:
