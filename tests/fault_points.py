@@ -4,12 +4,15 @@ Three tables: `authors` and `notes` (of several batches) are copied fast and los
 which holds a row of the target's own, goes through a staging table.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from conftest import Database
 from proxy import Point
-from support import execute, make_sqlite, series
+from support import NIGHTLY, execute, make_sqlite, series
 
+T = TypeVar("T")
 BATCH_ROWS = 10
 TABLES = ("authors", "notes", "tags")
 ROWS = {"authors": 10, "notes": 50, "tags": 20}
@@ -62,3 +65,8 @@ def make_source(path: Path) -> Path:
         "INSERT INTO notes " + series(ROWS["notes"], "n, 1 + n % 10, 'note ' || n, n * n"),
         "INSERT INTO tags " + series(ROWS["tags"], "n, 2 * n, 'tag ' || n"),
     )
+
+
+def chosen(cases: Sequence[T], step: int, start: int = 0) -> Sequence[T]:
+    """All in the nightly profile, else every `step`-th, beginning with number `start`."""
+    return cases if NIGHTLY else cases[start::step]

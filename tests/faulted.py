@@ -52,7 +52,7 @@ class Scene:
 
     def nothing_happened(self) -> None:
         """All as before, and the next run does as if nothing had ever happened."""
-        self._nobody_is_left()
+        self.nobody_is_left()
         assert state(self.database) == self.before
         again = self.load(report="again")
         assert again.exit_code == 0
@@ -61,14 +61,14 @@ class Scene:
 
     def all_is_there(self) -> None:
         """All as after an undisturbed run, and the next run finds it so."""
-        self._nobody_is_left()
+        self.nobody_is_left()
         assert state(self.database) == self.after
         again = self.load(report="again")
         assert again.exit_code == 0
         assert books(again) == {name: (rows, 0, rows, 0) for name, rows in ROWS.items()}
         assert state(self.database) == self.after
 
-    def _nobody_is_left(self) -> None:
+    def nobody_is_left(self) -> None:
         """No session of the load, and with it no lock, no temporary table and no open transaction."""
         sessions = (
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
