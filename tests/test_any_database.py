@@ -73,6 +73,11 @@ FOUND = {
         target_key=(0,),
         rules=(("ALTER TABLE {t} ADD UNIQUE NULLS NOT DISTINCT ({c})", 1, 0),),
     ),
+    "infinity as a text, beside a key": one_table(
+        *(plain("a", "integer"), plain("b", "text"), plain("c", "char(4)")),
+        rows=[(1, float("inf"), float("-inf"))],
+        target_key=(0,),
+    ),
     "words for the day of the load": one_table(
         plain("a", "date"), plain("b", "time"), rows=[("today", "10:30"), ("2024-01-01", "Now"), ("epoch", "allballs")]
     ),

@@ -117,7 +117,7 @@ def is_text(value: StorageValue, target: str, *, padded: bool) -> bool:
 
     SQLite renders a real with 15 or 17 digits, depending on its version: both count.
     """
-    if isinstance(value, float):
+    if isinstance(value, float) and math.isfinite(value):
         return _DECIMAL.fullmatch(target) is not None and float(target) in (value, float(f"{value:.15g}"))
     expected = text(value)
     return expected.rstrip(" ") == target.rstrip(" ") if padded else expected == target
