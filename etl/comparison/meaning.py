@@ -5,6 +5,7 @@ agree. It shares nothing with `etl.convert`, so that a wrong cast cannot prove i
 """
 
 import json
+import math
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
