@@ -201,6 +201,13 @@ def failed() -> Report:
     )
 
 
+def unconfirmed() -> Report:
+    """The connection broke during COMMIT, and nobody could be asked."""
+    return report(
+        table("users", 5), outcome=Outcome.UNCONFIRMED, error="The connection broke during COMMIT. Run again."
+    )
+
+
 def compare_only() -> Report:
     """`etl.reconcile`: nothing was loaded."""
     nothing = dict.fromkeys(

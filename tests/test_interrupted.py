@@ -183,6 +183,17 @@ def test_a_report_that_cannot_be_written_is_exit_3_and_the_summary_is_printed(st
     story.all_is_there()
 
 
+def test_an_output_that_takes_no_more_does_not_deny_the_commit(story: Scene) -> None:
+    (story.folder / "out").symlink_to("/dev/full")
+    command = [*arguments(story, story.database.url), "--quiet"]  # prints behind the COMMIT only
+    with running("etl.run", *command, folder=story.folder) as victim:
+        assert victim.exit_code() == 0
+        assert victim.err == (
+            "✗ The output was cut off. The run itself had come to its end: exit code 0, report in report.\n"
+        )
+    story.all_is_there()
+
+
 # -- where nothing answers ------------------------------------------------------------------------------------------
 
 STALLS = {

@@ -24,6 +24,7 @@ EXAMPLES: list[Callable[[], Report]] = [
     examples.many_differences,
     examples.dry_run,
     examples.failed,
+    examples.unconfirmed,
     examples.compare_only,
 ]
 INLINE = {"a", "b", "em", "i", "mark", "span", "strong", "wbr"}
@@ -120,6 +121,7 @@ def section(html: str, heading: str) -> str:
         (examples.report(examples.table(different_rows=1)), "Not reconciled", "1 of 5 rows differs from the source."),
         (examples.dry_run(), "Dry run, nothing written", "Dry run: 2 of 100 rows would not arrive."),
         (examples.failed(), "Failed", "The run failed."),
+        (examples.unconfirmed(), "Not confirmed", "Whether the rows were committed is not known."),
         (examples.compare_only(), "Reconciled", "All 5 rows of 1 table match the source, value by value."),
     ],
 )
@@ -160,6 +162,7 @@ def test_outcome_comes_first(report: Report, label: str, title: str) -> None:
             ["Values were compared in some of the tables only."],
         ),
         (examples.failed(), ["unless the message says otherwise, the target is as it was before"]),
+        (examples.unconfirmed(), ["either all the rows below were committed, or none"]),
     ],
 )
 def test_what_was_found_and_what_was_not_done(report: Report, notes: list[str]) -> None:

@@ -32,6 +32,11 @@ def lines_after(text: str, heading: str) -> list[str]:
         ),
         (examples.dry_run, "## ⚠️ Dry run: 2 of 100 rows would not arrive.", "**Dry run, nothing written**"),
         (examples.failed, "## ❌ The run failed.", "**Failed** (exit code 1)"),
+        (
+            examples.unconfirmed,
+            "## ❌ Whether the rows were committed is not known.",
+            "**Not confirmed** (exit code 3)",
+        ),
     ],
 )
 def test_outcome_comes_first(make: Callable[[], Report], first: str, label: str) -> None:
