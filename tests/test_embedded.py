@@ -89,11 +89,12 @@ def parts(folder: Path) -> dict[str, psutil.Process]:
     """The supervisor and the postmaster of the server in `folder`."""
     named = {}
     for process in processes(folder):
-        command = process.cmdline()
-        if "supervise" in command:
-            named["supervisor"] = process
-        elif command[0].endswith("/postgres"):
-            named["postmaster"] = process
+        with contextlib.suppress(psutil.NoSuchProcess):  # a backend that has just ended
+            command = process.cmdline()
+            if "supervise" in command:
+                named["supervisor"] = process
+            elif command and command[0].endswith("/postgres"):
+                named["postmaster"] = process
     return named
 
 

@@ -91,14 +91,6 @@ def test_a_slow_network_changes_nothing_but_the_time(story: Scene, point: str) -
     story.all_is_there()
 
 
-def test_a_server_that_is_gone_between_two_connections_is_one_line(story: Scene) -> None:
-    with Proxy(story.database.url) as proxy:
-        proxy.at(Point("SHOW server_version"), lambda _: proxy.refuse())
-        with pytest.raises(TargetError, match=r"Cannot connect to .* nothing listens"):
-            story.load(proxy.url)
-    story.nothing_happened()
-
-
 def test_a_network_that_takes_nothing_more_is_noticed(story: Scene) -> None:
     """While rows are sent, and nobody takes them; the time is the URL's to choose."""
     make_sqlite(story.source, "UPDATE notes SET note = hex(zeroblob(200000))")  # more than the buffers of a line hold

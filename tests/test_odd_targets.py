@@ -648,9 +648,9 @@ def test_a_role_that_may_only_read_can_compare(
 
 
 REFUSALS = {
-    "load": ({}, "permission denied to create temporary tables"),
-    "dry run": ({"dry_run": True}, "permission denied to create temporary tables"),
-    "create": ({"create_schema": True}, "permission denied for schema public"),
+    "load": ({}, r"GRANT INSERT ON public\.t TO .*; GRANT TEMPORARY ON DATABASE"),
+    "dry run": ({"dry_run": True}, "GRANT TEMPORARY ON DATABASE"),
+    "create": ({"create_schema": True}, "GRANT CREATE ON SCHEMA"),
 }
 
 
@@ -663,12 +663,11 @@ def test_a_role_that_may_only_read_hears_why_it_cannot_load(
     url = read_only()
     before = state(database)
     for target, expected in (
-        (url_as(database, role), f"The role that is connected lacks a right: {message}"),
-        (url, "in a read-only transaction"),
+        (url_as(database, role), message),
+        (url, "lets this role read only"),
     ):
-        with pytest.raises(TargetError) as caught:
+        with pytest.raises(TargetError, match=expected) as caught:
             etl.migrate(source, target, tables=("t",), validate=False, report_folder=tmp_path / "report", **options)
-        assert expected in str(caught.value)
         assert "\n" not in str(caught.value)
     assert state(database) == before
     assert [table.name for table in etl.plan(source, url, tables=("t",)).tables] == ["t"]
@@ -676,6 +675,6 @@ def test_a_role_that_may_only_read_hears_why_it_cannot_load(
 
 def test_a_table_that_may_not_be_read_is_named(database: Database, source: Path, tmp_path: Path, role: str) -> None:
     execute(database, TARGET, "CREATE TABLE more (id integer PRIMARY KEY)", f"GRANT SELECT ON more TO {role}")
-    with pytest.raises(TargetError, match="Table t cannot be compared: permission denied for table t"):
+    with pytest.raises(TargetError, match=r"GRANT SELECT ON public\.t TO"):
         reconciled(database, source, tmp_path / "report", role)
     assert reconciled(database, source, tmp_path / "report").exit_code == 3
