@@ -170,7 +170,7 @@ def _float(value: float | str, *, single: bool) -> Any:
         (narrow,) = struct.unpack("f", struct.pack("f", value))
     except OverflowError:
         return REFUSED
-    return REFUSED if narrow == 0 and value != 0 else narrow
+    return REFUSED if math.isinf(narrow) or (narrow == 0 and value != 0) else narrow
 
 
 def _numeric(value: float | str, limits: re.Match[str] | None) -> Any:
