@@ -5,6 +5,7 @@ the storage classes that it was seen to hold. Where a stranger turns up, the car
 by value, and the fast lane is tried again behind it.
 """
 
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from etl.catalog import LargeText
+from etl.catalog import LARGE_BYTES, LargeText, UndecodableText
 from etl.fast_lane import StrangerError, expected_classes, fast_chunks, frame_of, learned_classes
 from etl.source import Source, SourceTable, StorageValue
 
@@ -56,6 +57,8 @@ def read_batches(
     and None.
     """
     position = _Position()
+    if table.largest_row_bytes > LARGE_BYTES:
+        pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own would keep what was freed
     large = table.largest_row_bytes > LARGE_ROW_BYTES  # then not even a sample is taken at once
     expected = [] if large else expected_classes(source, table, columns)
     if table.rowid_name is None or large or "blob" in expected or not columns:
@@ -127,21 +130,33 @@ def _careful(
     batch_bytes: int,
     limit: int | None = None,
 ) -> Iterator[Batch]:
+    """Batches from `sqlite3`; a row with a large value is one of its own, and nobody here holds what was given away."""
     rows: list[tuple[StorageValue, ...]] = []
     rowids: list[int | None] = []
     size = 0
     for rowid, values in source.stream(table, columns, after=position.rowid, limit=limit):
+        bytes_here = sum(len(value) for value in values if isinstance(value, str | bytes | LargeText)) + 8 * len(values)
+        if rows and bytes_here > LARGE_BYTES:
+            yield _emptied_into_batch(rows, rowids, columns, position)
+            size = 0
         rows.append(values)
         rowids.append(rowid)
-        size += sum(len(value) for value in values if isinstance(value, str | bytes | LargeText)) + 8 * len(values)
-        del values  # whoever takes the batch shall not pay for the Python objects as well
-        if len(rows) >= batch_rows or size >= batch_bytes:
-            batch = _python_batch(rows, rowids, columns, position)
-            rows, rowids, size = [], [], 0
-            yield batch
-            del batch
+        size += bytes_here
+        del values
+        if len(rows) >= batch_rows or size >= batch_bytes or bytes_here > LARGE_BYTES:
+            yield _emptied_into_batch(rows, rowids, columns, position)
+            size = 0
     if rows:
-        yield _python_batch(rows, rowids, columns, position)
+        yield _emptied_into_batch(rows, rowids, columns, position)
+
+
+def _emptied_into_batch(
+    rows: list[tuple[StorageValue, ...]], rowids: list[int | None], columns: Sequence[str], position: _Position
+) -> Batch:
+    batch = _python_batch(rows, rowids, columns, position)
+    rows.clear()
+    rowids.clear()
+    return batch
 
 
 def _python_batch(
@@ -162,6 +177,8 @@ def _python_batch(
 def raw_series(values: Sequence[StorageValue], index: pd.Index) -> pd.Series:
     """One column of a raw frame from Python values: Arrow where all are of one storage class, else object."""
     kinds = {type(value) for value in values} - {type(None)}
+    if len(values) == 1 and isinstance(values[0], LargeText | bytes) and not isinstance(values[0], UndecodableText):
+        return pd.Series(pd.arrays.ArrowExtensionArray(_of_one(values[0])), index=index)
     if LargeText in kinds and kinds <= {LargeText, str}:
         values = [value.utf8 if isinstance(value, LargeText) else value for value in values]
         kinds = {str}  # Arrow takes UTF-8 for a string column as well
@@ -175,6 +192,14 @@ def raw_series(values: Sequence[StorageValue], index: pd.Index) -> pd.Series:
     if arrow_type is None:
         return pd.Series(list(values), index=index, dtype=object)
     return pd.Series(pd.arrays.ArrowExtensionArray(pa.array(values, arrow_type)), index=index)
+
+
+def _of_one(value: LargeText | bytes) -> pa.Array:
+    """An array of this one value, which is not copied."""
+    text = isinstance(value, LargeText)
+    content = value.utf8 if isinstance(value, LargeText) else value
+    buffers = [None, pa.py_buffer(struct.pack("=ii", 0, len(content))), pa.py_buffer(content)]
+    return pa.Array.from_buffers(pa.string() if text else pa.binary(), 1, buffers)
 
 
 def _row_numbers(before: int, count: int) -> pd.RangeIndex:

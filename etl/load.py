@@ -102,6 +102,7 @@ def load_fast(
                 for batch in batches:
                     data = batch.encoded or encode(batch.frame, types)
                     loaded += copy_encoded(session, identifier(plan.target), data)
+                    del batch, data  # the next may be large
             hear_verdicts()
     except psycopg2.Error as error:
         raise NotFastError from error
@@ -210,4 +211,5 @@ def _stage(session: Session, plan: TablePlan, batches: Batches, *, narrow: bool)
     with contextlib.closing(batches(plan)) as ready:
         for batch in ready:
             stage.add(batch.frame, batch.rowids)
+            del batch  # the next may be large
     return stage

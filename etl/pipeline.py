@@ -9,12 +9,14 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import Future
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from etl.batches import BATCH_BYTES, Batch, read_batches
+from etl.catalog import LARGE_BYTES, LargeText
 from etl.convert import convert
 from etl.copying import CopyData, encode
 from etl.load import Accepted, NotFastError
@@ -43,7 +45,7 @@ class _Prepared:
     @property
     def large(self) -> bool:
         """Whether a second one of its size would be too much."""
-        return int(self.batch.frame.memory_usage(index=False).sum()) > LARGE_BATCH_BYTES
+        return _is_large(self.batch)
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class Pipeline:
                 yield accepted
                 rows += len(prepared.batch.frame)
                 progress(rows)
-                del prepared, accepted  # the next may be large
+                del prepared, accepted
 
     def hear_verdicts(self) -> None:
         """Waits for what validation had not yet said of `optimistic` batches; `NotFastError` if it rejects a row."""
@@ -133,6 +135,7 @@ class Pipeline:
         columns = plan.source_columns if plan.source.rowid_name else plan.source.column_names
         for batch in read_batches(self.source, plan.source, columns, batch_rows=self.batch_rows):
             yield self._prepare(batch, plan, encode_ahead=task.optimistic)
+            del batch  # here and below: while the next one is read, the last is nobody's any more, as it may be large
 
     def _prepare(self, batch: Batch, plan: TablePlan, *, encode_ahead: bool) -> _Prepared:
         converted = convert(batch.frame, plan.columns, assume_timezone=self.assume_timezone)
@@ -144,14 +147,17 @@ class Pipeline:
     def _settled(self, ready: Iterable[_Prepared], plan: TablePlan) -> Iterator[tuple[_Prepared, Accepted]]:
         """Each batch without the rows that validation, or a missing value, rejects."""
         for prepared in ready:
-            frame = prepared.frame
-            if prepared.verdict:
-                validated = prepared.verdict.result()
-                self._reject(prepared.batch, plan, "validate", _by_source_name(validated.rejected, plan))
-                frame = validated.accepted
-            frame, lacking = require_values(frame, plan)
+            frame, lacking = require_values(self._valid(prepared, plan), plan)
             self._reject(prepared.batch, plan, "load", lacking)
             yield prepared, _accepted(prepared, frame)
+            del prepared, frame, lacking
+
+    def _valid(self, prepared: _Prepared, plan: TablePlan) -> pd.DataFrame:
+        if prepared.verdict is None:
+            return prepared.frame
+        validated = prepared.verdict.result()
+        self._reject(prepared.batch, plan, "validate", _by_source_name(validated.rejected, plan))
+        return validated.accepted
 
     def _settled_later(self, ready: Iterable[_Prepared], plan: TablePlan) -> Iterator[tuple[_Prepared, Accepted]]:
         """Each batch at once; verdicts are heard a few batches later."""
@@ -163,6 +169,7 @@ class Pipeline:
             while waiting and (len(waiting) > VERDICTS_AWAITED or waiting[0].done() or prepared.large):
                 _raise_if_rejected(waiting.popleft().result())
             yield prepared, _accepted(prepared, prepared.frame)
+            del prepared
 
     def _reject(self, batch: Batch, plan: TablePlan, stage: str, rejected: pd.DataFrame) -> None:
         if rejected.empty:
@@ -186,22 +193,34 @@ class Pipeline:
     def _originals(
         self, batch: Batch, plan: TablePlan, numbers: pd.Index, rowids: list[int | None]
     ) -> Iterator[tuple[int, dict[str, StorageValue]]]:
-        """The whole rows as the source holds them; without rowids the batch has them already."""
-        if batch.rowids is not None:
+        """The whole rows as the source holds them. The batch has them already without rowids, and a large row too."""
+        whole = set(plan.source.column_names) <= set(batch.frame.columns)
+        if batch.rowids is None or (whole and len(numbers) == len(batch.frame) and _is_large(batch)):
+            yield from zip(numbers, _records(_rows(batch.frame, numbers)), strict=True)
+        else:
             yield from self.source.rows(plan.source, numbers.tolist(), rowids)
-            return
-        yield from zip(numbers, _records(batch.frame.loc[numbers]), strict=True)
 
     def _leave_behind(self, batch: Batch, plan: TablePlan, accepted: pd.Index) -> None:
         """Keeps the values of dropped columns; a rejected row's file entry has them already."""
         if not plan.dropped:
             return
-        dropped = batch.frame.loc[accepted, list(plan.dropped)]
-        dropped = dropped[dropped.notna().any(axis=1)]
-        keys = _records(batch.frame.loc[dropped.index, [column.source for column in plan.key]])
+        dropped = _rows(batch.frame[list(plan.dropped)], accepted)
+        dropped = _rows(dropped, dropped.index[dropped.notna().any(axis=1)])
+        keys = _records(_rows(batch.frame[[column.source for column in plan.key]], dropped.index))
         rowids = _rowids(batch, dropped.index)
         for number, rowid, key, values in zip(dropped.index, rowids, keys, _records(dropped), strict=True):
             self.rejects[plan.name].leave_behind(row_number=int(number), rowid=rowid, key=key, values=values)
+
+
+def _is_large(batch: Batch) -> bool:
+    columns = (batch.frame.iloc[:, place] for place in range(batch.frame.shape[1]))
+    return sum(map(_size, columns)) > LARGE_BATCH_BYTES
+
+
+def _size(column: pd.Series) -> int:
+    if column.dtype != object:
+        return int(column.memory_usage(index=False))
+    return sum(len(value) for value in column if isinstance(value, str | bytes | LargeText))
 
 
 def _accepted(prepared: _Prepared, frame: pd.DataFrame) -> Accepted:
@@ -243,10 +262,28 @@ def _rowids(batch: Batch, numbers: pd.Index) -> list[int | None]:
     return [int(rowid) for rowid in np.asarray(batch.rowids)[positions]]
 
 
+def _rows(frame: pd.DataFrame, numbers: pd.Index) -> pd.DataFrame:
+    """The rows of these numbers, not copied where they are all."""
+    return frame if len(numbers) == len(frame) else frame.loc[numbers]
+
+
 def _records(frame: pd.DataFrame) -> list[dict[str, StorageValue]]:
     """The rows of a raw frame as dictionaries, column by column: a row as a Series would make its integers floats."""
-    columns = {str(name): frame[name].tolist() for name in frame.columns}
+    columns = {str(name): _cells(frame[name]) for name in frame.columns}
     return [
         {name: None if values[place] is pd.NA else values[place] for name, values in columns.items()}
         for place in range(len(frame))
     ]
+
+
+def _cells(column: pd.Series) -> list[Any]:
+    if column.dtype == object or _size(column) <= LARGE_BYTES:
+        return column.tolist()
+    return [_large_cell(scalar) for scalar in pa.array(column)]
+
+
+def _large_cell(scalar: pa.Scalar) -> StorageValue:
+    if pa.types.is_string(scalar.type) and scalar.is_valid and scalar.as_buffer().size > LARGE_BYTES:
+        return LargeText(scalar.as_buffer().to_pybytes())
+    value: StorageValue = scalar.as_py()
+    return value

@@ -16,6 +16,8 @@ VALUE = "{value}"
 """Stands in a reason where the value itself is to be shown; whoever knows the column puts it in."""
 
 LARGE_BYTES = 2**26  # columns that are larger hold a large value, of which there shall not be many copies
+LONGEST_SINGLE = 2**20
+_BEGINNING = 1_000
 
 Mask = npt.NDArray[np.bool_]
 Source = TypeVar("Source")
@@ -57,25 +59,36 @@ def where(flags: pa.BooleanArray, values: pa.Array) -> pa.Array:
     return pc.if_else(flags, values, pa.scalar(None, values.type))
 
 
-def chosen(values: pa.Array, positions: Sequence[int]) -> Iterator[Any]:
-    """The values at these positions for Python; large ones one after the other."""
-    if values.nbytes > LARGE_BYTES:
-        yield from (values[position].as_py() for position in positions)
-    else:
-        yield from values.take(pa.array(positions, pa.int64())).to_pylist()
+def chosen(values: pa.Array, positions: Sequence[int]) -> Iterator[tuple[Any, bool]]:
+    """The values at these positions for Python, each with whether it is the whole: of large texts only the beginning,
+    since one sign would make a Python text of four times the size of them."""
+    if values.nbytes <= LARGE_BYTES or not pa.types.is_string(values.type):
+        for value in values.take(pa.array(positions, pa.int64())).to_pylist():
+            yield value, True
+        return
+    for position in positions:
+        content = values[position].as_buffer()
+        whole = content.size <= LONGEST_SINGLE
+        yield content[: content.size if whole else _BEGINNING].to_pybytes().decode(errors="ignore"), whole
 
 
 def look_singly(values: pa.Array, done: pa.Array, one: Callable[[Source], Result]) -> Cells:
-    """Complete `done`: call `one`, which may raise RefusalError, for each value that the vectorised cast left null."""
+    """Complete `done`: call `one`, which may raise RefusalError, for each value that the vectorised cast left null.
+
+    It is not for texts that may be as long as they like: nothing else is written in more than a million bytes.
+    """
     rest = pc.and_(pc.is_valid(values), pc.is_null(done))
     positions = np.flatnonzero(mask_of(rest))
     if not len(positions):
         return Cells(done)
     results: list[Result | None] = []
     faults: dict[int, str] = {}
-    for position, value in zip(positions.tolist(), chosen(values, positions.tolist()), strict=True):
+    for position, (value, whole) in zip(positions.tolist(), chosen(values, positions.tolist()), strict=True):
         try:
-            results.append(one(value))
+            result = one(value)
+            if not whole:
+                raise RefusalError(f"{VALUE} is written in more than {LONGEST_SINGLE:,} bytes")
+            results.append(result)
         except RefusalError as refusal:
             results.append(None)
             faults[position] = str(refusal)

@@ -1,13 +1,12 @@
 """text, varchar(n), char(n), bytea, and the types whose text only PostgreSQL itself can judge."""
 
 import re
-from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.casts.cells import VALUE, Cells, RefusalError, look_singly, where
+from etl.casts.cells import VALUE, Cells, mask_of, where
 from etl.catalog import TargetType
 
 _NUL = "\x00"
@@ -24,12 +23,23 @@ def text_from_text(values: pa.Array, target: TargetType) -> Cells:
     dated = _DATE_OR_TIME.fullmatch(target.sql) is not None
     if not too_long and not dated and not _has_zero_byte(values):
         return Cells(values)
-    fine = pc.invert(pc.match_substring(values, _NUL))
+    holds_nul, lengths = pc.match_substring(values, _NUL), pc.utf8_length(values)
+    fine = pc.invert(holds_nul)
     if target.length is not None:
-        fine = pc.and_(fine, pc.less_equal(pc.utf8_length(values), target.length))
+        fine = pc.and_(fine, pc.less_equal(lengths, target.length))
     if dated:
         fine = pc.and_(fine, pc.invert(pc.match_substring_regex(values, _MOVING)))
-    return look_singly(values, where(fine, values), partial(_check_text, target=target))
+    refused = np.flatnonzero(mask_of(pc.invert(fine)))
+    if not len(refused):
+        return Cells(values)
+    places = pa.array(refused)
+    faults = {
+        position: _reason(target, holds_nul=nul, length=length)
+        for position, nul, length in zip(
+            refused.tolist(), holds_nul.take(places).to_pylist(), lengths.take(places).to_pylist(), strict=True
+        )
+    }
+    return Cells(where(fine, values), faults)
 
 
 def text_from_integer(values: pa.Array, target: TargetType) -> Cells:
@@ -69,9 +79,9 @@ def _has_zero_byte(values: pa.Array) -> bool:
     return data is not None and not np.frombuffer(data, np.uint8).all()
 
 
-def _check_text(value: str, *, target: TargetType) -> str:
-    if _NUL in value:
-        raise RefusalError(f"{VALUE} holds a NUL character")
+def _reason(target: TargetType, *, holds_nul: bool, length: int) -> str:
+    if holds_nul:
+        return f"{VALUE} holds a NUL character"
     if target.length is None:
-        raise RefusalError(f"{VALUE} means the moment at which it is read")
-    raise RefusalError(f"too long: {len(value)} characters, the column takes {target.length}")
+        return f"{VALUE} means the moment at which it is read"
+    return f"too long: {length} characters, the column takes {target.length}"

@@ -108,12 +108,13 @@ def _bounded(shown: sql.Composable, octets: sql.Composable, content: sql.Composa
 # -- SQLite -------------------------------------------------------------------------------------------------------
 
 
-def bounded_case(expression: str, *, utf8: bool, as_hex: bool) -> str:
-    """A SQLite expression whose value is bounded; `as_hex` for bytes. It is called for what is not surely small."""
-    function = "etl_bounded_hex" if as_hex else "etl_bounded"
+def bounded_source_sql(expression: str, *, utf8: bool, as_hex: bool) -> str:
+    """A SQLite expression whose value is bounded; `as_hex` for bytes.
+
+    SQLite is not asked for the length first, since each mention of the column would be another copy of the value.
+    """
     argument = f"CAST({expression} AS BLOB)" if utf8 else expression
-    shown = f"lower(hex({argument}))" if as_hex else expression
-    return f"CASE WHEN length({expression}) > {LARGE_BYTES // 4} THEN {function}({argument}) ELSE {shown} END"
+    return f"etl_bounded_hex({argument})" if as_hex else f"etl_bounded({argument})"
 
 
 def _bounded_text(value: str | bytes) -> str | bytes:

@@ -5,12 +5,14 @@ missing, differs, or stands in the target alone is a finding, and so are values 
 the report folder of the load (`load_report`), rows that it rejected and columns that it left behind are recognised.
 """
 
+import re
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +46,8 @@ from etl.session import Session, first_line
 from etl.source import Source
 from etl.target import enter_schema
 
+_READ_BYTES = 2**20
+_ROW_IDENTITY = re.compile(rb'\{"run_id":"[^"\\]*","table":"(?:[^"\\]|\\.)*","row_number":(\d+),"rowid":(-?\d+|null),')
 SAMPLE_ROWS = 1_000  # differences in the report, of all tables together
 
 
@@ -106,10 +110,27 @@ def rejected_rows(load_report: Path, table: str) -> npt.NDArray[np.int64]:
         return np.sort(np.fromiter(_row_identities(file), np.int64))
 
 
-def _row_identities(lines: Iterable[bytes]) -> Iterator[int]:
-    for line in lines:
-        entry = orjson.loads(line)
-        yield entry["row_number"] if entry["rowid"] is None else entry["rowid"]
+def _row_identities(file: BinaryIO) -> Iterator[int]:
+    """Read from the beginnings of the lines: the rows behind them may be large."""
+    while line := file.readline(_READ_BYTES):
+        found = _ROW_IDENTITY.match(line)
+        rest = b"" if line.endswith(b"\n") else _rest_of_line(file, keep=found is None)
+        if found is None:  # written by other hands
+            entry = orjson.loads(line + rest)
+            yield entry["row_number"] if entry["rowid"] is None else entry["rowid"]
+        else:
+            number, rowid = found.groups()
+            yield int(number if rowid == b"null" else rowid)
+
+
+def _rest_of_line(file: BinaryIO, *, keep: bool) -> bytes:
+    parts: list[bytes] = []
+    while part := file.readline(_READ_BYTES):
+        if keep:
+            parts.append(part)
+        if part.endswith(b"\n"):
+            break
+    return b"".join(parts)
 
 
 # -- alone --------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pyarrow as pa
 from psycopg2 import sql
 
 from etl.catalog import ColumnPlan, Kind, TargetType
-from etl.comparison.large import MARKED_KINDS, bounded_bytes_sql, bounded_case, bounded_sql
+from etl.comparison.large import MARKED_KINDS, bounded_bytes_sql, bounded_source_sql, bounded_sql
 from etl.comparison.meaning import BEYOND, FLOATS, INTEGERS, TIMES, is_padded
 
 STRANGE_INTEGER = -(2**63) + 1
@@ -100,7 +100,7 @@ def source_sql(column: str, target: TargetType, *, utf8: bool, large: bool = Fal
 def _bounded_cases(cases: Mapping[str, str], target: TargetType, *, utf8: bool) -> dict[str, str]:
     as_hex = target.kind is Kind.BYTEA
     bounded = {
-        storage: bounded_case("{c}" if as_hex else cases[storage], utf8=utf8 or storage == "blob", as_hex=as_hex)
+        storage: bounded_source_sql("{c}" if as_hex else cases[storage], utf8=utf8 or storage == "blob", as_hex=as_hex)
         for storage in ("text", "blob")
         if storage in cases
     }
