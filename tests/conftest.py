@@ -8,6 +8,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ from sqlalchemy import URL, Engine, text
 from etl.embedded import DEFAULT_VERSION, EmbeddedServer
 from etl.embedded.cluster import binaries
 from etl.target_url import make_engine, resolve, safe
+
+# A shell starts what runs in its background with Ctrl-C ignored, and whatever a test starts would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples in every run, and no time limit for any: neither chance nor the machine's load decides a test.
 # HYPOTHESIS_PROFILE=nightly looks further, with other examples each time.
