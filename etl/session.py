@@ -83,7 +83,7 @@ class Session:
     def copy_in(self, statement: sql.Composable, data: Readable) -> int:
         """COPY … FROM STDIN; returns the rows that the server says it took."""
         with self._cursor(statement) as cursor, _last_words_heard():
-            cursor.copy_expert(statement.as_string(cursor), data, size=2**22)
+            cursor.copy_expert(statement.as_string(cursor), data, size=2**18)
             return int(cursor.rowcount)
 
     def copy_out(self, query: sql.Composable, sink: Writable) -> int:
