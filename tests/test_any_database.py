@@ -170,7 +170,7 @@ def reasons_to_refuse(sides: list[Sides], extra_columns: str) -> list[str]:
     reasons: list[str] = []
     here = [side for side in sides if side.target is not None]
     if not any(side.types or (extra_columns == "add" and any(map(side.holds_values, side.names))) for side in here):
-        reasons = ["is it the right database?", "The target has no tables"]
+        reasons = ["is it the right database?", "tables can be matched", "The target has no tables"]
     for side in here:
         if side.doubtful:
             reasons.append("could be any of")
