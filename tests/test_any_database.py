@@ -78,6 +78,19 @@ FOUND = {
         rows=[(1, float("inf"), float("-inf"))],
         target_key=(0,),
     ),
+    "orphans in a table that numbers its rows itself": AnyDatabase(
+        (
+            Table("p", (plain("a", "text"),), (("x",),), target="p", target_key=(0,)),
+            Table(
+                "t",
+                (plain("a", "text"),),
+                (("y",), ("z",)),
+                target="t",
+                rules=(('ALTER TABLE {t} ADD "serial" serial', 0, 0),),
+                references=((0, 0, ""),),
+            ),
+        )
+    ),
     "words for the day of the load": one_table(
         plain("a", "date"), plain("b", "time"), rows=[("today", "10:30"), ("2024-01-01", "Now"), ("epoch", "allballs")]
     ),
@@ -152,14 +165,20 @@ def check_forecast(forecast: Report, report: Report) -> None:
 
 def check_again(database: Database, example: AnyDatabase, path: Path, folder: Path, first: Report) -> None:
     """A second run finds everything there."""
-    before = state(database)
+    before = settled_state(database)
     second = attempt(database, example, path, folder)
     assert isinstance(second, Report), second
     for one, other in zip(first.tables, second.tables, strict=True):
         assert other.loaded_rows in (0, None), other
         assert other.rejected_rows == one.rejected_rows
         assert not other.unaccounted_rows
-    assert state(database) == before, "a second run changed the target"
+    assert settled_state(database) == before, "a second run changed the target"
+
+
+def settled_state(database: Database) -> dict[str, object]:
+    """The target without the sequences of columns that it alone has: PostgreSQL does not give their numbers back where
+    a row is refused."""
+    return {name: found for name, found in state(database).items() if not name.strip('"').endswith("_serial_seq")}
 
 
 # -- why a run may be refused --------------------------------------------------------------------------------------
