@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg2.extensions
 import pytest
 from conftest import Database
@@ -30,6 +31,21 @@ def sqlite(path: Path) -> Iterator[sqlite3.Connection]:
         connection.execute("PRAGMA synchronous = OFF")
         yield connection
         connection.commit()
+
+
+def processes_in(folder: Path) -> list[psutil.Process]:
+    """Everything alive that works inside of `folder` or names it in its command line, with the facts it had then.
+
+    A backend may end at any moment: what a test wants to know is in `info`, and never asked for later.
+    """
+    facts = ("cmdline", "cwd", "environ", "status", "uids")
+    return [
+        process
+        for process in psutil.process_iter(facts)
+        if process.pid != os.getpid()
+        and process.info["status"] != psutil.STATUS_ZOMBIE
+        and any(str(folder) in text for text in (process.info["cwd"] or "", *(process.info["cmdline"] or ())))
+    ]
 
 
 def make_sqlite(path: Path, *statements: str) -> Path:

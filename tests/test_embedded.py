@@ -19,6 +19,7 @@ import psutil
 import pytest
 from conftest import embedded_version
 from sqlalchemy import text
+from support import processes_in
 
 from etl.embedded import EmbeddedServer
 from etl.embedded import cluster as _cluster
@@ -50,9 +51,9 @@ def place() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="etl-embedded-"))
     try:
         yield folder
-        assert processes(folder) == []
+        assert processes_in(folder) == []
     finally:
-        for process in processes(folder):
+        for process in processes_in(folder):
             process.kill()
         shutil.rmtree(folder)
 
@@ -72,29 +73,15 @@ def pg(place: Path, ready_made: Path) -> Path:
     return Path(shutil.copytree(ready_made, place / "pg", ignore=shutil.ignore_patterns("*.log", "socket")))
 
 
-def processes(folder: Path) -> list[psutil.Process]:
-    """Everything alive that works inside of `folder` or names it in its command line."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            inside = Path(process.cwd()).is_relative_to(folder) or any(
-                str(folder) in part for part in process.cmdline()
-            )
-            if inside and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
-
-
 def parts(folder: Path) -> dict[str, psutil.Process]:
     """The supervisor and the postmaster of the server in `folder`."""
     named = {}
-    for process in processes(folder):
-        with contextlib.suppress(psutil.NoSuchProcess):  # a backend that has just ended
-            command = process.cmdline()
-            if "supervise" in command:
-                named["supervisor"] = process
-            elif command and command[0].endswith("/postgres"):
-                named["postmaster"] = process
+    for process in processes_in(folder):
+        command = process.info["cmdline"]
+        if "supervise" in command:
+            named["supervisor"] = process
+        elif command and command[0].endswith("/postgres"):
+            named["postmaster"] = process
     return named
 
 
@@ -106,7 +93,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
 
 
 def wait_until_gone(folder: Path) -> None:
-    wait_until(lambda: not processes(folder))
+    wait_until(lambda: not processes_in(folder))
 
 
 def public_python(uid: int) -> str:
@@ -166,7 +153,7 @@ def test_serves_a_database_that_outlives_a_restart(pg: Path) -> None:
         assert ask(server, "SELECT current_setting('server_version_num')::int / 10000") == VERSION
         assert ask(server, "SELECT current_setting('server_encoding')") == "UTF8"
         assert ask(server, "SELECT 'Z' < 'a'") is True
-    assert processes(pg) == []
+    assert processes_in(pg) == []
     with embedded(pg) as server:
         assert ask(server, "SELECT word FROM kept") == "größer"
 
@@ -315,9 +302,9 @@ def test_an_ordinary_user_with_or_without_a_name(uid: int, how: str) -> None:
                 [*command, "-Atc", "SELECT 7"], capture_output=True, text=True, user=uid, cwd="/", check=False
             )
             assert (asked.stdout, asked.stderr) == ("7\n", "")
-            assert {process.uids().real for process in processes(folder)} == {uid}
+            assert {process.info["uids"].real for process in processes_in(folder)} == {uid}
             process.communicate()
-        assert processes(folder) == []
+        assert processes_in(folder) == []
         assert {path.stat().st_uid for path in folder.rglob("*")} == {uid}
 
 
@@ -355,7 +342,7 @@ def test_where_namespaces_are_forbidden_root_uses_an_account(place: Path) -> Non
             path.chmod(0o777)
         for entry in strangers():
             assert "Peer authentication failed" in stranger_says(entry.pw_uid, server, "postgres")
-    assert processes(place) == []
+    assert processes_in(place) == []
 
 
 @as_root
@@ -418,7 +405,7 @@ def test_serves_until_the_last_of_several_users_is_gone(pg: Path) -> None:
         time.sleep(0.3)
         assert ask(second, "SELECT 1") == 1
         assert parts(pg)["postmaster"].pid == before
-    assert processes(pg) == []  # at once: the last stop() waits
+    assert processes_in(pg) == []  # at once: the last stop() waits
 
 
 def test_ctrl_c_in_the_terminal_reaches_the_user_only(pg: Path) -> None:
@@ -428,7 +415,7 @@ def test_ctrl_c_in_the_terminal_reaches_the_user_only(pg: Path) -> None:
         assert os.getpgid(process.pid) not in groups
         os.killpg(process.pid, signal.SIGINT)
         process.wait()
-        assert processes(pg) == []  # the context manager stopped it in good order
+        assert processes_in(pg) == []  # the context manager stopped it in good order
     assert "database system is shut down" in (pg / "server.log").read_text()
 
 
@@ -481,7 +468,7 @@ def test_a_forked_child_does_not_stop_it(pg: Path) -> None:
         time.sleep(0.3)
         assert set(parts(pg)) == {"supervisor", "postmaster"}
         process.communicate()
-    assert processes(pg) == []
+    assert processes_in(pg) == []
 
 
 def test_many_start_and_stop_at_once(place: Path) -> None:
@@ -491,7 +478,7 @@ def test_many_start_and_stop_at_once(place: Path) -> None:
             assert user.stdout.readline().startswith("ready")
             user.stdin.close()
         assert [user.wait(timeout=30) for user in users] == [0] * 5
-    assert processes(place) == []
+    assert processes_in(place) == []
 
 
 def test_starting_and_stopping_twice_changes_nothing(pg: Path) -> None:
@@ -646,7 +633,7 @@ def test_the_command_holds_it_open_until_it_is_ended(demo: Path, how: signal.Sig
         assert subprocess.check_output([sys.executable, "-c", script], text=True) == "8\n"
         process.send_signal(how)
         assert process.wait(timeout=30) == 0
-    assert processes(demo) == []
+    assert processes_in(demo) == []
 
 
 def test_the_command_opens_psql(demo: Path) -> None:

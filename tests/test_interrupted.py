@@ -16,7 +16,7 @@ from conftest import Database, Server
 from fault_points import BATCH_ROWS, COMMIT, COMMITTED, POINTS, chosen, make_source, make_target
 from faulted import Scene, scene, wait_until
 from proxy import Line, Point, Proxy
-from support import NIGHTLY, execute, state, value
+from support import NIGHTLY, execute, processes_in, state, value
 from victim import READING, REPORTING, Victim, running
 
 import etl
@@ -333,21 +333,17 @@ def test_the_embedded_server_goes_with_a_load_that_was_stopped(
             prepare(database)
             return state(database)
 
-    def processes() -> list[psutil.Process]:
-        found = psutil.process_iter(["cmdline"])
-        return [process for process in found if str(data) in " ".join(process.info["cmdline"] or [])]
-
     before = now(make_target)
     with running("etl.run", "--sqlite", source, *LOAD, folder=tmp_path, hook=(READING, 3)) as victim:
         victim.wait_for_hook()
-        assert processes()
+        assert processes_in(data)
         victim.send(number)
         victim.go_on()
         assert victim.exit_code() == CODES[number], victim.err
         check_message(victim, number)
         if number is SIGKILL:
-            wait_until(lambda: not processes(), "the embedded server is left")
-        assert not processes()
+            wait_until(lambda: not processes_in(data), "the embedded server is left")
+        assert not processes_in(data)
     assert now(lambda _: None) == before
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DATABASE_URL", raising=False)

@@ -23,7 +23,7 @@ import psutil
 import pytest
 from conftest import Database
 from sqlalchemy import make_url
-from support import execute, make_sqlite, query, rejects, state
+from support import execute, make_sqlite, processes_in, query, rejects, state
 
 import etl
 from etl.comparison.reconciliation import ReconcileSettings
@@ -269,24 +269,17 @@ def test_child_processes_know_none(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     worker.open()
     try:
         with EmbeddedServer(tmp_path / "pg"):
-            children = psutil.Process(worker.pid), *processes_of(tmp_path)
-            assert len(children) > 2
-            for process in children:
-                assert SECRET not in " ".join(process.cmdline())
-                assert SECRET not in str(process.environ())
+            server = processes_in(tmp_path)
+            assert len(server) > 2
+            for process in (
+                psutil.Process(worker.pid).as_dict(["cmdline", "environ"]),
+                *(process.info for process in server),
+            ):
+                assert SECRET not in " ".join(process["cmdline"])
+                assert SECRET not in str(process["environ"])
     finally:
         worker.kill()
         worker.close()
-
-
-def processes_of(folder: Path) -> list[psutil.Process]:
-    return [process for process in psutil.process_iter() if any(str(folder) in part for part in safely(process))]
-
-
-def safely(process: psutil.Process) -> list[str]:
-    with contextlib.suppress(psutil.Error):
-        return process.cmdline()
-    return []
 
 
 def test_the_server_is_told_none(database: Database) -> None:
