@@ -1,9 +1,10 @@
-"""Work ahead of the reader: an iterable runs on a thread of its own, a few items in front of whoever takes them."""
+"""Work on a thread of its own: ahead of whoever takes its items, or beside whoever wants its result."""
 
 import contextlib
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -91,3 +92,19 @@ def ahead(
             if stop is not None:
                 stop()
             thread.join(timeout=0.2)
+
+
+def in_background(work: Callable[[], T], *, name: str) -> "Future[T]":
+    """Runs `work` on a thread called `name` that nobody has to wait for, not even the end of the process."""
+    future: Future[T] = Future()
+
+    def body() -> None:
+        try:
+            result = work()
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits, who raises it
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    threading.Thread(target=body, name=name, daemon=True).start()
+    return future

@@ -15,8 +15,9 @@ from psycopg2 import sql
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from etl.ahead import in_background
 from etl.errors import EtlError, TargetError, UnconfirmedError
-from etl.interruption import Interruptions, ended, in_background
+from etl.interruption import Interruptions, ended
 from etl.session import Session, first_line
 
 ASK_SECONDS = 60.0  # a server that restarts, and recovers from a crash, has usually answered by then

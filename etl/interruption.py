@@ -12,27 +12,12 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar
 
+from etl.ahead import in_background
 from etl.session import Session
 
 T = TypeVar("T")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _Future = concurrent.futures.Future
-
-
-def in_background(work: Callable[[], T], *, name: str) -> "_Future[T]":
-    """Runs `work` on a thread called `name` that nobody has to wait for, not even the end of the process."""
-    future: _Future[T] = _Future()
-
-    def body() -> None:
-        try:
-            result = work()
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits, who raises it
-            future.set_exception(error)
-        else:
-            future.set_result(result)
-
-    threading.Thread(target=body, name=name, daemon=True).start()
-    return future
 
 
 def ended(future: "_Future[Any]", *, seconds: float) -> bool:

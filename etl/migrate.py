@@ -26,6 +26,7 @@ from etl.comparison.target_side import prepare_session
 from etl.drift import Drift
 from etl.endpoints import Target, open_target
 from etl.errors import CannotRun, CommittedError, DriftError, EtlError, LockedError, TargetError, UnconfirmedError
+from etl.head_start import HeadStart
 from etl.interruption import Interruptions, interruptible
 from etl.ledger import Ledger
 from etl.load import Accepted, Loaded, NotFastError, can_be_fast, forecast, load_fast, load_staged
@@ -78,20 +79,21 @@ class Settings:
     report_folder: Path | None = None
 
 
-def run_migration(settings: Settings, observer: Observer | None = None) -> Report:
+def run_migration(settings: Settings, observer: Observer | None = None, head_start: HeadStart | None = None) -> Report:
     """Loads, or in a dry run forecasts, and writes the report folder.
 
     Raises `EtlError` where it cannot, and KeyboardInterrupt where it is interrupted: nothing is committed then, and the
     report says "failed" if both ends had answered before. An interruption after COMMIT has begun is not heard any more.
-    Two errors are otherwise: `CommittedError`, `UnconfirmedError`.
+    Two errors are otherwise: `CommittedError`, `UnconfirmedError`. `head_start` is the caller's to close.
     """
     observer = observer or Observer()
     started = datetime.now(UTC)
     run_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     with contextlib.ExitStack() as ends:
         interruptions = ends.enter_context(Interruptions())
-        validator = ends.enter_context(Validator()) if settings.validate else None
-        source = ends.enter_context(Source(settings.sqlite))
+        begun = head_start or ends.enter_context(HeadStart(settings.sqlite, validate=settings.validate))
+        validator = ends.enter_context(Validator(begun.validation)) if begun.validation else None
+        source = begun.source
         described = SourceReport(str(settings.sqlite), source.bytes, source.sqlite_version)
         observer.source_opened(described)
         target = ends.enter_context(open_target(settings.pg, settings.sqlite, settings.schema))

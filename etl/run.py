@@ -29,6 +29,7 @@ from etl.command_line import (
     timezone,
 )
 from etl.errors import CommittedError
+from etl.head_start import HeadStart
 
 if TYPE_CHECKING:
     from etl.migrate import Settings
@@ -105,6 +106,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     path = _source(options)
+    with HeadStart(path, validate=not options.skip_validation) as head_start:
+        return _load(options, path, head_start)
+
+
+def _load(options: argparse.Namespace, path: Path, head_start: HeadStart) -> int:
     from etl.console import ConsoleObserver  # here, so that --help need not wait for pandas
     from etl.migrate import Settings
     from etl.plan import ExtraColumns
@@ -133,7 +139,7 @@ def _run(options: argparse.Namespace) -> int:
         no_color=options.no_color,
     )
     with console:
-        report, trouble = _run_to_its_end(settings, console)
+        report, trouble = _run_to_its_end(settings, console, head_start)
     with over(f"The run itself had come to its end: exit code {report.exit_code}, report in {report.folder}."):
         console.finished(report)
         if options.json:
@@ -144,12 +150,14 @@ def _run(options: argparse.Namespace) -> int:
     return report.exit_code
 
 
-def _run_to_its_end(settings: "Settings", observer: "Observer") -> "tuple[Report, CommittedError | None]":
+def _run_to_its_end(
+    settings: "Settings", observer: "Observer", head_start: HeadStart
+) -> "tuple[Report, CommittedError | None]":
     """The report of a run that came to its end, and what kept it from the report folder."""
     from etl.migrate import run_migration
 
     try:
-        return run_migration(settings, observer), None
+        return run_migration(settings, observer, head_start), None
     except CommittedError as error:
         return error.report, error
 

@@ -10,12 +10,14 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from etl.ahead import Abandoned, in_background
 from etl.catalog import LARGE_BYTES, LargeText, UndecodableText
 from etl.errors import SourceError
 
@@ -74,6 +76,8 @@ class Source:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._cleanup = contextlib.ExitStack()
+        self._measured: Future[dict[str, SourceTable]] | None = None
+        self._left = False
         self._stamps: _Stamps | None = None
         self._copy: tempfile.TemporaryDirectory[str] | None = None
 
@@ -90,7 +94,11 @@ class Source:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._cleanup.close()
+        self._left = True
+        if self._measured is None:
+            self._cleanup.close()
+        else:
+            self._measured.add_done_callback(lambda _: self._cleanup.close())  # not before it has stopped reading
 
     # -- opening ------------------------------------------------------------------------------------------------
 
@@ -209,9 +217,16 @@ class Source:
         """Version of the SQLite library that reads."""
         return sqlite3.sqlite_version
 
+    def measure_ahead(self) -> None:
+        """Begins on a thread of its own to find out what `tables` will be asked for."""
+        self._measured = in_background(self._measure_all, name="etl-measure")
+
     @cached_property
     def tables(self) -> dict[str, SourceTable]:
         """The ordinary tables by name, SQLite's own and virtual ones left out."""
+        return self._measure_all() if self._measured is None else self._measured.result()
+
+    def _measure_all(self) -> dict[str, SourceTable]:
         with self._failing_clearly():
             listed = self._connection.execute("PRAGMA main.table_list").fetchall()
             ordinary = {self._name(row[1]): bool(row[4]) for row in listed if row[2] == "table"}
@@ -227,6 +242,8 @@ class Source:
         return name
 
     def _table(self, name: str, without_rowid: bool) -> SourceTable:
+        if self._left:
+            raise Abandoned
         columns = tuple(
             SourceColumn(self._name(column), _legible(declared), bool(not_null), key)
             for _, column, declared, not_null, _, key, hidden in self._connection.execute(

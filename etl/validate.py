@@ -21,6 +21,7 @@ from etl.catalog import Kind, TargetType
 from etl.schema import target_types
 from etl.validation.html import shown_value, validated_html
 from etl.validation.judge import Judge, Verdict, columns_to_judge
+from etl.validation.process import ValidationProcess
 from etl.validation.suites import Columns, Expectation, Severity, Suite, default_folder, load_suite
 from etl.validation.worker import Worker
 
@@ -137,16 +138,12 @@ def _result(frame: pd.DataFrame, suite: Suite, verdict: Verdict) -> ExpectationR
         judged_rows=verdict.judged,
         success=_enough(len(verdict.failed), verdict.judged, expectation.mostly),
         notes=expectation.notes,
-        samples=frame[list(expectation.columns)].iloc[verdict.failed[:SAMPLE_ROWS]]
-        if len(verdict.failed)
-        else _NOTHING,
+        samples=_samples(frame, expectation, verdict.failed),
     )
 
 
-def _samples(frame: pd.DataFrame, expectation: Expectation, verdict: Verdict) -> pd.DataFrame:
-    if not len(verdict.failed):
-        return _NOTHING
-    return frame[list(expectation.columns)].iloc[verdict.failed[:SAMPLE_ROWS]]
+def _samples(frame: pd.DataFrame, expectation: Expectation, failed: npt.NDArray[np.int64]) -> pd.DataFrame:
+    return frame[list(expectation.columns)].iloc[failed[:SAMPLE_ROWS]] if len(failed) else _NOTHING
 
 
 def _enough(failed: int, judged: int, mostly: float) -> bool:
@@ -211,7 +208,7 @@ class _Waiting:
 class Validator:
     """Great Expectations in a process of its own, which imports it while the caller goes on.
 
-        with Validator() as validator:                    # starts the process: as early as possible
+        with Validator() as validator:                    # starts the process, if it is given none that runs already
             validator.use(suites)
             validator.begin("users")
             future = validator.submit("users", frame)     # at once; the next batch can be read meanwhile
@@ -222,10 +219,11 @@ class Validator:
     Futures raise `SuiteError` where Great Expectations refuses a suite, `CannotRun` where the process has died.
     """
 
-    def __init__(self, *, now: datetime | None = None) -> None:
+    def __init__(self, process: ValidationProcess | None = None, *, now: datetime | None = None) -> None:
         self._suites: Mapping[str, Suite] = {}
         self._latest = latest_plausible_time(now)
-        self._worker = Worker()
+        self._process = process or ValidationProcess()
+        self._worker = Worker(self._process)
         # One thread asks, so that answers come in the order of the questions and nobody else has to wait for them.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="validation")
         self._waiting: deque[_Waiting | None] = deque()  # None: nothing behind it is judged with what is before it
@@ -233,7 +231,6 @@ class Validator:
         self._accepted: Future[None] = Future()
 
     def __enter__(self) -> Self:
-        self._worker.open()
         return self
 
     def use(self, suites: Mapping[str, Suite]) -> Future[None]:
@@ -252,17 +249,17 @@ class Validator:
     ) -> None:
         self.stop()
         self._thread.shutdown(wait=True)
-        self._worker.close()
+        self._process.close()
 
     def stop(self) -> None:
         """Ends the process; whoever waits for an answer hears an exception instead. From any thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
-        self._worker.kill()
+        self._process.kill()
 
     @property
     def pid(self) -> int:
         """The number of the validation process."""
-        return self._worker.pid
+        return self._process.pid
 
     def submit(self, table: str, frame: pd.DataFrame) -> "Future[Validated]":
         """Judge a batch of converted rows. The frame must not be changed before the answer."""

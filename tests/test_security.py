@@ -34,8 +34,8 @@ from etl.migrate import Settings
 from etl.rejects import PrivateFolder
 from etl.report import Report
 from etl.target_url import check_connection, make_engine, resolve
+from etl.validation.process import ValidationProcess
 from etl.validation.suites import load_suite
-from etl.validation.worker import Worker
 
 ROOT = Path(__file__).parents[1]
 SECRET = "s3cr3t-pass"
@@ -265,21 +265,13 @@ etl.run.main(["--sqlite", {str(make_sqlite(tmp_path / "a.db", "CREATE TABLE t (a
 def test_child_processes_know_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", f"postgresql://u:{SECRET}@h/d")
     monkeypatch.setenv("PGPASSWORD", SECRET)
-    worker = Worker()
-    worker.open()
-    try:
-        with EmbeddedServer(tmp_path / "pg"):
-            server = processes_in(tmp_path)
-            assert len(server) > 2
-            for process in (
-                psutil.Process(worker.pid).as_dict(["cmdline", "environ"]),
-                *(process.info for process in server),
-            ):
-                assert SECRET not in " ".join(process["cmdline"])
-                assert SECRET not in str(process["environ"])
-    finally:
-        worker.kill()
-        worker.close()
+    with contextlib.closing(ValidationProcess()) as validation, EmbeddedServer(tmp_path / "pg"):
+        server = processes_in(tmp_path)
+        assert len(server) > 2
+        facts = psutil.Process(validation.pid).as_dict(["cmdline", "environ"])
+        for process in (facts, *(process.info for process in server)):
+            assert SECRET not in " ".join(process["cmdline"])
+            assert SECRET not in str(process["environ"])
 
 
 def test_the_server_is_told_none(database: Database) -> None:

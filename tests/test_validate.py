@@ -1,5 +1,6 @@
 """What the suites say about rows: each expectation finds its failing row, good rows pass, and the process behaves."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from etl.errors import CannotRun, SuiteError
 from etl.schema import target_types
 from etl.validate import Validated, Validator, latest_plausible_time, settle, validate_frame
 from etl.validation.judge import Judge, columns_to_judge
+from etl.validation.process import ValidationProcess
 from etl.validation.suites import Suite, default_folder, load_suites, parse_expectation
 from etl.validation.worker import Worker
 
@@ -458,14 +460,11 @@ def test_great_expectations_has_the_last_word_about_arguments() -> None:
 
 
 def test_refused_suite_comes_back_from_the_process() -> None:
-    worker = Worker()
-    worker.open()
-    try:
-        with pytest.raises(CannotRun, match=r"failed|refuse"):
-            worker.judge("t", [pa.table({"a": [1]})])
-    finally:
-        worker.kill()
-        worker.close()
+    with (
+        contextlib.closing(ValidationProcess()) as process,
+        pytest.raises(CannotRun, match=r"failed|refuse"),
+    ):
+        Worker(process).judge("t", [pa.table({"a": [1]})])
 
 
 def test_import_is_quick_and_without_great_expectations() -> None:

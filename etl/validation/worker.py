@@ -13,13 +13,11 @@ parent is killed.
 import os
 import pickle
 import signal
-import subprocess
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import BinaryIO, cast
 
 import pyarrow as pa
@@ -27,11 +25,13 @@ import pyarrow as pa
 from etl.errors import CannotRun, SuiteError
 from etl.validation.judge import Judge, Verdict, import_great_expectations
 from etl.validation.lean_import import lean_import
+from etl.validation.process import ValidationProcess
 from etl.validation.suites import Suite
 
 # What Great Expectations imports for charts, distribution tests and JSON schemas, none of which a suite may ask for.
 # Measured: 1.5 instead of 4.2 CPU seconds (where Jupyter is installed, jsonschema compiles a grammar of its own).
 _NEVER_USED = ("altair", "jsonschema", "scipy.stats")
+_DISPENSABLE = ("sqlalchemy",)  # for judging inside of databases; 0.2 CPU seconds
 
 
 @dataclass(frozen=True)
@@ -56,30 +56,14 @@ _Request = _Start | _Batches | _RowCount
 
 
 class Worker:
-    """The parent's end, for one thread at a time: each question waits for its answer. `close` ends the process.
+    """The parent's end, for one thread at a time: each question waits for its answer.
 
     Raises `SuiteError` where Great Expectations refuses a suite or cannot judge by it, `CannotRun` where the process
     has died.
     """
 
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def open(self) -> None:
-        """Start the process; it begins to work with `start`."""
-        self._process = subprocess.Popen(
-            # -P: a file random.py in the current folder is none of its modules.
-            [sys.executable, "-P", "-c", "from etl.validation.worker import main; main()"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=_environment(),
-        )
-
-    @property
-    def pid(self) -> int:
-        """The process's number."""
-        return self._running().pid
+    def __init__(self, process: ValidationProcess) -> None:
+        self._process = process
 
     def start(self, suites: Iterable[Suite], *, latest: datetime) -> None:
         """Make a `Judge` over there."""
@@ -93,36 +77,16 @@ class Worker:
         """`Judge.judge_row_count` over there."""
         return cast(dict[int, bool], self._ask(_RowCount(table, rows)))
 
-    def kill(self) -> None:
-        """End the process, whatever it is doing; a question that waits fails."""
-        if self._process is not None:
-            self._process.kill()  # it holds nothing that could be lost
-            self._process.wait()
-
-    def close(self) -> None:
-        """Let go of a killed process, when no question waits any more."""
-        if self._process is not None:
-            for pipe in (self._process.stdin, self._process.stdout):
-                _close(cast(BinaryIO, pipe))
-            self._process = None
-
-    def _running(self) -> "subprocess.Popen[bytes]":
-        if self._process is None:
-            raise CannotRun("The validation process is not running.")
-        return self._process
-
     def _ask(self, request: _Request, batches: Sequence[pa.Table] = ()) -> object:
-        process = self._running()
-        requests = cast(BinaryIO, process.stdin)
         try:
-            _send(requests, request)
+            _send(self._process.requests, request)
             for batch in batches:
-                _send_table(requests, batch)
-            answer = _receive(cast(BinaryIO, process.stdout))
+                _send_table(self._process.requests, batch)
+            answer = _receive(self._process.answers)
         except (OSError, EOFError, pickle.UnpicklingError) as error:
             raise CannotRun(
-                f"The validation process ended unexpectedly (exit status {process.wait()}); it may have been short of "
-                "memory. Run again, or without it: --skip-validation."
+                f"The validation process ended unexpectedly (exit status {self._process.wait()}); it may have been "
+                "short of memory. Run again, or without it: --skip-validation."
             ) from error
         if isinstance(answer, BaseException):
             raise answer
@@ -134,7 +98,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
-    with lean_import(*_NEVER_USED):
+    with lean_import(*_NEVER_USED, without=_DISPENSABLE):
         import_great_expectations()  # takes seconds: the caller starts early and asks later
     judge: Judge | None = None
     try:
@@ -177,21 +141,3 @@ def _send_table(pipe: BinaryIO, batch: pa.Table) -> None:
 
 def _receive(pipe: BinaryIO) -> object:
     return pickle.load(pipe)
-
-
-def _close(pipe: BinaryIO) -> None:
-    try:
-        pipe.close()
-    except OSError:
-        return  # half a request was still to be written; nobody is there to read it
-
-
-def _environment() -> dict[str, str]:
-    """Ours without what leads to a database: the process needs none, and so no password."""
-    kept = {name: text for name, text in os.environ.items() if not name.startswith("PG") and name != "DATABASE_URL"}
-    return {**kept, "PYTHONPATH": _import_path()}
-
-
-def _import_path() -> str:
-    here = str(Path(__file__).parent.parent.parent)
-    return os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))

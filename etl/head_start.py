@@ -1,0 +1,36 @@
+"""What a run can begin before it has imported pandas: two cores are there, and importing keeps but one of them busy."""
+
+import contextlib
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from etl.source import Source
+from etl.validation.process import ValidationProcess
+
+
+class HeadStart:
+    """The source, open and being measured, and (with `validate`) the validation process, importing its libraries.
+
+    Use it in a `with` statement. Raises `SourceError` where the source cannot be opened.
+    """
+
+    def __init__(self, sqlite: Path, *, validate: bool) -> None:
+        self.source = Source(sqlite)
+        self.validation: ValidationProcess | None = None
+        self._validate = validate
+        self._ends = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as ends:
+            if self._validate:
+                self.validation = ends.enter_context(contextlib.closing(ValidationProcess()))
+            ends.enter_context(self.source)
+            self.source.measure_ahead()
+            self._ends = ends.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ends.close()
