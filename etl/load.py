@@ -37,6 +37,13 @@ class Accepted:
 
 
 @dataclass(frozen=True)
+class Withdrawn:
+    """Rows that were handed over before, by their numbers, and are rejected after all."""
+
+    rows: list[int]
+
+
+@dataclass(frozen=True)
 class Loaded:
     """What became of the rows that were handed over: inserted, there before, and (page by page) refused."""
 
@@ -46,7 +53,7 @@ class Loaded:
     fates: Callable[[], Iterator[list[Fate]]]
 
 
-Batches = Callable[[TablePlan], Generator[Accepted]]
+Batches = Callable[[TablePlan], Generator[Accepted | Withdrawn]]
 
 
 class NotFastError(Exception):
@@ -210,6 +217,9 @@ def _stage(session: Session, plan: TablePlan, batches: Batches, *, narrow: bool)
     stage = Staging(session, plan, narrow=narrow)
     with contextlib.closing(batches(plan)) as ready:
         for batch in ready:
-            stage.add(batch.frame, batch.rowids)
+            if isinstance(batch, Withdrawn):
+                stage.withdraw(batch.rows)
+            else:
+                stage.add(batch.frame, batch.rowids)
             del batch  # the next may be large
     return stage

@@ -6,7 +6,7 @@ Whatever touches a database happens in the modules that it calls; here stands in
 import contextlib
 import secrets
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ from etl.errors import CannotRun, CommittedError, DriftError, EtlError, LockedEr
 from etl.head_start import HeadStart
 from etl.interruption import Interruptions, interruptible
 from etl.ledger import Ledger
-from etl.load import Accepted, Loaded, NotFastError, can_be_fast, forecast, load_fast, load_staged
+from etl.load import Accepted, Loaded, NotFastError, Withdrawn, can_be_fast, forecast, load_fast, load_staged
 from etl.locks import choose_timeout, explain_other_run
 from etl.observer import Observer
 from etl.pipeline import Pipeline
@@ -44,7 +44,7 @@ from etl.session import Session, first_line
 from etl.source import Source
 from etl.staging import Staged
 from etl.target import current_schema, enter_schema, read_catalog, read_other_relations
-from etl.validate import Validator
+from etl.validate import Totals, Validator
 from etl.validation.suites import default_folder, suites_for
 
 ADVISORY_LOCK = 0x65746C  # "etl": one load at a time for each database
@@ -316,11 +316,12 @@ class _Run:
                 )
             )
             pipeline.expect((table, self._fast(group)) for group in plan.groups for table in group)
-            for group in plan.groups:
-                self._move(group, pipeline, staged)
+            totals = [total for group in plan.groups for total in self._move(group, pipeline, staged)]
+            for total in totals:
+                self.ledger.note_expectations(total.result())
 
-    def _move(self, group: Sequence[TablePlan], pipeline: Pipeline, staged: Staged) -> None:
-        """Loads one table, or one circle of tables, and closes its books."""
+    def _move(self, group: Sequence[TablePlan], pipeline: Pipeline, staged: Staged) -> list[Future[Totals]]:
+        """Loads one table, or one circle of tables, and closes its books; validation sums up meanwhile."""
         started = time.monotonic()
         before = [self._count(plan.target) for plan in group]
         for plan, loaded, rows_before in zip(group, self._load(group, pipeline, staged), before, strict=True):
@@ -334,23 +335,27 @@ class _Run:
             )
             pipeline.rejects[plan.name].close()
             self.observer.table_finished(report)
-            if self.validator:
-                self.ledger.note_expectations(self.validator.finish(plan.name, plan.source.row_count).result())
+        if self.validator is None:
+            return []
+        return [self.validator.finish(plan.name, plan.source.row_count) for plan in group]
 
     def _load(self, group: Sequence[TablePlan], pipeline: Pipeline, staged: Staged) -> list[Loaded]:
         """The way that fits: forecast only, fast, or careful."""
 
-        def batches(plan: TablePlan, *, optimistic: bool = False) -> Generator[Accepted]:
+        def progress(plan: TablePlan) -> Callable[[int], None]:
             self.observer.table_restarted(plan)
-            return pipeline.accepted(
-                plan, lambda rows: self.observer.table_progressed(plan, rows), optimistic=optimistic
-            )
+            return lambda rows: self.observer.table_progressed(plan, rows)
+
+        def batches(plan: TablePlan) -> Generator[Accepted | Withdrawn]:
+            return pipeline.accepted(plan, progress(plan))
 
         if self.settings.dry_run:
             return forecast(self.session, group, batches, staged)
         if self._fast(group):
+            plan = group[0]
             with contextlib.suppress(NotFastError):
-                return [load_fast(self.session, group[0], batches(group[0], optimistic=True), pipeline.hear_verdicts)]
+                rows = pipeline.at_once(plan, progress(plan))
+                return [load_fast(self.session, plan, rows, pipeline.hear_verdicts)]
         return load_staged(self.session, group, batches)
 
     def _fast(self, group: Sequence[TablePlan]) -> bool:

@@ -19,7 +19,7 @@ from etl.batches import BATCH_BYTES, Batch, read_batches
 from etl.catalog import LARGE_BYTES, LargeText
 from etl.convert import convert
 from etl.copying import CopyData, encode
-from etl.load import Accepted, NotFastError
+from etl.load import Accepted, NotFastError, Withdrawn
 from etl.plan import TablePlan
 from etl.rejects import TableRejects
 from etl.relay import Relay
@@ -96,35 +96,66 @@ class Pipeline:
         self._expected = [_Task(*task) for task in plans]
         self._relay.expect(self._expected)
 
-    def accepted(
-        self, plan: TablePlan, progress: Callable[[int], None], *, optimistic: bool = False
-    ) -> Generator[Accepted]:
-        """The convertible and valid rows of a table from its beginning; `progress` hears the rows read so far.
+    def at_once(self, plan: TablePlan, progress: Callable[[int], None]) -> Generator[Accepted]:
+        """The rows of a table from its beginning, before validation has spoken, which so never holds up the COPY.
 
-        `optimistic` hands batches out before validation has spoken, and raises `NotFastError` if it then rejects a row:
-        the caller undoes the table and asks again without it. Great Expectations so never holds up the COPY.
-        `hear_verdicts` has to be called at the end.
+        Raises `NotFastError` where it then rejects one: the caller undoes the table and asks for those `accepted`. At
+        the end `hear_verdicts` has to be called. `progress` hears the rows read so far.
         """
         self._unheard.clear()
-        task = _Task(plan, optimistic)
-        if self._relay.next_task != task:
-            names = [expected.plan.name for expected in self._expected]
-            behind = self._expected[names.index(plan.name) + 1 :] if plan.name in names else ()
-            self._relay.expect([task, *behind])
-        later = optimistic and self.validator is not None
-        rows = 0
-        with contextlib.closing(self._relay.take()) as ready:
-            for prepared, accepted in self._settled_later(ready, plan) if later else self._settled(ready, plan):
-                self._leave_behind(prepared.batch, plan, accepted.frame.index)
-                yield accepted
-                rows += len(prepared.batch.frame)
-                progress(rows)
-                del prepared, accepted
+        for prepared in self._prepared(_Task(plan, optimistic=True), progress):
+            frame, lacking = require_values(prepared.frame, plan)
+            if prepared.verdict is not None:
+                if not lacking.empty:
+                    raise NotFastError  # validation has the first word about them
+                self._unheard.append(prepared.verdict)
+                self._hear_some(prepared)
+            self._reject(prepared.batch, plan, "load", lacking)
+            self._leave_behind(prepared.batch, plan, frame.index)
+            yield _accepted(prepared, frame)
+            del prepared, frame, lacking
 
     def hear_verdicts(self) -> None:
-        """Waits for what validation had not yet said of `optimistic` batches; `NotFastError` if it rejects a row."""
+        """Waits for what validation has not yet said of rows handed out `at_once`; `NotFastError` if it rejects one."""
         while self._unheard:
             _raise_if_rejected(self._unheard.popleft().result())
+
+    def accepted(self, plan: TablePlan, progress: Callable[[int], None]) -> Generator[Accepted | Withdrawn]:
+        """The convertible and valid rows of a table from its beginning; `progress` hears the rows read so far.
+
+        They too are handed out before validation has spoken, and withdrawn where it rejects one. From then on, and
+        where something else has to wait for its word, each batch is heard first.
+        """
+        waiting: deque[_Prepared] = deque()
+        trusting = self.validator is not None and not plan.dropped
+        for prepared in self._prepared(_Task(plan, optimistic=False), progress):
+            if trusting and not prepared.large and require_values(prepared.frame, plan)[1].empty:
+                waiting.append(prepared)
+                yield _accepted(prepared, prepared.frame)
+                rows = self._rejected(waiting, plan, awaited=VERDICTS_AWAITED)
+            else:
+                rows = self._rejected(waiting, plan, awaited=0)
+                yield self._heard(prepared, plan)
+            del prepared
+            if rows:
+                yield Withdrawn(rows)
+                trusting = False
+        if rows := self._rejected(waiting, plan, awaited=0):
+            yield Withdrawn(rows)
+
+    def _prepared(self, task: _Task, progress: Callable[[int], None]) -> Generator[_Prepared]:
+        """The batches of a table, whether or not it is the one that was expected."""
+        if self._relay.next_task != task:
+            names = [expected.plan.name for expected in self._expected]
+            behind = self._expected[names.index(task.plan.name) + 1 :] if task.plan.name in names else ()
+            self._relay.expect([task, *behind])
+        rows = 0
+        with contextlib.closing(self._relay.take()) as ready:
+            for prepared in ready:
+                rows += len(prepared.batch.frame)
+                yield prepared
+                del prepared
+                progress(rows)
 
     def _prepare_all(self, task: _Task) -> Iterator[_Prepared]:
         """On the reading thread: the table from its beginning, whatever was made of it before."""
@@ -144,32 +175,33 @@ class Pipeline:
         types = {column.target: column.type for column in plan.columns}
         return _Prepared(batch, converted.frame, verdict, encode(converted.frame, types) if encode_ahead else None)
 
-    def _settled(self, ready: Iterable[_Prepared], plan: TablePlan) -> Iterator[tuple[_Prepared, Accepted]]:
-        """Each batch without the rows that validation, or a missing value, rejects."""
-        for prepared in ready:
-            frame, lacking = require_values(self._valid(prepared, plan), plan)
-            self._reject(prepared.batch, plan, "load", lacking)
-            yield prepared, _accepted(prepared, frame)
-            del prepared, frame, lacking
+    def _hear_some(self, latest: _Prepared) -> None:
+        """Verdicts that have come, or that too many batches wait for."""
+        unheard = self._unheard
+        while unheard and (len(unheard) > VERDICTS_AWAITED or unheard[0].done() or latest.large):
+            _raise_if_rejected(unheard.popleft().result())
 
-    def _valid(self, prepared: _Prepared, plan: TablePlan) -> pd.DataFrame:
+    def _rejected(self, waiting: deque[_Prepared], plan: TablePlan, *, awaited: int) -> list[int]:
+        """The rows that validation rejects of the batches in front, as far as it has spoken or only `awaited` wait."""
+        rows: list[int] = []
+        while waiting and (len(waiting) > awaited or _has_verdict(waiting[0])):
+            rows += self._judged(waiting.popleft(), plan)[1]
+        return rows
+
+    def _heard(self, prepared: _Prepared, plan: TablePlan) -> Accepted:
+        """A batch without the rows that validation, or a missing value, rejects."""
+        frame, lacking = require_values(self._judged(prepared, plan)[0], plan)
+        self._reject(prepared.batch, plan, "load", lacking)
+        self._leave_behind(prepared.batch, plan, frame.index)
+        return _accepted(prepared, frame)
+
+    def _judged(self, prepared: _Prepared, plan: TablePlan) -> tuple[pd.DataFrame, list[int]]:
+        """The rows that validation accepts, and the numbers of those that it rejects."""
         if prepared.verdict is None:
-            return prepared.frame
+            return prepared.frame, []
         validated = prepared.verdict.result()
         self._reject(prepared.batch, plan, "validate", _by_source_name(validated.rejected, plan))
-        return validated.accepted
-
-    def _settled_later(self, ready: Iterable[_Prepared], plan: TablePlan) -> Iterator[tuple[_Prepared, Accepted]]:
-        """Each batch at once; verdicts are heard a few batches later."""
-        waiting = self._unheard
-        for prepared in ready:
-            if prepared.verdict is None or not require_values(prepared.frame, plan)[1].empty:
-                raise NotFastError
-            waiting.append(prepared.verdict)
-            while waiting and (len(waiting) > VERDICTS_AWAITED or waiting[0].done() or prepared.large):
-                _raise_if_rejected(waiting.popleft().result())
-            yield prepared, _accepted(prepared, prepared.frame)
-            del prepared
+        return validated.accepted, validated.rejected.index.tolist()
 
     def _reject(self, batch: Batch, plan: TablePlan, stage: str, rejected: pd.DataFrame) -> None:
         if rejected.empty:
@@ -229,6 +261,10 @@ def _accepted(prepared: _Prepared, frame: pd.DataFrame) -> Accepted:
     if rowids is not None and len(frame) < len(raw):
         rowids = rowids[raw.index.isin(frame.index)]
     return Accepted(frame, rowids, prepared.encoded if len(frame) == len(prepared.frame) else None)
+
+
+def _has_verdict(prepared: _Prepared) -> bool:
+    return prepared.verdict is not None and prepared.verdict.done()
 
 
 def _raise_if_rejected(validated: Validated) -> None:

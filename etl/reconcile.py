@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from etl.command_line import DEFAULT_SOURCE, add_loudness, add_schema, exit_code_of, leave, names, source_path, timezone
+from etl.head_start import HeadStart
+from etl.lean_import import lean_import
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -68,8 +70,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _compare(options: argparse.Namespace) -> int:
     path = source_path(options.sqlite)
-    from etl.comparison.console import ReconcileConsole  # here, so that --help need not wait for pandas
-    from etl.comparison.reconciliation import ReconcileSettings, run_reconciliation
+    with HeadStart(path, validate=False) as head_start:
+        return _compare_from(head_start, options, path)
+
+
+def _compare_from(head_start: HeadStart, options: argparse.Namespace, path: Path) -> int:
+    with lean_import():  # here, so that --help need not wait for pandas
+        from etl.comparison.console import ReconcileConsole
+        from etl.comparison.reconciliation import ReconcileSettings, run_reconciliation
 
     settings = ReconcileSettings(
         sqlite=path,
@@ -83,7 +91,7 @@ def _compare(options: argparse.Namespace) -> int:
     console = ReconcileConsole(
         quiet=options.quiet, verbose=options.verbose, json_only=options.json, no_color=options.no_color
     )
-    report = run_reconciliation(settings, console)
+    report = run_reconciliation(settings, console, head_start)
     console.finished(report)
     if options.json:
         sys.stdout.write(report.to_json().decode())

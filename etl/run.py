@@ -30,6 +30,7 @@ from etl.command_line import (
 )
 from etl.errors import CommittedError
 from etl.head_start import HeadStart
+from etl.lean_import import lean_import
 
 if TYPE_CHECKING:
     from etl.migrate import Settings
@@ -111,9 +112,10 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _load(options: argparse.Namespace, path: Path, head_start: HeadStart) -> int:
-    from etl.console import ConsoleObserver  # here, so that --help need not wait for pandas
-    from etl.migrate import Settings
-    from etl.plan import ExtraColumns
+    with lean_import():  # here, so that --help need not wait for pandas
+        from etl.console import ConsoleObserver
+        from etl.migrate import Settings
+        from etl.plan import ExtraColumns
 
     settings = Settings(
         sqlite=path,

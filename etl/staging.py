@@ -150,6 +150,11 @@ class Staging:
         before, self._last_key = self._last_key, int(values[-1]) if len(values) else self._last_key
         return bool((np.diff(values) > 0).all()) and (before is None or not len(values) or int(values[0]) > before)
 
+    def withdraw(self, rows: list[int]) -> None:
+        """Forgets rows, by their numbers, and whatever has been said of them so far."""
+        for table in (self.name, self.fates):
+            self.run("DELETE FROM {} WHERE {} = ANY({})", table, sql.Identifier(ROW), sql.Literal(rows))
+
     def drop(self) -> None:
         """Forgets the rows; the fates are kept apart in theirs."""
         self.run("DROP TABLE {}", self.name)

@@ -46,6 +46,10 @@ class ExpectationResult:
     samples: pd.DataFrame = field(compare=False, repr=False)
 
 
+Totals = tuple[ExpectationResult, ...]
+"""The results over all batches of a table, in the suite's order."""
+
+
 @dataclass(frozen=True)
 class Validated:
     """A frame after validation: `accepted + rejected` are its rows, each in one of the two.
@@ -227,7 +231,7 @@ class Validator:
         # One thread asks, so that answers come in the order of the questions and nobody else has to wait for them.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="validation")
         self._waiting: deque[_Waiting | None] = deque()  # None: nothing behind it is judged with what is before it
-        self._totals: dict[str, tuple[ExpectationResult, ...]] = {}
+        self._totals: dict[str, Totals] = {}
         self._accepted: Future[None] = Future()
 
     def __enter__(self) -> Self:
@@ -268,7 +272,7 @@ class Validator:
         self._thread.submit(self._judge_waiting)
         return batch.answer
 
-    def finish(self, table: str, rows: int) -> "Future[tuple[ExpectationResult, ...]]":
+    def finish(self, table: str, rows: int) -> "Future[Totals]":
         """The results over all batches submitted so far, in the suite's order, with the row count judged as `rows`."""
         return self._thread.submit(self._finish, table, rows)
 
@@ -312,7 +316,7 @@ class Validator:
             self._totals[table] = add_results(self._totals.get(table, ()), batch.results, suite)
         return validated
 
-    def _finish(self, table: str, rows: int) -> tuple[ExpectationResult, ...]:
+    def _finish(self, table: str, rows: int) -> Totals:
         self._accepted.result()
         suite = self._suites[table]
         counted = any(not expectation.columns for expectation in suite.expectations)

@@ -25,7 +25,7 @@ def test_postponed_module_is_executed_on_first_use(tmp_path: Path) -> None:
     code = """
 import gc, sys
 before = list(sys.meta_path)
-from etl.validation.lean_import import lean_import
+from etl.lean_import import lean_import
 with lean_import("heavy", "not_there"):
     import heavy
     assert not gc.isenabled()
@@ -46,7 +46,7 @@ def test_a_package_that_is_left_out_is_not_found_inside_and_found_afterwards(tmp
     (tmp_path / "heavy/__init__.py").write_text("")
     (tmp_path / "heavy/part.py").write_text("")
     code = """
-from etl.validation.lean_import import lean_import
+from etl.lean_import import lean_import
 with lean_import(without=["heavy"]):
     for name in ("heavy", "heavy.part"):
         try:
@@ -64,7 +64,7 @@ def test_everything_is_as_before_when_the_import_fails(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("raise ValueError")
     code = """
 import gc, sys
-from etl.validation.lean_import import lean_import
+from etl.lean_import import lean_import
 before = list(sys.meta_path)
 try:
     with lean_import():
@@ -81,7 +81,7 @@ def test_judging_by_every_suite_needs_none_of_the_postponed_modules(tmp_path: Pa
     """So they are not loaded later either, in the middle of a load."""
     code = f"""
 import sys
-from etl.validation.lean_import import lean_import
+from etl.lean_import import lean_import
 from etl.validation.judge import import_great_expectations
 with lean_import(*{_NEVER_USED!r}, without={_DISPENSABLE!r}):
     import_great_expectations()

@@ -5,6 +5,7 @@ missing, differs, or stands in the target alone is a finding, and so are values 
 the report folder of the load (`load_report`), rows that it rejected and columns that it left behind are recognised.
 """
 
+import contextlib
 import re
 import secrets
 import time
@@ -25,6 +26,7 @@ from etl.comparison.target_side import prepare_session
 from etl.drift import Drift
 from etl.endpoints import open_target
 from etl.errors import TargetError, UsageError
+from etl.head_start import HeadStart
 from etl.interruption import interruptible
 from etl.observer import Observer
 from etl.plan import ExtraColumns, Plan, TablePlan
@@ -177,14 +179,22 @@ def reconcile(
     return run_reconciliation(settings, observer)
 
 
-def run_reconciliation(settings: ReconcileSettings, observer: Observer | None = None) -> Report:
-    """Compares all tables and writes the report folder; raises `EtlError`, and KeyboardInterrupt if interrupted."""
+def run_reconciliation(
+    settings: ReconcileSettings, observer: Observer | None = None, head_start: HeadStart | None = None
+) -> Report:
+    """Compares all tables and writes the report folder; raises `EtlError`, and KeyboardInterrupt if interrupted.
+
+    `head_start` is the caller's to close.
+    """
     observer = observer or Observer()
     started = datetime.now(UTC)
     run_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     if settings.load_report is not None and not settings.load_report.is_dir():
         raise UsageError(f"--load-report {settings.load_report} is not a folder.")
-    with Source(settings.sqlite) as source, open_target(settings.pg, settings.sqlite, settings.schema) as target:
+    with contextlib.ExitStack() as ends:
+        begun = head_start or ends.enter_context(HeadStart(settings.sqlite, validate=False))
+        source = begun.source
+        target = ends.enter_context(open_target(settings.pg, settings.sqlite, settings.schema))
         described = SourceReport(str(settings.sqlite), source.bytes, source.sqlite_version)
         observer.source_opened(described)
         observer.target_opened(target)

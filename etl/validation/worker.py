@@ -23,8 +23,8 @@ from typing import BinaryIO, cast
 import pyarrow as pa
 
 from etl.errors import CannotRun, SuiteError
+from etl.lean_import import lean_import
 from etl.validation.judge import Judge, Verdict, import_great_expectations
-from etl.validation.lean_import import lean_import
 from etl.validation.process import ValidationProcess
 from etl.validation.suites import Suite
 
