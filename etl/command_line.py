@@ -27,6 +27,8 @@ class _Terminated(KeyboardInterrupt):
 def exit_code_of(command: Callable[[], int], *, if_stopped: str) -> int:
     """Runs `command`; turns errors and interruptions into one line on stderr and the exit code of the contract."""
     signal.signal(signal.SIGTERM, _terminate)
+    # numpy's linear algebra, which nothing here asks for, would start threads that spin at first and take a core.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         return command()
     except _Terminated:

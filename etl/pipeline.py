@@ -27,7 +27,7 @@ from etl.source import Source, StorageValue
 from etl.validate import Validated, Validator
 
 T = TypeVar("T")
-BATCHES_AHEAD = 2  # that wait between the reading thread and the COPY
+BATCHES_AHEAD = 4  # that wait between the reading thread and the COPY
 VERDICTS_AWAITED = 4  # batches that may be copied before validation has spoken; bounds what is held in memory
 LARGE_BATCH_BYTES = 2 * BATCH_BYTES  # larger batches hold a large value, and are the only one in memory
 REQUIRED_RULE = "NULL in a column that the target requires (NOT NULL)"
