@@ -19,7 +19,7 @@ from etl.fast_lane import StrangerError, expected_classes, fast_chunks, frame_of
 from etl.source import Source, SourceTable, StorageValue
 
 BATCH_ROWS = 50_000
-BATCH_BYTES = 32 * 2**20
+BATCH_BYTES = 16 * 2**20
 LARGE_ROW_BYTES = 2**20  # larger rows are read one by one, so that memory is bounded exactly
 ROW_NUMBER = "row_number"
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 from etl.source import Source, SourceTable, StorageValue, quoted
 
 CHUNK_BYTES = 16 * 2**20  # the most that is read before the size is looked at again
-CHUNK_ROWS = 8_192
+CHUNK_ROWS = 4_096
 SAMPLE_ROWS = 100
 MIXED = "mixed"
 

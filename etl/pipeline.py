@@ -27,7 +27,7 @@ from etl.source import Source, StorageValue
 from etl.validate import Validated, Validator
 
 T = TypeVar("T")
-BATCHES_AHEAD = 4  # that wait between the reading thread and the COPY
+BATCHES_AHEAD = 3  # that wait between the reading thread and the COPY
 VERDICTS_AWAITED = 4  # batches that may be copied before validation has spoken; bounds what is held in memory
 LARGE_BATCH_BYTES = 2 * BATCH_BYTES  # larger batches hold a large value, and are the only one in memory
 REQUIRED_RULE = "NULL in a column that the target requires (NOT NULL)"
@@ -35,17 +35,16 @@ REQUIRED_RULE = "NULL in a column that the target requires (NOT NULL)"
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A converted batch, and what validation will say about it (None where it is skipped)."""
+    """A converted batch, and what validation will say about it (None where it is skipped).
+
+    `batch` is what is still needed of the raw one; `large` says that a second one of its size would be too much.
+    """
 
     batch: Batch
     frame: pd.DataFrame
     verdict: Future[Validated] | None
     encoded: CopyData | None
-
-    @property
-    def large(self) -> bool:
-        """Whether a second one of its size would be too much."""
-        return _is_large(self.batch)
+    large: bool
 
 
 @dataclass(frozen=True)
@@ -173,7 +172,10 @@ class Pipeline:
         self._reject(batch, plan, "convert", converted.rejected)
         verdict = self.validator.submit(plan.name, converted.frame) if self.validator else None
         types = {column.target: column.type for column in plan.columns}
-        return _Prepared(batch, converted.frame, verdict, encode(converted.frame, types) if encode_ahead else None)
+        encoded = encode(converted.frame, types) if encode_ahead else None
+        large = _is_large(batch)
+        kept = batch if large else _kept(batch, plan)
+        return _Prepared(kept, converted.frame, verdict, encoded, large)
 
     def _hear_some(self, latest: _Prepared) -> None:
         """Verdicts that have come, or that too many batches wait for."""
@@ -242,6 +244,14 @@ class Pipeline:
         rowids = _rowids(batch, dropped.index)
         for number, rowid, key, values in zip(dropped.index, rowids, keys, _records(dropped), strict=True):
             self.rejects[plan.name].leave_behind(row_number=int(number), rowid=rowid, key=key, values=values)
+
+
+def _kept(batch: Batch, plan: TablePlan) -> Batch:
+    """What is needed behind the conversion: dropped columns with their keys; rejected rows are read again by rowid."""
+    if batch.rowids is None:
+        return batch
+    names = dict.fromkeys([*(column.source for column in plan.key), *plan.dropped]) if plan.dropped else ()
+    return Batch(batch.frame[list(names)], batch.rowids)
 
 
 def _is_large(batch: Batch) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from conftest import Database, Server
 from failing_rows import SUITES, failing_database, fails
-from support import books, contents, execute, make_sqlite, query, rejects, state
+from support import books, contents, execute, make_sqlite, query, rejects, series, state
 
 import etl
 from etl.errors import SuiteError
@@ -273,3 +273,40 @@ def test_a_broken_suite_stops_before_anything_is_written(
     assert str(folder / "memory_tags.json") in str(caught.value)
     assert state(database) == before
     assert json.loads((tmp_path / "report" / "report.json").read_text())["outcome"] == "failed"
+
+
+WITHDRAWN = (2, 3, 57, 398)
+TOO_DEEP = "[" * 16_380 + "]" * 16_380  # more than any server's stack bears: refused while it is staged
+
+
+@pytest.mark.parametrize("extra", ["stop", "drop"])
+def test_rows_that_were_staged_before_validation_spoke_are_withdrawn(
+    database: Database, tmp_path: Path, extra: str
+) -> None:
+    left = ", left_behind text" if extra == "drop" else ""
+    source = make_sqlite(
+        tmp_path / "many.db",
+        f"CREATE TABLE many (id integer PRIMARY KEY, rank integer, document text{left})",
+        "INSERT INTO many "
+        + series(400, f"n, CASE WHEN n IN {WITHDRAWN} THEN 9 ELSE 1 END, '[1]'{', 1' if left else ''}"),
+        f"UPDATE many SET document = '{TOO_DEEP}' WHERE id IN (3, 100)",
+    )
+    execute(
+        database, "CREATE TABLE many (id bigint PRIMARY KEY, rank integer CHECK (rank BETWEEN 1 AND 5), document jsonb)"
+    )
+    report = etl.migrate(
+        source,
+        database.url,
+        batch_rows=10,
+        keep_constraints=True,
+        extra_columns=extra,
+        report_folder=tmp_path / "report",
+    )
+    stages = {line["row_number"]: line["stage"] for line in rejects(report, "many")}
+    assert stages == dict.fromkeys(WITHDRAWN, "validate") | {100: "load"}
+    assert books(report)["many"] == (400, 395, 0, 5)
+    lost = query(database, "SELECT n FROM generate_series(1, 400) n WHERE n NOT IN (SELECT id FROM many) ORDER BY 1")
+    assert [number for (number,) in lost] == sorted([*WITHDRAWN, 100])
+    if left:
+        kept = {line["row_number"] for line in rejects(report, "many", "dropped")}
+        assert kept == set(range(1, 401)) - set(WITHDRAWN)  # what is rejected later stands in both files

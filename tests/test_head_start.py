@@ -1,0 +1,67 @@
+"""What begins before pandas is imported ends with whoever began it, and finds what would be found later."""
+
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from support import make_sqlite, series
+
+from etl.errors import SourceError
+from etl.head_start import HeadStart
+from etl.source import Source
+
+
+@pytest.fixture
+def many_tables(tmp_path: Path) -> Path:
+    statements = []
+    for number in range(200):
+        statements += [f"CREATE TABLE t{number} (a, b text)", f"INSERT INTO t{number} {series(number, 'n, n')}"]
+    return make_sqlite(tmp_path / "many.db", *statements)
+
+
+def children() -> set[int]:
+    return {child.pid for child in psutil.Process().children()}
+
+
+def test_what_is_measured_ahead_is_what_is_measured_when_it_is_asked_for(many_tables: Path) -> None:
+    with Source(many_tables) as source, HeadStart(many_tables, validate=False) as ahead:
+        assert ahead.source.tables == source.tables
+        assert ahead.source.tables["t199"].row_count == 199
+        assert ahead.validation is None
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no database"], ids=["missing", "empty", "other"])
+def test_without_a_source_there_is_no_validation_either(tmp_path: Path, content: bytes | None) -> None:
+    before = children()
+    path = tmp_path / "a.db"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SourceError, match=r"a\.db"), HeadStart(path, validate=True):
+        pass
+    assert children() == before
+
+
+def test_who_leaves_at_once_waits_for_nothing_and_leaves_nothing(many_tables: Path) -> None:
+    before = children()
+    with HeadStart(many_tables, validate=True):
+        assert children() > before
+    assert children() == before
+    deadline = time.monotonic() + 10
+    while any(thread.name == "etl-measure" for thread in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert str(many_tables) not in {file.path for file in psutil.Process().open_files()}
+
+
+def test_damage_that_is_met_ahead_is_named_when_it_is_asked_for(many_tables: Path) -> None:
+    page = 4096
+    content = bytearray(many_tables.read_bytes())
+    content[page:] = b"\xff" * (len(content) - page)
+    many_tables.write_bytes(content)
+    with (
+        pytest.raises(SourceError, match=r"many\.db.*(cannot be read|damaged|malformed)"),
+        HeadStart(many_tables, validate=False) as ahead,
+    ):
+        assert ahead.source.tables
