@@ -147,7 +147,9 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]
     def arrange(act: Callable[[], object], when: str = "planned") -> Meanwhile:
         listener = Meanwhile(act, when)
         monkeypatch.setattr(
-            import_module("etl.migrate"), "run_migration", lambda settings, _console: run_migration(settings, listener)
+            import_module("etl.migrate"),
+            "run_migration",
+            lambda settings, _console, head_start: run_migration(settings, listener, head_start),
         )
         monkeypatch.setattr("etl.console.ConsoleObserver.finished", lambda *_: None)
         return listener
