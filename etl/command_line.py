@@ -11,7 +11,7 @@ from types import FrameType
 from typing import NoReturn
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from etl.errors import EtlError, SourceError
+from etl.errors import EtlError, OutputError, SourceError
 from etl.masking import printable
 
 DEFAULT_SOURCE = Path("data/unified.db")
@@ -50,7 +50,7 @@ def over(notice: str) -> Iterator[None]:
     """Inside, results are printed; an interruption, or an output that takes no more, only ends the printing."""
     try:
         yield
-    except (KeyboardInterrupt, OSError, SystemExit):  # rich makes a SystemExit of a broken pipe
+    except (KeyboardInterrupt, OSError, OutputError, SystemExit):  # rich makes a SystemExit of a broken pipe
         with Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), 1)  # else Python fails once more when it flushes stdout at the end
         with contextlib.suppress(OSError):

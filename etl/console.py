@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from etl.endpoints import Target
+from etl.errors import OutputError
 from etl.masking import printable
 from etl.observer import Observer
 from etl.plan import Plan, TablePlan
@@ -20,6 +21,16 @@ RULE = "=" * 60
 REASONS_SHOWN = 20
 BAR_ROWS = 20_000  # shorter tables are through before a bar could be read
 _WIDE = 160
+
+
+def print_line(console: Console, text: str, style: str = "") -> None:
+    """One line of the course of events; `OutputError` where it cannot be written."""
+    try:
+        console.print(Text(text, style=style))
+    except OSError as error:
+        raise OutputError(
+            f"What is printed here cannot be written ({error.strerror}). Send it elsewhere, or run with -q."
+        ) from error
 
 
 class ConsoleObserver(Observer):
@@ -60,7 +71,7 @@ class ConsoleObserver(Observer):
     def line(self, text: str = "", style: str = "") -> None:
         """One line of the course of events; silent with -q."""
         if not self._quiet:
-            self._out.print(Text(text, style=style))
+            print_line(self._out, text, style)
 
     def error(self, text: str) -> None:
         """One line on stderr, with -q as well."""

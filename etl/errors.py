@@ -7,7 +7,8 @@
     │   ├── TargetError       PostgreSQL cannot be reached, refuses, or was lost
     │   ├── DriftError        the two schemas differ in a way that somebody has to decide
     │   ├── SuiteError        an expectation suite is broken
-    │   └── LockedError       another run or session holds the target
+    │   ├── LockedError       another run or session holds the target
+    │   └── OutputError       what is printed cannot be written any more
     ├── CommittedError   3    the rows are committed, but the report could not be written
     └── UnconfirmedError 3    the connection broke during COMMIT, and the server could not be asked what became of it
 
@@ -55,6 +56,10 @@ class SuiteError(CannotRun):
 
 class LockedError(CannotRun):
     """Somebody else holds the target."""
+
+
+class OutputError(CannotRun):
+    """What is printed on the way cannot be written any more, as its disk is full."""
 
 
 class CommittedError(EtlError):

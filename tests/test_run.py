@@ -178,6 +178,28 @@ def test_control_characters_from_the_data_do_not_reach_the_terminal(database: Da
 # -- how it ends --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_an_output_that_takes_no_more_ends_the_run_before_anything_is_written(
+    database: Database, demo: Path, tmp_path: Path
+) -> None:
+    arguments = command("--sqlite", demo, "--create-schema")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            arguments,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env=environment(DATABASE_URL=database.url),
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "✗ What is printed here cannot be written (No space left on device). Send it elsewhere, or run with -q.\n"
+    )
+    assert state(database)["columns"] == []
+
+
 def test_rejected_rows_are_exit_3_with_their_reasons(database: Database, bad_user: Path, tmp_path: Path) -> None:
     options = ["--sqlite", bad_user, "--create-schema", "--skip-validation", "--report", "out"]
     forecast = run(tmp_path, *options, "--dry-run", DATABASE_URL=database.url)

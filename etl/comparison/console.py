@@ -10,7 +10,7 @@ from rich.text import Text
 
 from etl.comparison.kinds import DifferenceKind
 from etl.comparison.selftest import SelfTest
-from etl.console import RULE
+from etl.console import RULE, print_line
 from etl.endpoints import Target
 from etl.masking import printable
 from etl.observer import Observer
@@ -41,7 +41,7 @@ class ReconcileConsole(Observer):
 
     def _line(self, text: str = "", style: str = "") -> None:
         if not self._quiet:
-            self._out.print(Text(text, style=style))
+            print_line(self._out, text, style)
 
     def source_opened(self, source: SourceReport) -> None:
         """Heading."""
