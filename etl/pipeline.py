@@ -108,7 +108,7 @@ class Pipeline:
                 if not lacking.empty:
                     raise NotFastError  # validation has the first word about them
                 self._unheard.append(prepared.verdict)
-                self._hear_some(prepared)
+                self._hear(awaited=0 if prepared.large else VERDICTS_AWAITED)
             self._reject(prepared.batch, plan, "load", lacking)
             self._leave_behind(prepared.batch, plan, frame.index)
             yield _accepted(prepared, frame)
@@ -116,8 +116,7 @@ class Pipeline:
 
     def hear_verdicts(self) -> None:
         """Waits for what validation has not yet said of rows handed out `at_once`; `NotFastError` if it rejects one."""
-        while self._unheard:
-            _raise_if_rejected(self._unheard.popleft().result())
+        self._hear(awaited=0)
 
     def accepted(self, plan: TablePlan, progress: Callable[[int], None]) -> Generator[Accepted | Withdrawn]:
         """The convertible and valid rows of a table from its beginning; `progress` hears the rows read so far.
@@ -177,11 +176,11 @@ class Pipeline:
         kept = batch if large else _kept(batch, plan)
         return _Prepared(kept, converted.frame, verdict, encoded, large)
 
-    def _hear_some(self, latest: _Prepared) -> None:
-        """Verdicts that have come, or that too many batches wait for."""
-        unheard = self._unheard
-        while unheard and (len(unheard) > VERDICTS_AWAITED or unheard[0].done() or latest.large):
-            _raise_if_rejected(unheard.popleft().result())
+    def _hear(self, *, awaited: int) -> None:
+        """Verdicts on rows handed out `at_once`, as far as they have come or only `awaited` are outstanding."""
+        while self._unheard and (len(self._unheard) > awaited or self._unheard[0].done()):
+            if not self._unheard.popleft().result().rejected.empty:
+                raise NotFastError
 
     def _rejected(self, waiting: deque[_Prepared], plan: TablePlan, *, awaited: int) -> list[int]:
         """The rows that validation rejects of the batches in front, as far as it has spoken or only `awaited` wait."""
@@ -275,11 +274,6 @@ def _accepted(prepared: _Prepared, frame: pd.DataFrame) -> Accepted:
 
 def _has_verdict(prepared: _Prepared) -> bool:
     return prepared.verdict is not None and prepared.verdict.done()
-
-
-def _raise_if_rejected(validated: Validated) -> None:
-    if not validated.rejected.empty:
-        raise NotFastError
 
 
 def _by_source_name(rejected: pd.DataFrame, plan: TablePlan) -> pd.DataFrame:

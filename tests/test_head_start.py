@@ -1,11 +1,11 @@
 """What begins before pandas is imported ends with whoever began it, and finds what would be found later."""
 
 import threading
-import time
 from pathlib import Path
 
 import psutil
 import pytest
+from faulted import wait_until
 from support import make_sqlite, series
 
 from etl.errors import SourceError
@@ -48,10 +48,7 @@ def test_who_leaves_at_once_waits_for_nothing_and_leaves_nothing(many_tables: Pa
     with HeadStart(many_tables, validate=True):
         assert children() > before
     assert children() == before
-    deadline = time.monotonic() + 10
-    while any(thread.name == "etl-measure" for thread in threading.enumerate()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: "etl-measure" not in {thread.name for thread in threading.enumerate()}, "it measures on")
     assert str(many_tables) not in {file.path for file in psutil.Process().open_files()}
 
 
