@@ -273,6 +273,7 @@ class AnyDatabase:
     batch_rows: int = 50_000
 
 
+COMPUTED = "ALTER TABLE {t} DROP {c}, ADD {c} integer GENERATED ALWAYS AS (1 + 1) STORED"
 RULES = [
     "ALTER TABLE {t} ALTER {c} SET NOT NULL",
     "ALTER TABLE {t} ADD UNIQUE ({c})",
@@ -290,7 +291,7 @@ RULES = [
     'ALTER TABLE {t} ADD "computed by target" integer GENERATED ALWAYS AS (1 + 1) STORED',
     'ALTER TABLE {t} ADD "%s {{}}" text CHECK ("%s {{}}" <> \'\')',
     "ALTER TABLE {t} DROP {c}",
-    "ALTER TABLE {t} DROP {c}, ADD {c} integer GENERATED ALWAYS AS (1 + 1) STORED",
+    COMPUTED,
 ]
 REQUIRED = 'ALTER TABLE {t} ADD "required" integer NOT NULL'
 REFERENCES = ["", "ON DELETE CASCADE", "DEFERRABLE INITIALLY DEFERRED", "MATCH FULL", "NOT VALID"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from any_database import AnyDatabase, Column, Table, databases, make_source, make_target, unfit
+from any_database import COMPUTED, AnyDatabase, Column, Table, databases, make_source, make_target, unfit
 from any_value import Cell
 from both_sides import Sides, matched, source_rows, target_tables
 from conftest import Database, Server, fresh_database
@@ -44,6 +44,7 @@ def plain(name: str, type_: str, *, target: bool = True) -> Column:
     return Column(name, "", type_, name if target else None)
 
 
+COMPUTED_B = ((COMPUTED, 1, 1),)
 FOUND = {
     "no column in common": one_table(plain("a", "text", target=False), rows=[(1,)]),
     "no column in common, nothing stored": one_table(plain("a", "text", target=False), rows=[]),
@@ -93,6 +94,15 @@ FOUND = {
     ),
     "words for the day of the load": one_table(
         plain("a", "date"), plain("b", "time"), rows=[("today", "10:30"), ("2024-01-01", "Now"), ("epoch", "allballs")]
+    ),
+    "a column that the target computes otherwise, beside a key": one_table(
+        *(plain("a", "integer"), plain("b", "text")), rows=[(1, 2), (2, 3), (3, None)], target_key=(0,), rules=COMPUTED_B
+    ),
+    "a column that the target computes otherwise, without a key": one_table(
+        *(plain("a", "integer"), plain("b", "text")), rows=[(1, 2), (1, 3), (1, "x")], rules=COMPUTED_B
+    ),
+    "a column that the target computes, and no other": one_table(
+        plain("b", "text"), rows=[(2,), (3,)], rules=((COMPUTED, 0, 0),)
     ),
     "refused by the conversion and by the target at once": one_table(
         plain("a", "integer"), plain("b", "text"), rows=[("x", "a"), (1, None)] * 3, target_key=(1,)
