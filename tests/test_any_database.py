@@ -96,7 +96,10 @@ FOUND = {
         plain("a", "date"), plain("b", "time"), rows=[("today", "10:30"), ("2024-01-01", "Now"), ("epoch", "allballs")]
     ),
     "a column that the target computes otherwise, beside a key": one_table(
-        *(plain("a", "integer"), plain("b", "text")), rows=[(1, 2), (2, 3), (3, None)], target_key=(0,), rules=COMPUTED_B
+        *(plain("a", "integer"), plain("b", "text")),
+        rows=[(1, 2), (2, 3), (3, None)],
+        target_key=(0,),
+        rules=COMPUTED_B,
     ),
     "a column that the target computes otherwise, without a key": one_table(
         *(plain("a", "integer"), plain("b", "text")), rows=[(1, 2), (1, 3), (1, "x")], rules=COMPUTED_B
