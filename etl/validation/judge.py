@@ -130,13 +130,15 @@ class Judge:
         return {place: bool(result.success) for place, result in results.items()}
 
     def _accept(self, suite: Suite, latest: datetime) -> "list[ExpectationConfiguration]":
-        configuration = self._gx.expectations.expectation_configuration.ExpectationConfiguration
+        from etl.validation.prepared import PreparedConfiguration
+
         refusals = (ValueError, TypeError, self._gx.exceptions.GreatExpectationsError)
         accepted = []
         for place, expectation in enumerate(suite.expectations):
             try:
-                ready = configuration(type=expectation.type, kwargs=_resolved(expectation, latest), id=str(place))
-                ready.to_domain_obj()
+                ready = PreparedConfiguration(
+                    expectation.type, _resolved(expectation, latest), id_=str(place), batch_id=suite.table
+                )
             except refusals as error:
                 raise SuiteError(f"{expectation.place}: Great Expectations refuses it: {_one_line(error)}.") from error
             accepted.append(ready)
