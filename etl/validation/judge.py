@@ -1,4 +1,4 @@
-"""Great Expectations' verdict on a batch: the only module that imports it, and that only when a `Judge` is made.
+"""Great Expectations' verdict on a batch. Only this module and `prepared` import it, when a `Judge` is made.
 
 Each column reaches it in the form in which its pandas engine judges exactly and fast: it compares Arrow-backed columns
 value by value in Python, and takes 2**53 + 1 for 2**53 once a NULL has turned integers into floats.
@@ -133,12 +133,10 @@ class Judge:
         from etl.validation.prepared import PreparedConfiguration
 
         refusals = (ValueError, TypeError, self._gx.exceptions.GreatExpectationsError)
-        accepted = []
+        accepted: list[ExpectationConfiguration] = []
         for place, expectation in enumerate(suite.expectations):
             try:
-                ready = PreparedConfiguration(
-                    expectation.type, _resolved(expectation, latest), id_=str(place), batch_id=suite.table
-                )
+                ready = PreparedConfiguration(expectation.type, _resolved(expectation, latest), id_=str(place))
             except refusals as error:
                 raise SuiteError(f"{expectation.place}: Great Expectations refuses it: {_one_line(error)}.") from error
             accepted.append(ready)

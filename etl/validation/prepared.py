@@ -5,12 +5,11 @@ derive it took 47 % of the judging of the benchmark's 38 batches (great_expectat
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
 if TYPE_CHECKING:
-    from great_expectations.execution_engine import ExecutionEngine
     from great_expectations.expectations.expectation import Expectation
     from great_expectations.validator.validator import ValidationDependencies
 
@@ -26,7 +25,7 @@ class _PreparedExpectation:
         return getattr(self._expectation, name)
 
     def get_validation_dependencies(
-        self, execution_engine: "ExecutionEngine", runtime_configuration: dict[str, Any]
+        self, execution_engine: Any, runtime_configuration: dict[str, Any]
     ) -> "ValidationDependencies":
         detail = str(runtime_configuration["result_format"]["result_format"])
         if detail not in self._dependencies:
@@ -38,21 +37,21 @@ class _PreparedExpectation:
 
     def metrics_validate(self, **arguments: Any) -> Any:
         # The expectation's own, but it asks this object for the dependencies.
-        return type(self._expectation).metrics_validate(self, **arguments)
+        return type(self._expectation).metrics_validate(cast("Expectation", self), **arguments)
 
 
 class PreparedConfiguration(ExpectationConfiguration):
-    """An expectation's configuration that always gives the same expectation, for batches called `batch_id`.
+    """An expectation's configuration that always gives the same expectation.
 
     Raises what Great Expectations raises for what it refuses.
     """
 
-    def __init__(self, type_: str, kwargs: dict[str, Any], *, id_: str, batch_id: str) -> None:
-        super().__init__(type=type_, kwargs={**kwargs, "batch_id": batch_id}, id=id_)
+    def __init__(self, type_: str, kwargs: dict[str, Any], *, id_: str) -> None:
+        super().__init__(type=type_, kwargs=kwargs, id=id_)
         self._prepared = _PreparedExpectation(super().to_domain_obj())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "PreparedConfiguration":
-        return self  # Great Expectations only changes the batch's name in it, which is the same every time
+        return self  # the copy is made so that a batch can be named in it; here an engine has but one
 
     def to_domain_obj(self) -> Any:
         return self._prepared

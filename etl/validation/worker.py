@@ -99,7 +99,10 @@ def main() -> None:
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
     with lean_import(*_NEVER_USED, without=_DISPENSABLE):
-        import_great_expectations()  # takes seconds: the caller starts early and asks later
+        from etl.validation.field_copies import quick_field_copies  # here, since the parent needs no pydantic
+
+        with quick_field_copies():
+            import_great_expectations()  # takes a second: the caller starts early and asks later
     judge: Judge | None = None
     try:
         while True:
