@@ -116,16 +116,18 @@ def _set_present_aside(stage: Staging) -> Present:
         return _set_present_copies_aside(stage)
     same_key = equal([column.target for column in stage.plan.key], "s", "t")
     differs = sql.SQL(" OR ").join([_differs(column) for column in stage.columns])
-    found, different = stage.session.rows(
+    staged, found, different = stage.session.rows(
         compose(
-            "SELECT count(*), count(*) FILTER (WHERE {}) FROM {} s JOIN {} t ON {}",
-            differs,
-            stage.name,
-            stage.target,
-            same_key,
+            "SELECT count(*), count({key}), count(*) FILTER (WHERE {key} IS NOT NULL AND ({differs})) "
+            "FROM {stage} s LEFT JOIN {target} t ON {same_key}",
+            key=sql.Identifier("t", stage.plan.key[0].target),
+            differs=differs,
+            stage=stage.name,
+            target=stage.target,
+            same_key=same_key,
         )
     )[0]
-    if found == stage.count():
+    if found == staged:
         stage.run("TRUNCATE {}", stage.name)
     elif found:
         stage.run("DELETE FROM {} s USING {} t WHERE {}", stage.name, stage.target, same_key)
