@@ -42,7 +42,7 @@ from etl.rights import creation_error, require_ownership, require_schema, requir
 from etl.sequences import reset_sequences
 from etl.session import Session, first_line
 from etl.source import Source
-from etl.staging import Staged
+from etl.staging import Staged, stage_in_memory
 from etl.target import current_schema, enter_schema, read_catalog, read_other_relations
 from etl.validate import Totals, Validator
 from etl.validation.suites import default_folder, suites_for
@@ -239,6 +239,7 @@ class _Run:
         """Settings for this transaction alone, and the lock that keeps a second run out."""
         for name, value in _SESSION_SETTINGS.items():
             self.session.run(sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+        stage_in_memory(self.session)
         choose_timeout(self.session.rows, self.session.run)
         require_writable(self.session)
         self.session.be_watched()

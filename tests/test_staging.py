@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 from conftest import Database
+from psycopg2 import sql
 from support import books, contents, execute, load, make_sqlite, rejects, state, value
 
 from etl.report import Report
+from etl.session import Session
+from etl.staging import MEMORY, stage_in_memory
 
 Reject = tuple[str, int, str | None, str]
 
@@ -582,3 +585,16 @@ def lines(report: Report) -> list[str]:
     """All reject lines but for the run's id."""
     found = [line for table in report.tables for line in rejects(report, table.name)]
     return sorted(str(line | {"run_id": ""}) for line in found)
+
+
+def test_a_pooled_connection_that_has_had_temporary_tables_stays_with_its_memory(database: Database) -> None:
+    """PostgreSQL refuses to change `temp_buffers` then; that must end no load."""
+    with database.engine().connect() as connection:
+        session = Session(connection)
+        stage_in_memory(session)
+        assert session.value(sql.SQL("SHOW temp_buffers")) == MEMORY
+        session.driver.rollback()
+        session.run(sql.SQL("CREATE TEMP TABLE t AS SELECT 1 AS id"))
+        stage_in_memory(session)
+        assert session.value(sql.SQL("SELECT id FROM t")) == 1
+        assert session.value(sql.SQL("SHOW temp_buffers")) == "8MB"
