@@ -1,10 +1,12 @@
 """What a run can begin before it has imported pandas: two cores are there, and importing keeps but one of them busy."""
 
 import contextlib
+import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from etl.lean_import import lean_import
 from etl.source import Source
 from etl.validation.process import ValidationProcess
 
@@ -25,6 +27,7 @@ class HeadStart:
         with contextlib.ExitStack() as ends:
             if self._validate:
                 self.validation = ends.enter_context(contextlib.closing(ValidationProcess()))
+            _import_reader()
             ends.enter_context(self.source)
             self.source.measure_ahead()
             self._ends = ends.pop_all()
@@ -34,3 +37,13 @@ class HeadStart:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ends.close()
+
+
+def _import_reader() -> None:
+    """Imports ADBC without `pyarrow.dataset`, which it needs only for writing, and which takes all of pandas with it.
+
+    So the measuring of the source begins 0.2 seconds earlier. Where pandas is there already, nothing is to be gained.
+    """
+    if "pandas" not in sys.modules:
+        with lean_import("pyarrow.dataset"):
+            import adbc_driver_sqlite.dbapi  # noqa: F401

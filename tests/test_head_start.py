@@ -1,5 +1,7 @@
 """What begins before pandas is imported ends with whoever began it, and finds what would be found later."""
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -62,3 +64,18 @@ def test_damage_that_is_met_ahead_is_named_when_it_is_asked_for(many_tables: Pat
         HeadStart(many_tables, validate=False) as ahead,
     ):
         assert ahead.source.tables
+
+
+def test_measuring_begins_before_pandas_is_imported(many_tables: Path) -> None:
+    """In a process of its own, as a command is one: here pandas is there already."""
+    code = f"""
+import sys
+from pathlib import Path
+from etl.head_start import HeadStart
+with HeadStart(Path({str(many_tables)!r}), validate=False) as ahead:
+    assert len(ahead.source.tables) == 200
+    assert "pandas" not in sys.modules
+    import pyarrow.dataset  # as anybody else may
+    assert pyarrow.dataset.dataset and "pandas" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
