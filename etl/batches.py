@@ -6,7 +6,7 @@ by value, and the fast lane is tried again behind it.
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ BATCH_ROWS = 50_000
 BATCH_BYTES = 16 * 2**20
 LARGE_ROW_BYTES = 2**20  # larger rows are read one by one, so that memory is bounded exactly
 ROW_NUMBER = "row_number"
+_SIZED = (str, bytes, LargeText)  # as a tuple, which `isinstance` goes through twice as fast as through a union
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,11 @@ def _arrow_batch(data: pa.Table, columns: Sequence[str], expected: Sequence[str]
     return Batch(frame, rowids)
 
 
+def size_of(values: Iterable[StorageValue]) -> int:
+    """The length of all texts and BLOBs together, which is about what they take."""
+    return sum(len(value) for value in values if isinstance(value, _SIZED))
+
+
 # -- the careful lane ---------------------------------------------------------------------------------------------
 
 
@@ -135,7 +141,7 @@ def _careful(
     rowids: list[int | None] = []
     size = 0
     for rowid, values in source.stream(table, columns, after=position.rowid, limit=limit):
-        bytes_here = sum(len(value) for value in values if isinstance(value, str | bytes | LargeText)) + 8 * len(values)
+        bytes_here = size_of(values) + 8 * len(values)
         if rows and bytes_here > LARGE_BYTES:
             yield _emptied_into_batch(rows, rowids, columns, position)
             size = 0

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from etl.batches import BATCH_BYTES, Batch, read_batches
+from etl.batches import BATCH_BYTES, Batch, read_batches, size_of
 from etl.catalog import LARGE_BYTES, LargeText
 from etl.convert import convert
 from etl.copying import CopyData, encode
@@ -28,7 +28,6 @@ from etl.validate import Validated, Validator
 
 T = TypeVar("T")
 BATCHES_AHEAD = 3  # that wait between the reading thread and the COPY
-BATCHES_AHEAD_OF_VERDICTS = 6  # with validation, whose first verdict takes longer: 2 % faster, 30 MB more
 VERDICTS_AWAITED = 4  # batches that may be copied before validation has spoken; bounds what is held in memory
 LARGE_BATCH_BYTES = 2 * BATCH_BYTES  # larger batches hold a large value, and are the only one in memory
 REQUIRED_RULE = "NULL in a column that the target requires (NOT NULL)"
@@ -79,10 +78,7 @@ class Pipeline:
         self.batch_rows = batch_rows
         self._expected: Sequence[_Task] = ()
         self._relay: Relay[_Task, _Prepared] = Relay(
-            self._prepare_all,
-            depth=BATCHES_AHEAD if validator is None else BATCHES_AHEAD_OF_VERDICTS,
-            name="etl-read",
-            alone=lambda prepared: prepared.large,
+            self._prepare_all, depth=BATCHES_AHEAD, name="etl-read", alone=lambda prepared: prepared.large
         )
         self._unheard: deque[Future[Validated]] = deque()
 
@@ -265,7 +261,7 @@ def _is_large(batch: Batch) -> bool:
 def _size(column: pd.Series) -> int:
     if column.dtype != object:
         return int(column.memory_usage(index=False))
-    return sum(len(value) for value in column if isinstance(value, str | bytes | LargeText))
+    return size_of(column.tolist())  # four times as fast as through the column itself
 
 
 def _accepted(prepared: _Prepared, frame: pd.DataFrame) -> Accepted:
