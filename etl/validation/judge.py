@@ -74,7 +74,7 @@ def askable_expectations(suite: Suite, columns: Iterable[str]) -> list[int]:
 class Judge:
     """Great Expectations, ready to judge batches of the tables that `suites` are for.
 
-    Making one imports it (3.5 s, 280 MB) and lets it check every suite; raises `SuiteError` for what it refuses.
+    Making one imports it (a second or more) and lets it check every suite; raises `SuiteError` for what it refuses.
     `latest` is the value of the suite parameter `latest_plausible_time`.
     """
 
