@@ -4,7 +4,6 @@ What an expectation has to be told of a frame (its metrics) depends on the expec
 derive it took 47 % of the judging of the benchmark's 38 batches (great_expectations 1.24). This module imports it.
 """
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
@@ -32,8 +31,7 @@ class _PreparedExpectation:
             self._dependencies[detail] = self._expectation.get_validation_dependencies(
                 execution_engine=execution_engine, runtime_configuration=runtime_configuration
             )
-        known = self._dependencies[detail]
-        return replace(known, metric_configurations=dict(known.metric_configurations))
+        return self._dependencies[detail]
 
     def metrics_validate(self, **arguments: Any) -> Any:
         # The expectation's own, but it asks this object for the dependencies.
