@@ -41,7 +41,10 @@ class Relay(Generic[K, T]):
         self._tasks = tasks
 
     def take(self) -> Generator[T]:
-        """The items of the next task; what the work raises is raised here. To leave early is to end all of it."""
+        """The items of the next task; what the work raises is raised here. To leave early is to end all of it.
+
+        With the last item of the last task the thread has ended too.
+        """
         if self._items is None:
             self._items = ahead(partial(self._work_through, self._tasks), depth=self._depth, name=self._name)
         try:
@@ -54,6 +57,8 @@ class Relay(Generic[K, T]):
             self.close()
             raise
         self._tasks = self._tasks[1:]
+        if not self._tasks:
+            self.close()
 
     def close(self) -> None:
         """Ends the thread; nothing is expected any more."""

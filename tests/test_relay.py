@@ -1,6 +1,7 @@
 """The thread that works through tasks ahead of whoever takes their items."""
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -28,6 +29,16 @@ class Work:
             raise ValueError(task)
 
 
+class SlowToEnd(tuple[str, ...]):
+    """Tasks behind whose last one the thread that works through them still takes its time."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[str]:
+        yield from super().__iter__()
+        time.sleep(0.3)
+
+
 def relay_for(work: Work, *tasks: str) -> Relay[str, str]:
     relay: Relay[str, str] = Relay(work, depth=2, name=NAME)
     relay.expect(tasks)
@@ -44,6 +55,14 @@ def test_every_task_in_order_with_its_own_items() -> None:
     while (task := relay.next_task) is not None:
         found.append((task, list(relay.take())))
     assert found == [("a", ["a0", "a1", "a2"]), ("empty", []), ("b", ["b0", "b1"])]
+
+
+def test_with_the_last_item_of_the_last_task_the_thread_has_ended() -> None:
+    relay = relay_for(Work({"a": 1}))
+    relay.expect(SlowToEnd(["a"]))
+    assert list(relay.take()) == ["a0"]
+    assert threads() == []
+    assert relay.next_task is None
 
 
 def test_the_next_task_is_begun_before_anybody_asks_for_it() -> None:
