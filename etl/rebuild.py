@@ -42,6 +42,8 @@ def without_constraints(session: Session, table: TargetTable) -> Iterator[None]:
                 identifier(table), sql.Identifier(key.name), sql.SQL(key.definition)
             )
         )
+    if table.indexes:  # they lay in the database's own tablespace, which their definitions do not name
+        session.run(sql.SQL("SET LOCAL default_tablespace = ''"))
     for index in table.indexes:
         session.run(sql.SQL(index.definition))
 

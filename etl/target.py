@@ -99,7 +99,8 @@ ORDER BY a.attrelid, a.attnum
 _CONSTRAINTS = """
 SELECT x.conrelid, x.conname, x.contype, x.conkey, x.confkey, n.nspname, p.relname, x.confrelid, x.confmatchtype = 'f',
        x.condeferrable, pg_get_constraintdef(x.oid), pg_get_expr(x.conbin, x.conrelid),
-       x.conparentid = 0 AND x.convalidated AND obj_description(x.oid, 'pg_constraint') IS NULL,
+       x.conparentid = 0 AND x.convalidated AND obj_description(x.oid, 'pg_constraint') IS NULL
+           AND NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgconstraint = x.oid AND g.tgenabled <> 'O'),
        EXISTS (
            SELECT FROM pg_constraint y
            WHERE y.conname = x.conname AND y.connamespace = x.connamespace AND y.oid <> x.oid
@@ -109,6 +110,7 @@ LEFT JOIN pg_class p ON p.oid = x.confrelid LEFT JOIN pg_namespace n ON n.oid = 
 WHERE c.relnamespace = quote_ident({schema})::regnamespace AND x.contype IN ('f', 'c') {enforced}
 ORDER BY x.conrelid, x.conname
 """
+# The last column: whether the index's definition says all that there is to say about it.
 _INDEXES = """
 SELECT i.indrelid, x.relname, i.indisunique, i.indisprimary, i.indisexclusion,
        i.indpred IS NULL AND i.indexprs IS NULL AND i.indisvalid AND i.indisready,
@@ -118,6 +120,10 @@ SELECT i.indrelid, x.relname, i.indisunique, i.indisprimary, i.indisexclusion,
        obj_description(x.oid, 'pg_class') IS NULL AND x.reltablespace = 0 AND NOT i.indisclustered
            AND NOT i.indisreplident AND i.indisvalid AND NOT x.relispartition
            AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = x.oid AND a.attstattarget > 0)
+           AND NOT EXISTS (
+               SELECT FROM pg_depend d
+               WHERE d.classid = 'pg_class'::regclass AND d.objid = x.oid AND d.deptype = 'x'
+           )
 FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_class c ON c.oid = i.indrelid
 WHERE c.relnamespace = quote_ident({schema})::regnamespace AND i.indislive
 ORDER BY i.indrelid, i.indisprimary DESC, x.relname

@@ -153,12 +153,16 @@ WHERE relkind IN ('r', 'p') AND relnamespace::regnamespace::text = 'public' AND 
 """
 _CONSTRAINTS = """
 SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), condeferrable, condeferred, convalidated,
-       obj_description(oid, 'pg_constraint')
-FROM pg_constraint WHERE connamespace::regnamespace::text = 'public' ORDER BY 1, 2
+       obj_description(oid, 'pg_constraint'),
+       (SELECT string_agg(tgenabled::text, '' ORDER BY tgenabled) FROM pg_trigger g WHERE tgconstraint = x.oid)
+FROM pg_constraint x WHERE connamespace::regnamespace::text = 'public' ORDER BY 1, 2
 """
 _INDEXES = """
 SELECT indrelid::regclass::text, pg_get_indexdef(indexrelid), indisvalid, indisprimary, indisclustered, indisreplident,
-       obj_description(indexrelid, 'pg_class')
+       obj_description(indexrelid, 'pg_class'),
+       (SELECT spcname FROM pg_class x JOIN pg_tablespace t ON t.oid = x.reltablespace WHERE x.oid = indexrelid),
+       (SELECT string_agg(deptype::text, '' ORDER BY deptype) FROM pg_depend
+        WHERE classid = 'pg_class'::regclass AND objid = indexrelid AND deptype = 'x')
 FROM pg_index JOIN pg_class ON pg_class.oid = indrelid
 WHERE relnamespace::regnamespace::text = 'public' ORDER BY 1, 2
 """

@@ -183,6 +183,7 @@ KEPT = {
         "ALTER TABLE c DROP CONSTRAINT c_p_fkey",
         'ALTER TABLE c ADD CONSTRAINT "Fk %s" FOREIGN KEY (p) REFERENCES p ON DELETE SET NULL INITIALLY DEFERRED',
     ],
+    "switched off": ["ALTER TABLE c DISABLE TRIGGER ALL"],
     "clustered": ["ALTER TABLE c CLUSTER ON i"],
     "replica identity": [
         "ALTER TABLE c ALTER p SET NOT NULL",
@@ -191,6 +192,7 @@ KEPT = {
     ],
     "parameters": ["CREATE INDEX j ON c (p DESC NULLS LAST) INCLUDE (id) WITH (fillfactor = 50) WHERE p > 0"],
     "expression with statistics": ["CREATE INDEX j ON c ((p + 1))", "ALTER INDEX j ALTER COLUMN 1 SET STATISTICS 500"],
+    "goes with an extension": ["ALTER INDEX i DEPENDS ON EXTENSION plpgsql"],
     "partitions": [
         "CREATE TABLE q (id integer, p integer REFERENCES p) PARTITION BY RANGE (id)",
         "CREATE TABLE q1 PARTITION OF q DEFAULT",
@@ -227,6 +229,34 @@ def test_constraints_and_indexes_are_what_they_were(database: Database, tmp_path
         before[what] for what in ("columns", "constraints", "indexes")
     ]
     assert books(done)["c"] == (20, 20, 0, 0)
+
+
+@pytest.fixture
+def tablespace(server: Server) -> Iterator[str]:
+    """A tablespace, in the cluster's own folder; whatever lies in it has to be gone when the test ends."""
+    name = f"etl_space_{secrets.token_hex(4)}"
+    allowed = Server(server.admin.update_query_dict({"options": "-c allow_in_place_tablespaces=on"}), server.embedded)
+    allowed.execute(f"CREATE TABLESPACE {name} LOCATION ''")
+    yield name
+    server.execute(f"DROP TABLESPACE {name}")
+
+
+def test_indexes_stay_in_their_tablespaces(tablespace: str, server: Server, database: Database, tmp_path: Path) -> None:
+    """Wherever the role's sessions would put new ones."""
+    execute(
+        database,
+        "CREATE TABLE t (id integer PRIMARY KEY, v integer)",
+        "CREATE INDEX i ON t (v)",
+        f"CREATE INDEX elsewhere ON t (v) TABLESPACE {tablespace}",
+    )
+    name = value(database, "SELECT current_database()")
+    server.execute(f'ALTER DATABASE "{name}" SET default_tablespace = {tablespace}')
+    source = make_sqlite(tmp_path / "a.db", "CREATE TABLE t (id, v)", f"INSERT INTO t {series(20, 'n, -n')}")
+    before = state(database)
+    file = value(database, "SELECT pg_relation_filenode('i')")
+    assert load(database, source, tmp_path / "report").exit_code == 0
+    assert state(database)["indexes"] == before["indexes"]
+    assert value(database, "SELECT pg_relation_filenode('i')") != file  # it was made again
 
 
 def test_a_full_table_keeps_its_rows_and_takes_the_others(database: Database, tmp_path: Path) -> None:
