@@ -119,7 +119,7 @@ SELECT i.indrelid, x.relname, i.indisunique, i.indisprimary, i.indisexclusion,
        i.indimmediate,
        obj_description(x.oid, 'pg_class') IS NULL AND x.reltablespace = 0 AND NOT i.indisclustered
            AND NOT i.indisreplident AND i.indisvalid AND NOT x.relispartition
-           AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = x.oid AND a.attstattarget > 0)
+           AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = x.oid AND a.attstattarget >= 0)
            AND NOT EXISTS (
                SELECT FROM pg_depend d
                WHERE d.classid = 'pg_class'::regclass AND d.objid = x.oid AND d.deptype = 'x'

@@ -162,7 +162,9 @@ SELECT indrelid::regclass::text, pg_get_indexdef(indexrelid), indisvalid, indisp
        obj_description(indexrelid, 'pg_class'),
        (SELECT spcname FROM pg_class x JOIN pg_tablespace t ON t.oid = x.reltablespace WHERE x.oid = indexrelid),
        (SELECT string_agg(deptype::text, '' ORDER BY deptype) FROM pg_depend
-        WHERE classid = 'pg_class'::regclass AND objid = indexrelid AND deptype = 'x')
+        WHERE classid = 'pg_class'::regclass AND objid = indexrelid AND deptype = 'x'),
+       (SELECT string_agg(attnum || ':' || attstattarget, ' ' ORDER BY attnum) FROM pg_attribute
+        WHERE attrelid = indexrelid AND attstattarget >= 0)
 FROM pg_index JOIN pg_class ON pg_class.oid = indrelid
 WHERE relnamespace::regnamespace::text = 'public' ORDER BY 1, 2
 """

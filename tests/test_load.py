@@ -192,6 +192,7 @@ KEPT = {
     ],
     "parameters": ["CREATE INDEX j ON c (p DESC NULLS LAST) INCLUDE (id) WITH (fillfactor = 50) WHERE p > 0"],
     "expression with statistics": ["CREATE INDEX j ON c ((p + 1))", "ALTER INDEX j ALTER COLUMN 1 SET STATISTICS 500"],
+    "expression without statistics": ["CREATE INDEX j ON c ((p + 1))", "ALTER INDEX j ALTER COLUMN 1 SET STATISTICS 0"],
     "goes with an extension": ["ALTER INDEX i DEPENDS ON EXTENSION plpgsql"],
     "partitions": [
         "CREATE TABLE q (id integer, p integer REFERENCES p) PARTITION BY RANGE (id)",
