@@ -110,7 +110,7 @@ class ForeignKey:
     match_full: bool
     deferrable: bool
     definition: str
-    plain: bool  # no comment, not inherited: it can be dropped and made again without loss
+    plain: bool  # its definition says all there is to say of it: it can be dropped and made again without loss
     has_namesake: bool = False  # a constraint of another table in the same schema
 
 

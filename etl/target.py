@@ -95,7 +95,8 @@ WHERE c.relnamespace = quote_ident({schema})::regnamespace AND c.relkind IN ('r'
     AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attrelid, a.attnum
 """
-# Constraints that PostgreSQL 18 marks as NOT ENFORCED bind nobody; older servers have no such mark.
+# Constraints that PostgreSQL 18 marks as NOT ENFORCED bind nobody; older servers have no such mark. The last but one
+# column: whether a foreign key's definition says all that there is to say about it, and holds for all rows.
 _CONSTRAINTS = """
 SELECT x.conrelid, x.conname, x.contype, x.conkey, x.confkey, n.nspname, p.relname, x.confrelid, x.confmatchtype = 'f',
        x.condeferrable, pg_get_constraintdef(x.oid), pg_get_expr(x.conbin, x.conrelid),

@@ -161,7 +161,7 @@ _INDEXES = """
 SELECT indrelid::regclass::text, pg_get_indexdef(indexrelid), indisvalid, indisprimary, indisclustered, indisreplident,
        obj_description(indexrelid, 'pg_class'),
        (SELECT spcname FROM pg_class x JOIN pg_tablespace t ON t.oid = x.reltablespace WHERE x.oid = indexrelid),
-       (SELECT string_agg(deptype::text, '' ORDER BY deptype) FROM pg_depend
+       (SELECT count(*) FROM pg_depend
         WHERE classid = 'pg_class'::regclass AND objid = indexrelid AND deptype = 'x'),
        (SELECT string_agg(attnum || ':' || attstattarget, ' ' ORDER BY attnum) FROM pg_attribute
         WHERE attrelid = indexrelid AND attstattarget >= 0)
