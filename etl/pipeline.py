@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from etl.batches import BATCH_BYTES, Batch, read_batches, size_of
+from etl.batches import BATCH_BYTES, Batch, read_batches
 from etl.catalog import LARGE_BYTES, LargeText
 from etl.convert import convert
 from etl.copying import CopyData, encode
@@ -23,7 +23,7 @@ from etl.load import Accepted, NotFastError, Withdrawn
 from etl.plan import TablePlan
 from etl.rejects import TableRejects
 from etl.relay import Relay
-from etl.source import Source, StorageValue
+from etl.source import Source, StorageValue, size_of
 from etl.validate import Validated, Validator
 
 T = TypeVar("T")

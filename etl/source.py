@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,7 +32,13 @@ INTEGRITY_FAULTS = 100  # the most that SQLite is to name of them
 # What an integrity check finds as well, though nothing is damaged: rows that break a rule which was made later.
 _BROKEN_RULES = ("NULL value in", "CHECK constraint failed", "non-unique entry")
 StorageValue = int | float | str | bytes | LargeText | None
+_SIZED = (str, bytes, LargeText)  # as a tuple, which `isinstance` goes through twice as fast as through a union
 _Stamps = dict[Path, tuple[int, int]]
+
+
+def size_of(values: Iterable[StorageValue]) -> int:
+    """The length of all texts and BLOBs together, which is about what they take."""
+    return sum(len(value) for value in values if isinstance(value, _SIZED))
 
 
 @dataclass(frozen=True)

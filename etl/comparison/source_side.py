@@ -23,7 +23,7 @@ from etl.comparison.large import SQLITE_FUNCTIONS
 from etl.comparison.wire import Wire, ordinary_key_sql, source_is_native_sql, source_sql
 from etl.errors import SourceError
 from etl.plan import TablePlan
-from etl.source import ROWS_PER_LOOKUP, Source, StorageValue, quoted
+from etl.source import ROWS_PER_LOOKUP, Source, StorageValue, quoted, size_of
 
 CHUNK_ROWS = 20_000
 CHUNK_BYTES = 8 * 2**20
@@ -201,7 +201,7 @@ def _bounded_pages(cursor: sqlite3.Cursor) -> Iterator[list[tuple[StorageValue, 
     size = 0
     for row in cursor:
         page.append(row)
-        size += sum(len(cell) for cell in row if isinstance(cell, str | bytes))
+        size += size_of(row)
         if len(page) >= CHUNK_ROWS or size >= CHUNK_BYTES:
             yield page
             page, size = [], 0
