@@ -1,21 +1,27 @@
 """The library's front door for notebooks and scripts: each call is one step of the command line and returns values."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from etl.batches import BATCH_ROWS, ROW_NUMBER, raw_series, read_batches
-from etl.convert import convert
-from etl.endpoints import open_target
-from etl.errors import UsageError
-from etl.migrate import Settings, plan_between, run_migration
-from etl.observer import Observer
-from etl.plan import ExtraColumns, Plan, columns_without_target
-from etl.report import Report
-from etl.schema import create_missing, target_types
-from etl.session import Session
-from etl.source import Source, SourceTable
-from etl.target import enter_schema
+from etl.conversion.convert import convert
+from etl.core import defaults
+from etl.core.errors import UsageError
+from etl.core.plan import ExtraColumns, Plan
+from etl.core.source_tables import SourceTable
+from etl.planning.declared_types import columns_without_target
+from etl.planning.from_catalogs import plan_between
+from etl.reporting.report import Report
+from etl.runs.compare import ReconcileSettings, run_reconciliation
+from etl.runs.connect import open_target
+from etl.runs.load import Settings, run_migration
+from etl.runs.observer import Observer
+from etl.schema.unified import create_missing, target_types
+from etl.source.batches import ROW_NUMBER, raw_series, read_batches
+from etl.source.database import Source
+from etl.target.catalog import enter_schema
+from etl.target.session import Session
 
 
 def migrate(
@@ -27,8 +33,8 @@ def migrate(
     dry_run: bool = False,
     create_schema: bool = False,
     extra_columns: str = "stop",
-    assume_timezone: str = "UTC",
-    batch_rows: int = BATCH_ROWS,
+    assume_timezone: str = defaults.TIMEZONE,
+    batch_rows: int = defaults.BATCH_ROWS,
     keep_constraints: bool = False,
     validate: bool = True,
     expectations: str | Path | None = None,
@@ -83,7 +89,7 @@ def plan(
         return plan_between(source, session, only=tuple(tables), extra_columns=ExtraColumns(extra_columns))
 
 
-def read_table(path: str | Path, name: str, *, assume_timezone: str = "UTC") -> pd.DataFrame:
+def read_table(path: str | Path, name: str, *, assume_timezone: str = defaults.TIMEZONE) -> pd.DataFrame:
     """A table of the source as a converted DataFrame, indexed by row number.
 
     Columns have the Arrow-backed dtypes of their target types: those of the 20 known tables for these, else what the
@@ -107,3 +113,31 @@ def read_table(path: str | Path, name: str, *, assume_timezone: str = "UTC") -> 
 def _empty(table: SourceTable) -> pd.DataFrame:
     index = pd.RangeIndex(1, 1, name=ROW_NUMBER)
     return pd.DataFrame({name: raw_series([], index) for name in table.column_names}, index=index)
+
+
+def compare(
+    sqlite: str | Path,
+    pg: str | None = None,
+    *,
+    schema: str | None = None,
+    tables: Sequence[str] = (),
+    assume_timezone: str = defaults.TIMEZONE,
+    load_report: str | Path | None = None,
+    report_folder: str | Path | None = None,
+    observer: Observer | None = None,
+) -> Report:
+    """Compares a SQLite database with a PostgreSQL one, value by value, and writes nothing to either.
+
+    The options are those of `python -m etl.reconcile`. Returns the report, which displays itself in Jupyter; every
+    difference is in its folder. Raises `EtlError` where the two cannot be compared.
+    """
+    settings = ReconcileSettings(
+        sqlite=Path(sqlite),
+        pg=pg,
+        schema=schema,
+        tables=tuple(tables),
+        assume_timezone=assume_timezone,
+        load_report=Path(load_report) if load_report else None,
+        report_folder=Path(report_folder) if report_folder else None,
+    )
+    return run_reconciliation(settings, observer)

@@ -13,9 +13,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from etl.command_line import DEFAULT_SOURCE, add_loudness, add_schema, exit_code_of, leave, names, source_path, timezone
-from etl.head_start import HeadStart
-from etl.lean_import import lean_import
+from etl.console.command_line import (
+    add_schema,
+    add_verbosity,
+    exit_code_of,
+    leave,
+    names,
+    source_path,
+    timezone,
+)
+from etl.core import defaults
+from etl.core.lazy_imports import postponed_imports
+from etl.runs.startup import Startup
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -26,7 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--sqlite", type=Path, metavar="PATH", help=f"the SQLite file (default: {DEFAULT_SOURCE})")
+    parser.add_argument("--sqlite", type=Path, metavar="PATH", help=f"the SQLite file (default: {defaults.SOURCE})")
     parser.add_argument(
         "--pg",
         metavar="URL",
@@ -37,7 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--assume-timezone",
         type=timezone,
-        default="UTC",
+        default=defaults.TIMEZONE,
         metavar="ZONE",
         help="zone of times without one, as it was for the load (default: UTC)",
     )
@@ -57,7 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="load a sample into a scratch schema, damage it in every way that is named, and see that each damage is "
         "found and nothing else; the schema is removed again",
     )
-    add_loudness(parser)
+    add_verbosity(parser)
     return parser
 
 
@@ -70,14 +79,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _compare(options: argparse.Namespace) -> int:
     path = source_path(options.sqlite)
-    with HeadStart(path, validate=False) as head_start:
-        return _compare_from(head_start, options, path)
+    with Startup(path, validate=False) as startup:
+        return _compare_from(startup, options, path)
 
 
-def _compare_from(head_start: HeadStart, options: argparse.Namespace, path: Path) -> int:
-    with lean_import():  # here, so that --help need not wait for pandas
-        from etl.comparison.console import ReconcileConsole
-        from etl.comparison.reconciliation import ReconcileSettings, run_reconciliation
+def _compare_from(startup: Startup, options: argparse.Namespace, path: Path) -> int:
+    with postponed_imports():  # here, so that --help need not wait for pandas
+        from etl.console.compare import ReconcileConsole
+        from etl.runs.compare import ReconcileSettings, run_reconciliation
 
     settings = ReconcileSettings(
         sqlite=path,
@@ -91,7 +100,7 @@ def _compare_from(head_start: HeadStart, options: argparse.Namespace, path: Path
     console = ReconcileConsole(
         quiet=options.quiet, verbose=options.verbose, json_only=options.json, no_color=options.no_color
     )
-    report = run_reconciliation(settings, console, head_start)
+    report = run_reconciliation(settings, console, startup)
     console.finished(report)
     if options.json:
         sys.stdout.write(report.to_json().decode())
@@ -99,8 +108,8 @@ def _compare_from(head_start: HeadStart, options: argparse.Namespace, path: Path
 
 
 def _self_test(options: argparse.Namespace) -> int:
-    from etl.comparison.console import print_self_test
-    from etl.comparison.selftest import run_self_test
+    from etl.console.compare import print_self_test
+    from etl.runs.self_test import run_self_test
 
     outcome = run_self_test(options.pg)
     print_self_test(outcome, json_only=options.json, quiet=options.quiet, no_color=options.no_color)

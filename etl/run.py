@@ -15,11 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl.command_line import (
-    DEFAULT_SOURCE,
+from etl.console.command_line import (
     NOTHING_COMMITTED,
-    add_loudness,
     add_schema,
+    add_verbosity,
     exit_code_of,
     leave,
     names,
@@ -28,16 +27,15 @@ from etl.command_line import (
     source_path,
     timezone,
 )
-from etl.errors import CommittedError
-from etl.head_start import HeadStart
-from etl.lean_import import lean_import
+from etl.core import defaults
+from etl.core.errors import CommittedError
+from etl.core.lazy_imports import postponed_imports
+from etl.runs.startup import Startup
 
 if TYPE_CHECKING:
-    from etl.migrate import Settings
-    from etl.observer import Observer
-    from etl.report import Report
-
-DEMO_SOURCE = Path("data/demo.db")
+    from etl.core.report import ReportData
+    from etl.runs.load import Settings
+    from etl.runs.observer import Observer
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -49,8 +47,10 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--sqlite", type=Path, metavar="PATH", help=f"the SQLite file (default: {DEFAULT_SOURCE})")
-    source.add_argument("--demo", action="store_true", help=f"make a sample database, {DEMO_SOURCE}, and load that")
+    source.add_argument("--sqlite", type=Path, metavar="PATH", help=f"the SQLite file (default: {defaults.SOURCE})")
+    source.add_argument(
+        "--demo", action="store_true", help=f"make a sample database, {defaults.DEMO_SOURCE}, and load that"
+    )
     parser.add_argument(
         "--pg",
         metavar="URL",
@@ -73,7 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--assume-timezone",
         type=timezone,
-        default="UTC",
+        default=defaults.TIMEZONE,
         metavar="ZONE",
         help="zone of times without one (default: UTC)",
     )
@@ -95,7 +95,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--report", type=Path, metavar="DIR", help="folder for report.json and rejects (default: reports/RUN_ID)"
     )
     parser.add_argument("--json", action="store_true", help="print the report object alone on stdout")
-    add_loudness(parser)
+    add_verbosity(parser)
     return parser
 
 
@@ -107,15 +107,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     path = _source(options)
-    with HeadStart(path, validate=not options.skip_validation) as head_start:
-        return _load(options, path, head_start)
+    with Startup(path, validate=not options.skip_validation) as startup:
+        return _load(options, path, startup)
 
 
-def _load(options: argparse.Namespace, path: Path, head_start: HeadStart) -> int:
-    with lean_import():  # here, so that --help need not wait for pandas
-        from etl.console import ConsoleObserver
-        from etl.migrate import Settings
-        from etl.plan import ExtraColumns
+def _load(options: argparse.Namespace, path: Path, startup: Startup) -> int:
+    with postponed_imports():  # here, so that --help need not wait for pandas
+        from etl.console.load import ConsoleObserver
+        from etl.core.plan import ExtraColumns
+        from etl.runs.load import Settings
 
     settings = Settings(
         sqlite=path,
@@ -141,7 +141,7 @@ def _load(options: argparse.Namespace, path: Path, head_start: HeadStart) -> int
         no_color=options.no_color,
     )
     with console:
-        report, trouble = _run_to_its_end(settings, console, head_start)
+        report, trouble = _run_to_its_end(settings, console, startup)
     with over(f"The run itself had come to its end: exit code {report.exit_code}, report in {report.folder}."):
         console.finished(report)
         if options.json:
@@ -153,24 +153,24 @@ def _load(options: argparse.Namespace, path: Path, head_start: HeadStart) -> int
 
 
 def _run_to_its_end(
-    settings: "Settings", observer: "Observer", head_start: HeadStart
-) -> "tuple[Report, CommittedError | None]":
+    settings: "Settings", observer: "Observer", startup: Startup
+) -> "tuple[ReportData, CommittedError | None]":
     """The report of a run that came to its end, and what kept it from the report folder."""
-    from etl.migrate import run_migration
+    from etl.runs.load import run_migration
 
     try:
-        return run_migration(settings, observer, head_start), None
+        return run_migration(settings, observer, startup), None
     except CommittedError as error:
         return error.report, error
 
 
 def _source(options: argparse.Namespace) -> Path:
     if options.demo:
-        from etl.sample import make_sample
+        from etl.sample.build import make_sample
 
-        DEMO_SOURCE.parent.mkdir(parents=True, exist_ok=True)
-        make_sample(DEMO_SOURCE)
-        return DEMO_SOURCE
+        defaults.DEMO_SOURCE.parent.mkdir(parents=True, exist_ok=True)
+        make_sample(defaults.DEMO_SOURCE)
+        return defaults.DEMO_SOURCE
     return source_path(options.sqlite)
 
 

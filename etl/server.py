@@ -11,9 +11,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from etl.command_line import harmless
-from etl.embedded import DEFAULT_FOLDER, EmbeddedServer
-from etl.errors import EtlError, UsageError
+from etl.console.command_line import harmless
+from etl.core import defaults
+from etl.core.errors import EtlError, UsageError
+from etl.embedded.server import EmbeddedServer
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +35,11 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line; every option stands in the README."""
     parser = argparse.ArgumentParser(prog="python -m etl.server", description="Holds the embedded PostgreSQL open.")
     parser.add_argument(
-        "--data", type=Path, default=DEFAULT_FOLDER, metavar="DIR", help="where it is kept (default: %(default)s)"
+        "--data",
+        type=Path,
+        default=defaults.SERVER_FOLDER,
+        metavar="DIR",
+        help="where it is kept (default: %(default)s)",
     )
     parser.add_argument(
         "--psql", nargs="?", const="", metavar="DATABASE", help="open psql in DATABASE (default: the only one there is)"

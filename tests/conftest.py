@@ -4,7 +4,6 @@ ETL_TEST_POSTGRES=16 takes the older of the two embedded versions. TEST_DATABASE
 may CREATE DATABASE; every test that asks for `database` gets a fresh one in that cluster, dropped afterwards.
 """
 
-import contextlib
 import os
 import secrets
 import shutil
@@ -12,16 +11,16 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from sqlalchemy import URL, Engine, text
+from sqlalchemy import text
+from support.database import Database, Server, embedded_version, fresh_database
 
-from etl.embedded import DEFAULT_VERSION, EmbeddedServer
 from etl.embedded.cluster import binaries
-from etl.target_url import make_engine, resolve, safe
+from etl.embedded.server import EmbeddedServer
+from etl.target.url import make_engine, resolve, safe
 
 # A shell starts what runs in its background with Ctrl-C ignored, and whatever a test starts would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -31,41 +30,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("normal", derandomize=True, deadline=None)
 settings.register_profile("nightly", max_examples=1_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "normal"))
-
-
-@dataclass(frozen=True)
-class Server:
-    """A cluster in which the tests may create databases; `admin` is the URL of a database that is always there."""
-
-    admin: URL
-    embedded: bool
-
-    def execute(self, statement: str) -> None:
-        """Run a statement outside of any transaction, as CREATE and DROP DATABASE need it."""
-        with make_engine(self.admin).connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text(statement))
-
-
-@dataclass(frozen=True)
-class Database:
-    """An empty database of the test's own; `url` is the whole URL as text, password included."""
-
-    url: str
-
-    def engine(self) -> Engine:
-        """A new engine without a pool: nothing stays connected when the test ends."""
-        return make_engine(resolve(self.url, {}))
-
-
-def embedded_version() -> int:
-    """The major version of the embedded server that the tests use."""
-    return int(os.environ.get("ETL_TEST_POSTGRES", DEFAULT_VERSION))
-
-
-def postgres_binaries() -> Path:
-    """The programs for servers that a test makes itself, like those the suite runs against."""
-    named = os.environ.get("ETL_TEST_BINARIES")
-    return Path(named) if named else binaries(embedded_version())
 
 
 def pytest_report_header() -> str:
@@ -100,17 +64,6 @@ def database(server: Server) -> Iterator[Database]:
     """A fresh, empty database for one test."""
     with fresh_database(server) as found:
         yield found
-
-
-@contextlib.contextmanager
-def fresh_database(server: Server) -> Iterator[Database]:
-    """An empty database; dropped afterwards even where a test left connections open."""
-    name = f"etl_test_{secrets.token_hex(6)}"
-    server.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
-    try:
-        yield Database(server.admin.set(database=name).render_as_string(hide_password=False))
-    finally:
-        server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture

@@ -12,13 +12,14 @@ import numpy as np
 import psycopg2
 from psycopg2 import sql
 
-from etl.catalog import ColumnPlan, Kind, LargeText, TargetType
 from etl.comparison import meaning
 from etl.comparison.large import MARKED_KINDS, bounded_sql, digest_sql, is_large, mark_of, octets_of
 from etl.comparison.meaning import FLOATS, INTEGERS, TIMES, MeaninglessError
 from etl.comparison.wire import json_sql, target_sql
-from etl.session import Session, cannot_be_read, concerns_one_row
-from etl.source import StorageValue
+from etl.core.plan import ColumnPlan
+from etl.core.types import Kind, TargetType
+from etl.core.values import LargeText, StorageValue
+from etl.target.session import Session, cannot_be_read, concerns_one_row
 
 _V = sql.Identifier("v")
 _MEANINGLESS = b"\xff"  # is no UTF-8, so it never meets anything

@@ -8,9 +8,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.catalog import Kind
 from etl.comparison.fast_json import surely_same
 from etl.comparison.wire import STRANGE_INTEGER, STRANGE_REAL, Wire
+from etl.core.types import Kind
 
 Mask = npt.NDArray[np.bool_]
 

@@ -1,6 +1,6 @@
 """One table compared, value by value: both sides stream in the order of the key and meet in Arrow.
 
-Only what is not surely equal there is looked at singly (`rows.py`). The comparison shares no code with `etl.convert`:
+Only what is not surely equal there is looked at singly (`rows.py`). The comparison shares no code with `etl.conversion.convert`:
 what a stored value means is said by the two databases (`wire.py`) or read by `meaning.py`.
 """
 
@@ -13,21 +13,22 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from etl.ahead import ahead
-from etl.catalog import LARGE_BYTES
 from etl.comparison.align import Aligned, OrderError, align
 from etl.comparison.canonical import Canonical
 from etl.comparison.columns import compare_columns
 from etl.comparison.differences import TableFindings
 from etl.comparison.questions import Questions
-from etl.comparison.rows import RowJudge, extra_rows, missing_rows
+from etl.comparison.rows import RowComparer, extra_rows, missing_rows
 from etl.comparison.source_side import SourceRows, make_canonical, open_rows, split_null_keys, without_rows
 from etl.comparison.target_side import may_hold_large, read_target
 from etl.comparison.wire import wires
-from etl.plan import TablePlan
-from etl.report import Difference, DifferenceTotal
-from etl.session import Session
-from etl.source import Source
+from etl.concurrency.background import ahead
+from etl.core import defaults
+from etl.core.plan import TablePlan
+from etl.core.report import Difference, DifferenceTotal
+from etl.core.values import LARGE_BYTES
+from etl.source.database import Source
+from etl.target.session import Session
 
 _NO_ROWS = np.empty(0, np.int64)
 
@@ -76,7 +77,7 @@ def compare_table(
     plan: TablePlan,
     folder: Path,
     *,
-    zone: str = "UTC",
+    zone: str = defaults.TIMEZONE,
     known: Known | None = None,
 ) -> TableComparison:
     """Compares all rows and writes the differences to `folder`/differences/TABLE.ndjson.
@@ -109,7 +110,7 @@ class _Comparison:
         self._rows = rows
         self._plan = rows.plan
         self._findings = findings
-        self._judge = RowJudge(rows, zone)
+        self._judge = RowComparer(rows, zone)
         self._known = known
         self._books = TableComparison()
 

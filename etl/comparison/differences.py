@@ -7,10 +7,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from etl.comparison.kinds import DifferenceKind
-from etl.masking import HIDDEN, is_secret
-from etl.rejects import PrivateFolder, RowFile
-from etl.report import Difference, DifferenceTotal
+from etl.core.difference_kinds import DifferenceKind
+from etl.core.redaction import HIDDEN, is_secret
+from etl.core.report import Difference, DifferenceTotal
+from etl.files.private_files import PrivateFolder, RowFile
 
 SAMPLE_ROWS = 100  # of each table
 SAMPLE_OF_KIND = 20  # of each column and kind, so that the many of one do not hide the others

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 
 from psycopg2 import sql
 
-from etl.catalog import LARGE_BYTES, Kind, LargeText, TargetType
-from etl.comparison.kinds import DifferenceKind
 from etl.comparison.meaning import MeaninglessError, is_padded
-from etl.source import StorageValue
+from etl.core.difference_kinds import DifferenceKind
+from etl.core.types import Kind, TargetType
+from etl.core.values import LARGE_BYTES, LargeText, StorageValue
 
 _NONCE = secrets.token_hex(16)
 _MARK = re.compile(rf"{_NONCE}:([0-9]+):([0-9a-f]{{64}})")

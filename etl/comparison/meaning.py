@@ -1,7 +1,7 @@
 """What a stored SQLite value means in a target type, read by code of its own: value by value, exact, never in a hurry.
 
 The comparison turns to it where the databases' own words (`source_side.py`, `target_side.py`) do not already
-agree. It shares nothing with `etl.convert`, so that a wrong cast cannot prove itself right.
+agree. It shares nothing with `etl.conversion.convert`, so that a wrong cast cannot prove itself right.
 """
 
 import json
@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from etl.catalog import Kind, TargetType
-from etl.source import StorageValue
+from etl.core.types import Kind, TargetType
+from etl.core.values import StorageValue
 
 INTEGERS = (Kind.SMALLINT, Kind.INTEGER, Kind.BIGINT)
 FLOATS = (Kind.REAL, Kind.DOUBLE)

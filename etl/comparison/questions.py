@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from etl.catalog import LargeText
 from etl.comparison.canonical import large_spelling, spellings
 from etl.comparison.large import mark_parts
 from etl.comparison.value import Question
-from etl.report import Difference
-from etl.session import Session
+from etl.core.report import Difference
+from etl.core.values import LargeText
+from etl.target.session import Session
 
 ASKED_AT_ONCE = 1_000
 

@@ -7,17 +7,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from etl.catalog import LargeText, UndecodableText
-from etl.comparison.kinds import DifferenceKind
 from etl.comparison.large import described, described_target, is_large
 from etl.comparison.questions import Doubt
 from etl.comparison.source_side import ROW, SourceRows, key_of
 from etl.comparison.target_side import PRESENT
-from etl.comparison.value import Question, Verdict, WireValue, judge_value, printed
+from etl.comparison.value import Question, Verdict, WireValue, compare_value, printed
 from etl.comparison.wire import Wire
-from etl.rejects import jsonable
-from etl.report import Difference
-from etl.source import StorageValue
+from etl.core.difference_kinds import DifferenceKind
+from etl.core.report import Difference
+from etl.core.values import LargeText, StorageValue, UndecodableText
+from etl.files.private_files import jsonable
 
 LOOKED_AT_ONCE = 1_000  # rows whose originals are in memory together
 LOOKED_AT_BYTES = 64 * 2**20
@@ -45,7 +44,7 @@ class _Pair:
     present: bool
 
 
-class RowJudge:
+class RowComparer:
     """Judges pairs of rows of one table; wall clock times are read in `zone`."""
 
     def __init__(self, rows: SourceRows, zone: str) -> None:
@@ -80,7 +79,7 @@ class RowJudge:
         """Adds to `doubt` what there is to say about one cell."""
         column = wire.column
         value = pair.original[column.source]
-        verdict = judge_value(value, found, column.type, self._zone)
+        verdict = compare_value(value, found, column.type, self._zone)
         if isinstance(verdict, Question):
             unlike = DifferenceKind.OTHER if verdict.type_sql != "jsonb" else DifferenceKind.JSON_CHANGED
             doubt.questions.append((verdict, self._difference(wire, pair, found, Verdict(unlike))))

@@ -16,14 +16,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.ahead import Handover
-from etl.catalog import LARGE_BYTES, ColumnPlan
 from etl.comparison.canonical import Canonical
 from etl.comparison.large import SQLITE_FUNCTIONS
 from etl.comparison.wire import Wire, ordinary_key_sql, source_is_native_sql, source_sql
-from etl.errors import SourceError
-from etl.plan import TablePlan
-from etl.source import ROWS_PER_LOOKUP, Source, StorageValue, quoted, size_of
+from etl.concurrency.background import Channel
+from etl.core.errors import SourceError
+from etl.core.plan import ColumnPlan, TablePlan
+from etl.core.source_tables import quoted
+from etl.core.values import LARGE_BYTES, StorageValue, size_of
+from etl.source.database import ROWS_PER_LOOKUP, Source
 
 CHUNK_ROWS = 20_000
 CHUNK_BYTES = 8 * 2**20
@@ -71,11 +72,11 @@ class SourceRows:
         with closing(self._canonically_ordered() if self.canonical else self._ordered()) as parts:
             yield from gathered(parts)
 
-    def read(self, handover: Handover[pa.RecordBatch]) -> None:
-        """Puts `batches` into `handover`."""
+    def read(self, channel: Channel[pa.RecordBatch]) -> None:
+        """Puts `batches` into `channel`."""
         with closing(self.batches()) as batches:
             for batch in batches:
-                handover.put(batch)
+                channel.put(batch)
 
     def originals(self, rowids: Sequence[int]) -> dict[int, dict[str, StorageValue]]:
         """Rows as they are stored, all columns by name; TEXT that is not UTF-8 as `UndecodableText`."""

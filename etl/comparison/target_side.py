@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.csv
 from psycopg2 import sql
 
-from etl.ahead import Abandoned, Handover, ahead
-from etl.catalog import LARGE_BYTES
 from etl.comparison.canonical import canonical_sql
 from etl.comparison.wire import Wire, target_key_order, target_other_sql, target_sql
-from etl.locks import choose_timeout
-from etl.plan import TablePlan
-from etl.rebuild import OLDER, identifier
-from etl.session import Session
+from etl.concurrency.background import Abandoned, Channel, ahead
+from etl.core.plan import TablePlan
+from etl.core.values import LARGE_BYTES
+from etl.target.constraints import OLDER, identifier
+from etl.target.locks import choose_timeout
+from etl.target.session import Session
 
 PRESENT = "present"
 CHUNK_ROWS = 20_000
@@ -74,8 +74,8 @@ def read_target(
     )
     types = {name: kind for name, kind, _ in selected}
 
-    def copy(handover: Handover[bytes]) -> None:
-        sink = _Sink(handover)
+    def copy(channel: Channel[bytes]) -> None:
+        sink = _Sink(channel)
         session.copy_out(query, sink)
         sink.flush()
 
@@ -127,8 +127,8 @@ def _order(plan: TablePlan, *, canonical: bool) -> sql.Composable:
 class _Sink:
     """Gathers rows, of which the driver hands over one at a time, to chunks that are worth parsing."""
 
-    def __init__(self, handover: Handover[bytes]) -> None:
-        self._handover = handover
+    def __init__(self, channel: Channel[bytes]) -> None:
+        self._handover = channel
         self._rows: list[bytes] = []
         self._size = 0
         self._abandoned = False

@@ -5,12 +5,12 @@ from decimal import Decimal
 
 import numpy as np
 
-from etl.catalog import Kind, LargeText, TargetType
 from etl.comparison import meaning
-from etl.comparison.kinds import DifferenceKind, kind_of_bytes, kind_of_number, kind_of_text, kind_of_time
 from etl.comparison.large import MARKED_KINDS, is_large, kind_of_large, mark_parts, octets_of
 from etl.comparison.meaning import MeaninglessError, TooDeepError
-from etl.source import StorageValue
+from etl.core.difference_kinds import DifferenceKind, kind_of_bytes, kind_of_number, kind_of_text, kind_of_time
+from etl.core.types import Kind, TargetType
+from etl.core.values import LargeText, StorageValue
 
 WireValue = int | float | bytes | None
 """A target value as `target_side.py` fetches it: integers for whole numbers, booleans and times (microseconds),
@@ -38,13 +38,13 @@ EQUAL = Verdict(None)
 _OTHER = Verdict(DifferenceKind.OTHER)
 
 
-def judge_value(value: StorageValue, wire: WireValue, target: TargetType, zone: str) -> Verdict | Question:
+def compare_value(value: StorageValue, wire: WireValue, target: TargetType, zone: str) -> Verdict | Question:
     """Compares what `value` means in `target` (wall clock times are read in `zone`) with what is there."""
     if value is None or wire is None:
         return EQUAL if value is wire else Verdict(DifferenceKind.NULL_AGAINST_VALUE)
     try:
         if target.kind in MARKED_KINDS and isinstance(wire, bytes) and (is_large(value) or mark_parts(wire)):
-            return _judge_large(value, wire, target)
+            return _compare_large(value, wire, target)
         return _judge(value, wire, target, zone)
     except MeaninglessError:
         return _OTHER
@@ -52,7 +52,7 @@ def judge_value(value: StorageValue, wire: WireValue, target: TargetType, zone: 
         return Question("jsonb", str(value), _text(wire))
 
 
-def _judge_large(value: StorageValue, wire: bytes, target: TargetType) -> Verdict | Question:
+def _compare_large(value: StorageValue, wire: bytes, target: TargetType) -> Verdict | Question:
     if target.kind in (Kind.JSON, Kind.OTHER):
         text = value if isinstance(value, LargeText) else meaning.text(value)
         return Question("jsonb" if target.kind is Kind.JSON else target.sql, text, wire.decode())
@@ -70,7 +70,7 @@ def _judge(value: StorageValue, wire: WireValue, target: TargetType, zone: str) 
             equal = meaning.is_integer(value, _int(wire))
             return EQUAL if equal else _number_verdict(value, Decimal(_int(wire)))
         case Kind.REAL | Kind.DOUBLE:
-            return _judge_float(value, _float(wire), target)
+            return _compare_float(value, _float(wire), target)
         case Kind.NUMERIC:
             number = Decimal(_text(wire))
             return EQUAL if meaning.is_number(value, number) else _number_verdict(value, number)
@@ -78,7 +78,7 @@ def _judge(value: StorageValue, wire: WireValue, target: TargetType, zone: str) 
             equal = meaning.is_text(value, _text(wire), padded=meaning.is_padded(target))
             return EQUAL if equal else Verdict(kind_of_text(meaning.text(value), _text(wire)))
         case Kind.TIMESTAMPTZ | Kind.TIMESTAMP:
-            return _judge_time(meaning.microseconds(value, target.kind, zone), _int(wire))
+            return _compare_time(meaning.microseconds(value, target.kind, zone), _int(wire))
         case Kind.JSON:
             return EQUAL if meaning.is_json(value, _text(wire)) else Verdict(DifferenceKind.JSON_CHANGED)
         case Kind.BYTEA:
@@ -88,14 +88,14 @@ def _judge(value: StorageValue, wire: WireValue, target: TargetType, zone: str) 
             return Question(target.sql, meaning.text(value), _text(wire))
 
 
-def _judge_float(value: StorageValue, found: float, target: TargetType) -> Verdict:
+def _compare_float(value: StorageValue, found: float, target: TargetType) -> Verdict:
     single = target.kind is Kind.REAL
     if not meaning.is_float(value, found, single=single):
         return _number_verdict(value, Decimal(str(np.float32(found)) if single else repr(found)))
     return EQUAL
 
 
-def _judge_time(expected: int, found: int) -> Verdict:
+def _compare_time(expected: int, found: int) -> Verdict:
     return EQUAL if expected == found else Verdict(*kind_of_time(expected, found))
 
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 from psycopg2 import sql
 
-from etl.catalog import ColumnPlan, Kind, TargetType
 from etl.comparison.large import MARKED_KINDS, bounded_bytes_sql, bounded_source_sql, bounded_sql
 from etl.comparison.meaning import BEYOND, FLOATS, INTEGERS, TIMES, is_padded
+from etl.core.plan import ColumnPlan
+from etl.core.types import Kind, TargetType
 
 STRANGE_INTEGER = -(2**63) + 1
 STRANGE_REAL = -1.797e308

@@ -12,8 +12,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from etl.core.errors import TargetError
 from etl.embedded.identity import ACCOUNTS, Identity, name_of
-from etl.errors import TargetError
 
 SUPERUSER = "postgres"
 PORT = 5432

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from etl.errors import TargetError
+from etl.core.errors import TargetError
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 ACCOUNTS = ("postgres", "nobody")
@@ -73,7 +73,7 @@ def as_is() -> Identity:
 
 
 def in_namespace() -> Identity | None:
-    """Our own user, under the name of some account that no stranger can appear as; None where there is no account."""
+    """Our own user, under the name of some account that no unexpected can appear as; None where there is no account."""
     taken = {0, os.geteuid(), _overflow_uid()}
     # Names that nearly every system has come first: listing all of them can take long where they come from a network.
     likely = [entry for name in ("postgres", "daemon", "bin") if (entry := _entry(name)) is not None]

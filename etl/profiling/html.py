@@ -7,7 +7,7 @@ import html
 
 import pandas as pd
 
-from etl.reporting.text import counted, visible
+from etl.core.text import counted, visible
 
 _STYLE = """
 <style>

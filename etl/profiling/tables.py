@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from etl import schema
-from etl.masking import shown
-from etl.source import Source, SourceColumn, SourceTable, StorageValue, quoted
+from etl.core.redaction import shown
+from etl.core.source_tables import SourceColumn, SourceTable, quoted
+from etl.core.values import StorageValue
+from etl.schema import unified as schema
+from etl.source.database import Source
 
 DISTINCT_ROWS = 1_000_000  # counting distinct values sorts them: about a second for each column of so many rows
 COLUMNS_PER_QUERY = 50  # SQLite gives back 2,000 columns at most

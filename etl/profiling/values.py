@@ -13,11 +13,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.batches import read_batches
-from etl.catalog import ColumnPlan, Kind, LargeText, UndecodableText
-from etl.convert import convert
-from etl.masking import shown
-from etl.source import Source, SourceTable
+from etl.conversion.convert import convert
+from etl.core import defaults
+from etl.core.plan import ColumnPlan
+from etl.core.redaction import shown
+from etl.core.source_tables import SourceTable
+from etl.core.types import Kind
+from etl.core.values import LargeText, UndecodableText
+from etl.source.batches import read_batches
+from etl.source.database import Source
 
 KEYS_TOLD_APART = 1_000  # of one JSON column; objects whose keys are ids would have millions
 OTHER_KEYS = "(other keys)"
@@ -129,7 +133,7 @@ class TableFindings:
 
 
 def read_values(
-    source: Source, table: SourceTable, plans: Sequence[ColumnPlan], assume_timezone: str = "UTC"
+    source: Source, table: SourceTable, plans: Sequence[ColumnPlan], assume_timezone: str = defaults.TIMEZONE
 ) -> TableFindings:
     """Reads the whole table, batch by batch."""
     findings = TableFindings([ColumnFindings(plan) for plan in plans], _activity_column(plans))

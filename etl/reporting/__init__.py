@@ -1,1 +1,4 @@
-"""A report object as pages and as DataFrames: rendering only."""
+"""A report as JSON, HTML, Markdown, DataFrames and displays, and the way back from its folder.
+
+In: `ReportData`. Out: files, frames and markup. No database.
+"""

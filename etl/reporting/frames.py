@@ -10,9 +10,9 @@ import pandas as pd
 from etl.reporting.values import excerpts, key_text
 
 if TYPE_CHECKING:
-    from etl.report import Report
+    from etl.core.report import ReportData
 
-FATES = ("loaded_rows", "present_rows", "rejected_rows", "unaccounted_rows")
+OUTCOMES = ("loaded_rows", "present_rows", "rejected_rows", "unaccounted_rows")
 COUNTS = (
     "table",
     "source_rows",
@@ -63,9 +63,9 @@ class ReportFrames:
     timings: pd.DataFrame = field(repr=False)
 
 
-def frames_of(report: "Report") -> ReportFrames:
+def frames_of(report: "ReportData") -> ReportFrames:
     """The frames of a report."""
-    from etl import report as kinds  # here, since a report makes its frames
+    from etl.core import report as kinds  # here, since a report makes its frames
 
     tables = _frame(kinds.TableReport, report.tables).rename(columns={"name": "table"})
     tables["settled"] = pd.Series([table.settled for table in report.tables], dtype="bool")
@@ -105,8 +105,8 @@ def _shown(item: Mapping[str, object]) -> tuple[str | None, ...]:
 
 def _equation(tables: pd.DataFrame) -> pd.DataFrame:
     loaded = tables[tables["loaded_rows"].notna()]
-    equation = loaded[["table", "source_rows", *FATES]].reset_index(drop=True)
-    sums = equation[list(FATES)].sum(axis=1)
+    equation = loaded[["table", "source_rows", *OUTCOMES]].reset_index(drop=True)
+    sums = equation[list(OUTCOMES)].sum(axis=1)
     equation["holds"] = ((equation["source_rows"] == sums) & (equation["unaccounted_rows"] == 0)).astype("bool")
     return equation
 

@@ -14,14 +14,14 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from etl.report import Report, TableReport
-from etl.reporting import text as report_text
+from etl.core import text as report_text
+from etl.core.report import ReportData, TableReport
 from etl.reporting.view import view_of
 
 BAR_WIDTH = 100.0
 _FILTERS = ("name", "number", "counted", "duration", "size", "moment")
 _LEAST_WIDTH = 1.5  # a single rejected row among millions has to be seen
-_FATES = (
+_OUTCOMES = (
     ("loaded", "loaded_rows"),
     ("present", "present_rows"),
     ("bad", "rejected_rows"),
@@ -38,7 +38,7 @@ class Segment(NamedTuple):
     width: float
 
 
-def render_html(report: Report) -> str:
+def render_html(report: ReportData) -> str:
     """The whole page. Values of secret columns are hidden; long lists are cut, and say so."""
     style, script = _asset("report.css"), _asset("report.js")
     allowed = f"style-src '{_hash(style)}'; script-src '{_hash(script)}'"
@@ -47,14 +47,14 @@ def render_html(report: Report) -> str:
     return template.render(view=view_of(report), policy=policy, style=style, script=script)
 
 
-def render_display(report: Report) -> str:
+def render_display(report: ReportData) -> str:
     """A small piece of HTML for Jupyter; it takes its colours from the notebook, light or dark."""
     return _environment().get_template("display.html.j2").render(view=view_of(report))
 
 
 def bars(tables: Sequence[TableReport]) -> dict[str, tuple[Segment, ...]]:
-    """For each table the stacked bar of its rows' fates, or of the comparison where nothing was loaded."""
-    parts = _FATES if any(table.loaded_rows is not None for table in tables) else _COMPARED
+    """For each table the stacked bar of its rows' refused_rows, or of the comparison where nothing was loaded."""
+    parts = _OUTCOMES if any(table.loaded_rows is not None for table in tables) else _COMPARED
     longest = max((_rows(table, parts) for table in tables), default=0) or 1
     return {table.name: tuple(_segments(table, parts, longest)) for table in tables}
 

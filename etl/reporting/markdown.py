@@ -6,18 +6,10 @@ Texts from the data can neither break a table nor become markup: a cell is escap
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from etl.report import ExpectationReport, Report, TableReport
-from etl.reporting.text import counted, duration, moment, name, readable
+from etl.core.report import ExpectationReport, ReportData, TableReport
+from etl.core.text import counted, duration, moment, name, readable
 from etl.reporting.verdict import Tone
-from etl.reporting.view import (
-    Bounded,
-    DifferenceGroup,
-    Drift,
-    Example,
-    Rejects,
-    ReportView,
-    view_of,
-)
+from etl.reporting.view import Bounded, DifferenceGroup, Drift, Example, Rejects, ReportView, view_of
 
 SHOWN_LINES = 15
 _SYMBOLS = {Tone.GOOD: "✅", Tone.NOTE: "ℹ️", Tone.CAUTION: "⚠️", Tone.BAD: "❌"}
@@ -33,7 +25,7 @@ class Ready(str):
 Cell = Ready | str | int | None
 
 
-def render_markdown(report: Report) -> str:
+def render_markdown(report: ReportData) -> str:
     """The report as Markdown of GitHub's kind, shorter than the page: at most 15 lines of anything but tables."""
     view = view_of(report)
     sections = (

@@ -10,27 +10,26 @@ from typing import Any, TypeVar
 import orjson
 import pandas as pd
 
-from etl.catalog import UndecodableText
-from etl.errors import UsageError
-from etl.masked_frame import MaskedFrame
-from etl.rejects import file_name
-from etl.report import (
+from etl.core.errors import UsageError
+from etl.core.report import (
     REPORT_FILE,
     DifferenceTotal,
     DriftReport,
     ExpectationReport,
     Outcome,
     RejectGroup,
-    Report,
     SequenceReport,
     SourceReport,
     Status,
     TableReport,
     TargetReport,
 )
+from etl.core.values import StorageValue, UndecodableText
+from etl.files.private_files import file_name
 from etl.reporting.frames import DIFFERENCE_COLUMNS, differences_frame
+from etl.reporting.masked_frame import MaskedFrame
+from etl.reporting.report import Report
 from etl.reporting.values import key_text
-from etl.source import StorageValue
 
 REJECT_COLUMNS = ("reject_stage", "reject_column", "reject_reason")
 MOST_DIFFERENCES = 100_000

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import orjson
 
-from etl.masking import HIDDEN, is_secret
-from etl.reporting.text import code_point, shortened, visible
+from etl.core.redaction import HIDDEN, is_secret
+from etl.core.text import code_point, shortened, visible
 
 SHOWN_AROUND = 24  # characters of context before and after a difference
 SHOWN_CHANGE = 80

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from etl.comparison.kinds import DifferenceKind
-from etl.report import Outcome, Report, Status, TableReport
-from etl.reporting.text import counted
+from etl.core.difference_kinds import DifferenceKind
+from etl.core.report import Outcome, ReportData, Status, TableReport
+from etl.core.text import counted
 
 
 class Tone(StrEnum):
@@ -83,7 +83,7 @@ class Sums:
         return max(self.different, self.present_different)
 
 
-def sums_of(report: Report) -> Sums:
+def sums_of(report: ReportData) -> Sums:
     """Adds the tables up."""
     migrated = [table for table in report.tables if table.status is Status.MIGRATED]
     compared = [table.matched_rows is not None for table in migrated]
@@ -110,12 +110,12 @@ def sums_of(report: Report) -> Sums:
     )
 
 
-def not_migrated(report: Report) -> list[TableReport]:
+def not_migrated(report: ReportData) -> list[TableReport]:
     """Tables that only the source has."""
     return [table for table in report.tables if table.status is Status.NOT_MIGRATED]
 
 
-def verdict_of(report: Report) -> Verdict:
+def verdict_of(report: ReportData) -> Verdict:
     """The outcome in words. It claims nothing that was not done: without the comparison of values it says so."""
     sums = sums_of(report)
     tone, label, title = _headline(report, sums)
@@ -124,7 +124,7 @@ def verdict_of(report: Report) -> Verdict:
     return Verdict(tone, label, title, tuple(notes))
 
 
-def _headline(report: Report, sums: Sums) -> tuple[Tone, str, str]:
+def _headline(report: ReportData, sums: Sums) -> tuple[Tone, str, str]:
     if report.outcome is Outcome.FAILED:
         return Tone.BAD, "Failed", "The run failed."
     if report.outcome is Outcome.UNCONFIRMED:
@@ -143,7 +143,7 @@ def _headline(report: Report, sums: Sums) -> tuple[Tone, str, str]:
     return Tone.CAUTION, "Rows counted, values not compared", title.removesuffix(".") + "; values were not compared."
 
 
-def _rows_in_words(report: Report, sums: Sums, verb: str, negated: str) -> str:
+def _rows_in_words(report: ReportData, sums: Sums, verb: str, negated: str) -> str:
     if not sums.tables and not sums.all_rows:
         return "no table was looked at."
     if report.settled:
@@ -167,7 +167,7 @@ def _capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _notes(report: Report, sums: Sums) -> Iterator[Note]:
+def _notes(report: ReportData, sums: Sums) -> Iterator[Note]:
     if report.outcome is Outcome.FAILED:
         text = "A run is one transaction: unless the message says otherwise, the target is as it was before."
         yield Note(Tone.NOTE, text)
@@ -186,7 +186,7 @@ def _notes(report: Report, sums: Sums) -> Iterator[Note]:
         yield Note(Tone.NOTE, "Nothing was written: all numbers are a forecast.")
 
 
-def _about_rows(report: Report, sums: Sums) -> Iterator[Note]:
+def _about_rows(report: ReportData, sums: Sums) -> Iterator[Note]:
     was, were = ("would be", "would be") if report.outcome is Outcome.DRY_RUN else ("was", "were")
     rejected = "rejected by the load, for the reasons in its own report"
     same = "in the target before, with the same"
@@ -206,7 +206,7 @@ def _about_rows(report: Report, sums: Sums) -> Iterator[Note]:
             yield Note(tone, f"{counted(rows, 'row')} {one if rows == 1 else many} {what}.")
 
 
-def _about_comparison(report: Report, sums: Sums) -> Iterator[Note]:
+def _about_comparison(report: ReportData, sums: Sums) -> Iterator[Note]:
     rows = f"{counted(sums.matched, 'row')} {'matches' if sums.matched == 1 else 'match'}"
     if sums.compared and report.settled:
         yield Note(Tone.GOOD, f"{rows} in every value; none is rejected, missing or left over.")
@@ -218,13 +218,13 @@ def _about_comparison(report: Report, sums: Sums) -> Iterator[Note]:
         yield Note(Tone.CAUTION, "Values were not compared with the source: this report vouches for row counts alone.")
 
 
-def _about_narrowing(report: Report) -> Iterator[Note]:
+def _about_narrowing(report: ReportData) -> Iterator[Note]:
     narrowed = sum(total.rows for total in report.difference_kinds if total.kind == DifferenceKind.NARROWED)
     if narrowed:
         yield Note(Tone.NOTE, f"{counted(narrowed, 'number')} kept as many digits as the target's type has.")
 
 
-def _about_validation(report: Report) -> Iterator[Note]:
+def _about_validation(report: ReportData) -> Iterator[Note]:
     failed = sum(not item.success for item in report.expectations)
     if report.compares_only:
         return
@@ -236,7 +236,7 @@ def _about_validation(report: Report) -> Iterator[Note]:
         yield Note(Tone.GOOD, f"All {counted(len(report.expectations), 'expectation')} held.")
 
 
-def _about_drift(report: Report, sums: Sums) -> Iterator[Note]:
+def _about_drift(report: ReportData, sums: Sums) -> Iterator[Note]:
     hidden = sum(drift.kind == "row_security" for drift in report.drift)
     if hidden:
         text = f"Row-level security is in force for the connected role on {counted(hidden, 'table')}"

@@ -8,22 +8,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from etl import __version__
-from etl.comparison.kinds import DifferenceKind
-from etl.drift import DRIFT_WORDS
-from etl.masking import HIDDEN, is_secret
-from etl.rejects import file_name
-from etl.report import (
+from etl.core.difference_kinds import DifferenceKind
+from etl.core.plan import DRIFT_WORDS
+from etl.core.redaction import HIDDEN, is_secret
+from etl.core.report import (
     TOOL,
     DifferenceTotal,
     DriftReport,
     ExpectationReport,
     RejectGroup,
-    Report,
+    ReportData,
     Status,
     TableReport,
 )
-from etl.reporting.text import shift
+from etl.core.text import shift
+from etl.core.version import __version__
+from etl.files.private_files import file_name
 from etl.reporting.values import Excerpt, excerpts, key_text
 from etl.reporting.verdict import Sums, Verdict, sums_of, verdict_of
 
@@ -153,7 +153,7 @@ _COLUMNS = (
 class ReportView:
     """Everything that is shown."""
 
-    report: Report
+    report: ReportData
     tool: str
     version: str
     verdict: Verdict
@@ -172,7 +172,7 @@ class ReportView:
     timings: tuple[Timing, ...]
 
 
-def view_of(report: Report) -> ReportView:
+def view_of(report: ReportData) -> ReportView:
     """Prepares a report for its readers."""
     failed = [item for item in report.expectations if not item.success]
     totals = sorted(report.difference_kinds, key=lambda total: -total.rows)

@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 import pandas as pd
 
-from etl.masking import is_secret, shown
+from etl.core.redaction import is_secret, shown
 
 
 class Result(Protocol):

@@ -20,8 +20,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.catalog import Kind
-from etl.errors import SuiteError
+from etl.core.errors import SuiteError
+from etl.core.types import Kind
 from etl.validation.rules import LATEST_PLAUSIBLE_TIME, NULLNESS, Value
 from etl.validation.suites import Expectation, Suite
 

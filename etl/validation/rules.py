@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from etl.catalog import Kind, TargetType
+from etl.core.types import Kind, TargetType
 
 LATEST_PLAUSIBLE_TIME = "latest_plausible_time"  # the one suite parameter: a day after the run began
 ROW_COUNT = "expect_table_row_count_to_be_between"

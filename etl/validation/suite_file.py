@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol, cast
 
-from etl.errors import SuiteError
+from etl.core.errors import SuiteError
 from etl.validation.rules import Value
 from etl.validation.suites import Columns, default_folder, parse_expectation, read_suite
 

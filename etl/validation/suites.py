@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast, get_args
 
-from etl.catalog import Check, TargetTable, TargetType
-from etl.errors import SuiteError
+from etl.core.errors import SuiteError
+from etl.core.tables import Check, TargetTable
+from etl.core.types import TargetType
 from etl.validation.rules import RULES, Value, readable_arguments
 
 Severity = Literal["critical", "warning", "info"]

@@ -22,8 +22,8 @@ from typing import BinaryIO, cast
 
 import pyarrow as pa
 
-from etl.errors import CannotRun, SuiteError
-from etl.lean_import import lean_import
+from etl.core.errors import CannotRun, SuiteError
+from etl.core.lazy_imports import postponed_imports
 from etl.validation.judge import Judge, Verdict, import_great_expectations
 from etl.validation.process import ValidationProcess
 from etl.validation.suites import Suite
@@ -98,7 +98,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
-    with lean_import(*_NEVER_USED, without=_DISPENSABLE):
+    with postponed_imports(*_NEVER_USED, without=_DISPENSABLE):
         from etl.validation.field_copies import quick_field_copies  # here, since the parent needs no pydantic
 
         with quick_field_copies():

@@ -18,11 +18,11 @@ import psutil
 from psycopg2 import sql
 from sqlalchemy import URL, Engine
 
-from etl.embedded import DEFAULT_VERSION, EmbeddedServer
 from etl.embedded.cluster import binaries
-from etl.schema import TABLE_NAMES, create_missing
-from etl.session import Session
-from etl.target_url import make_engine, resolve
+from etl.embedded.server import DEFAULT_VERSION, EmbeddedServer
+from etl.schema.unified import TABLE_NAMES, create_missing
+from etl.target.session import Session
+from etl.target.url import make_engine, resolve
 
 EMPTY = "bench_empty"  # the 20 tables, nothing in them
 LOADED = "bench_loaded"  # the 20 tables with the benchmark's rows

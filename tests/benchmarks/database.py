@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
-from etl.sample import new_database
+from etl.sample.build import new_database
 
 ROWS = {
     "users": 2_000,

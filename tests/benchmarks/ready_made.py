@@ -9,8 +9,8 @@ from pathlib import Path
 
 from psycopg2 import sql
 
-from etl.schema import TABLE_NAMES
-from etl.session import Session
+from etl.schema.unified import TABLE_NAMES
+from etl.target.session import Session
 from tests.benchmarks.cluster import EMPTY, LOADED, Cluster
 from tests.benchmarks.measure import run
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from etl.schema import TABLE_NAMES
+from etl.schema.unified import TABLE_NAMES
 from tests.benchmarks.cluster import EMPTY, LOADED, Cluster
 from tests.benchmarks.ready_made import csv_script, limit_script
 

@@ -1,0 +1,91 @@
+"""Compares one table after its load, and recognises the rows that a load has rejected."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import psycopg2
+
+from etl.comparison.compare import Known, TableComparison, compare_table
+from etl.core.errors import TargetError
+from etl.core.plan import TablePlan
+from etl.core.report import TableReport
+from etl.files.private_files import file_name
+from etl.source.database import Source
+from etl.target.session import Session, first_line
+
+_READ_BYTES = 2**20
+_ROW_IDENTITY = re.compile(rb'\{"run_id":"[^"\\]*","table":"(?:[^"\\]|\\.)*","row_number":(\d+),"rowid":(-?\d+|null),')
+
+
+def compare_loaded(
+    source: Source, session: Session, plan: TablePlan, folder: Path, *, report: TableReport, zone: str
+) -> tuple[TableReport, TableComparison]:
+    """Compares a table after its load, inside the load's own transaction, and completes its report.
+
+    The rows that the load rejected are read back from its reject file and left out. Rows of the target that were there
+    before are told apart by the transaction that made them.
+    """
+    known = Known(rejected_rows(folder, plan.name), ask_present=bool(report.target_rows_before))
+    comparison = compare_or_explain(source, session, plan, folder, zone, known)
+    return with_comparison(report, comparison), comparison
+
+
+def with_comparison(report: TableReport, comparison: TableComparison) -> TableReport:
+    """The table's report with the numbers of the comparison; rows that it did not come across are unaccounted for."""
+    uncounted = (report.source_rows or 0) - comparison.source_rows
+    return replace(
+        report,
+        matched_rows=comparison.matched_rows,
+        different_rows=comparison.different_rows,
+        missing_rows=comparison.missing_rows,
+        extra_rows=comparison.extra_rows,
+        extra_present_rows=comparison.extra_present_rows,
+        unaccounted_rows=report.unaccounted_rows or uncounted,
+    )
+
+
+def compare_or_explain(
+    source: Source, session: Session, plan: TablePlan, folder: Path, zone: str, known: Known
+) -> TableComparison:
+    try:
+        return compare_table(source, session, plan.compared, folder, zone=zone, known=known)
+    except psycopg2.Error as error:
+        raise TargetError(f"Table {plan.name} cannot be compared: {first_line(error)}.") from error
+
+
+def rejected_rows(load_report: Path, table: str) -> npt.NDArray[np.int64]:
+    """Rowids (row numbers where a table has none) in a load's reject file for `table`, sorted."""
+    path = load_report / "rejects" / file_name(f"{table}.ndjson")
+    if not path.exists():
+        return np.empty(0, np.int64)
+    with path.open("rb") as file:
+        return np.sort(np.fromiter(_row_identities(file), np.int64))
+
+
+def _row_identities(file: BinaryIO) -> Iterator[int]:
+    """Read from the beginnings of the lines: the rows behind them may be large."""
+    while line := file.readline(_READ_BYTES):
+        found = _ROW_IDENTITY.match(line)
+        rest = b"" if line.endswith(b"\n") else _rest_of_line(file, keep=found is None)
+        if found is None:  # written by other hands
+            entry = orjson.loads(line + rest)
+            yield entry["row_number"] if entry["rowid"] is None else entry["rowid"]
+        else:
+            number, rowid = found.groups()
+            yield int(number if rowid == b"null" else rowid)
+
+
+def _rest_of_line(file: BinaryIO, *, keep: bool) -> bytes:
+    parts: list[bytes] = []
+    while part := file.readline(_READ_BYTES):
+        if keep:
+            parts.append(part)
+        if part.endswith(b"\n"):
+            break
+    return b"".join(parts)

@@ -1,0 +1,149 @@
+"""Staged rows inserted; what the server still refuses is isolated by halving, down to the single row and its reason."""
+
+from collections.abc import Callable
+
+import psycopg2
+from psycopg2 import sql
+
+from etl.core.errors import TargetError
+from etl.loading.staging import ROW, RefusedRow, Staging, compose, equal
+from etl.target.session import concerns_one_row, first_line
+
+
+class _LeftOutError(Exception):
+    """Rolls the trial insert of one row back although it succeeded."""
+
+
+def insert(stage: Staging, *, otherwise: Callable[[Staging], int] | None = None) -> int:
+    """Inserts what is left, isolating what the server still refuses; returns the rows that it took.
+
+    `otherwise` is done instead of isolating where the server does not take the rows in one statement.
+    """
+    stage.refused = []
+    waiting = stage.count()
+    if not waiting:
+        return 0
+    try:
+        loaded = _insert_part(stage, sql.SQL("true"), waiting)
+    except (psycopg2.Error, _LeftOutError) as error:
+        _raise_unless_row(stage, error)
+        loaded = (otherwise or _insert_bisecting)(stage)
+    if loaded < stage.count():
+        _check_skipped(stage)
+        if stage.plan.key:
+            loaded = stage.count()  # a trigger may have put rows elsewhere, where they are the table's all the same
+    return loaded
+
+
+def set_refused_aside(stage: Staging) -> None:
+    """Judges the refused rows again after their insert was rolled back, so that the next one leaves them out."""
+    for fate in stage.refused:
+        stage.reject(
+            compose("{} = {}", sql.Identifier(ROW), sql.Literal(fate.row_number)),
+            fate.stage,
+            fate.column,
+            fate.rule,
+            sql.Literal(fate.detail),
+        )
+
+
+def _insert_part(stage: Staging, condition: sql.Composable, rows: int) -> int:
+    """All or none where the table has no key: which rows were left out could not be told afterwards."""
+    with stage.session.savepoint():
+        loaded = _insert_where(stage, condition)
+        if loaded < rows and not stage.plan.key:
+            raise _LeftOutError
+    return loaded
+
+
+def _insert_where(stage: Staging, condition: sql.Composable, *, ignoring: bool = True) -> int:
+    target = stage.plan.target
+    columns = sql.SQL(", ").join(sql.Identifier(column.target) for column in stage.columns)
+    # Where policies hide rows, which ones ON CONFLICT left out could not be seen.
+    ignoring = ignoring and target.on_conflict and not target.row_security
+    overriding = "OVERRIDING SYSTEM VALUE" if any(c.identity_always for c in target.columns) else ""
+    return stage.run(
+        "INSERT INTO {} ({}) {} SELECT {} FROM {} WHERE {} {}",
+        stage.target,
+        columns,
+        sql.SQL(overriding),
+        columns,
+        stage.name,
+        condition,
+        sql.SQL("ON CONFLICT DO NOTHING" if ignoring else ""),
+    )
+
+
+def _insert_bisecting(stage: Staging) -> int:
+    row = sql.Identifier(ROW)
+    stage.run("CREATE INDEX ON {} ({})", stage.name, row)
+    numbers = [number for (number,) in stage.session.rows(compose("SELECT {} FROM {} ORDER BY 1", row, stage.name))]
+    waiting = [numbers]
+    loaded = 0
+    while waiting:
+        part = waiting.pop()
+        between = compose("{} BETWEEN {} AND {}", row, sql.Literal(part[0]), sql.Literal(part[-1]))
+        try:
+            loaded += _insert_part(stage, between, len(part))
+        except (psycopg2.Error, _LeftOutError) as error:
+            _raise_unless_row(stage, error)
+            if len(part) == 1:
+                _check_one(stage, part[0])
+            else:
+                middle = len(part) // 2
+                waiting += [part[middle:], part[:middle]]
+    return loaded
+
+
+def _raise_unless_row(stage: Staging, error: Exception) -> None:
+    row_security = stage.plan.target.row_security
+    if isinstance(error, psycopg2.Error) and not concerns_one_row(error, row_security=row_security):
+        raise TargetError(f"Table {stage.plan.name} cannot be written: {first_line(error)}.") from error
+
+
+def _reject_refused(stage: Staging, number: int, error: psycopg2.Error) -> None:
+    diagnosis = error.diag
+    rule = diagnosis.message_primary or first_line(error)
+    if diagnosis.sqlstate == "23505" or diagnosis.sqlstate == "23P01":
+        rule = f"blocked: {rule}"
+    detail = f"{rule}: {diagnosis.message_detail}" if diagnosis.sqlstate == "23505" else rule
+    _refuse(stage, number, _faulty_column(stage, diagnosis.column_name, diagnosis.constraint_name), rule, detail)
+
+
+def _refuse(stage: Staging, number: int, column: str | None, rule: str, detail: str) -> None:
+    stage.refused.append(RefusedRow(number, None, "load", column, rule, detail))
+    one = compose("{} = {}", sql.Identifier(ROW), sql.Literal(number))
+    stage.reject(one, "load", column, rule, sql.Literal(detail))
+
+
+def _faulty_column(stage: Staging, column: str | None, constraint: str | None) -> str | None:
+    target = stage.plan.target
+    names = next((item.columns for item in target.constraints if item.name == constraint), ())
+    return stage.source_name(column or (names[0] if names else None))
+
+
+def _check_skipped(stage: Staging) -> None:
+    """Rows that `ON CONFLICT DO NOTHING` or a trigger left out: each is tried alone, to hear the reason."""
+    absent = compose(
+        "SELECT s.{} FROM {} s WHERE NOT EXISTS (SELECT FROM {} t WHERE {}) ORDER BY 1",
+        sql.Identifier(ROW),
+        stage.name,
+        stage.target,
+        equal([column.target for column in stage.plan.key], "s", "t"),
+    )
+    for (number,) in stage.session.rows(absent):
+        _check_one(stage, number)
+
+
+def _check_one(stage: Staging, number: int) -> None:
+    """Tries a row alone, and not in silence; it is taken back in any case."""
+    try:
+        with stage.session.savepoint():
+            _insert_where(stage, compose("{} = {}", sql.Identifier(ROW), sql.Literal(number)), ignoring=False)
+            raise _LeftOutError
+    except _LeftOutError:
+        rule = "left out by a trigger, rule or policy of the target"
+        _refuse(stage, number, None, rule, rule)
+    except psycopg2.Error as error:
+        _raise_unless_row(stage, error)
+        _reject_refused(stage, number, error)

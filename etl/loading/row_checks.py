@@ -1,0 +1,264 @@
+"""Staged rows judged set by set, in SQL: types, duplicate keys, rows present, checks, parents, other unique keys.
+
+The same judgement serves the load and the forecast of a dry run. In conditions, staged rows are `s`.
+"""
+
+from collections.abc import Sequence
+
+import psycopg2
+from psycopg2 import sql
+
+from etl.core.errors import TargetError
+from etl.core.plan import ColumnPlan
+from etl.core.tables import Check, ForeignKey, UniqueKey
+from etl.core.types import Kind
+from etl.loading.staging import ROW, Present, Staged, Staging, all_present, compose, equal
+from etl.target.session import cannot_be_read, concerns_one_row, first_line
+
+# An assignment refuses what is too long, as COPY does; an explicit cast would cut '{abcd}'::varchar(3)[] to {abc}.
+_READ_FUNCTION = sql.SQL("CREATE FUNCTION pg_temp.etl_read(value text) RETURNS {type} LANGUAGE plpgsql AS {body}")
+_READ_BODY = "DECLARE result {type} := value; BEGIN RETURN result; END"
+# To a variable of a composite type no text can be assigned. A cast does not cut its fields: they are read one by one.
+_READ_COMPOSITE_BODY = "BEGIN RETURN value::{type}; END"
+_IS_COMPOSITE = sql.SQL(
+    "SELECT 'c' IN (t.typtype, b.typtype) FROM pg_type t LEFT JOIN pg_type b ON b.oid = t.typbasetype "
+    "WHERE t.oid = {}::regtype"
+)
+# One subtransaction a value, which is why it runs only where a column as a whole could not be read. PostgreSQL 16 has
+# pg_input_is_valid, but 15 has not, and it knows no CHECKs of domains.
+_INPUT_ERROR_FUNCTION = sql.SQL(
+    """
+CREATE OR REPLACE FUNCTION pg_temp.etl_input_error(value text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE 'SELECT pg_temp.etl_read($1)' USING value;
+    RETURN NULL;
+EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR plpgsql_error
+    OR syntax_error OR invalid_name OR undefined_table OR undefined_object OR undefined_function OR ambiguous_function
+    OR invalid_schema_name OR internal_error THEN
+    RETURN SQLERRM;
+END $$
+"""
+)
+
+
+def check_alone(stage: Staging) -> None:
+    """All that can be said without looking at other tables: types, duplicate keys, rows present, checks."""
+    for column in stage.columns:
+        if column.type.kind is Kind.OTHER:
+            _check_type(stage, column)
+    stage.run("ANALYZE {}", stage.name)
+    if stage.plan.key and not stage.keys_ascend:
+        _check_duplicates(stage, "primary key", [column.target for column in stage.plan.key], _key_name(stage))
+    stage.present = _set_present_aside(stage)
+    for check in stage.plan.target.checks:
+        _check_check(stage, check)
+
+
+def _check_type(stage: Staging, column: ColumnPlan) -> None:
+    """Values that PostgreSQL's own input refuses; then the column takes its true type."""
+    name, type_ = sql.Identifier(column.target), sql.SQL(column.type.sql)
+    composite = (stage.session.rows(_IS_COMPOSITE.format(sql.Literal(column.type.sql))) or [(False,)])[0][0]
+    # The body as a literal: a type's name may hold any mark between which it could stand.
+    body = (_READ_COMPOSITE_BODY if composite else _READ_BODY).replace("{type}", column.type.sql)
+    stage.session.run(_READ_FUNCTION.format(type=type_, body=sql.Literal(body)))
+    if not _readable(stage, column):
+        stage.session.run(_INPUT_ERROR_FUNCTION)
+        error = compose("pg_temp.etl_input_error({})", name)
+        rule = f"not accepted as {column.type.sql}"
+        stage.reject(compose("{} IS NOT NULL", error), "convert", column.source, rule, error)
+    stage.run("ALTER TABLE {} ALTER COLUMN {} TYPE {} USING pg_temp.etl_read({})", stage.name, name, type_, name)
+    stage.session.run(sql.SQL("DROP FUNCTION pg_temp.etl_read"))
+
+
+def _readable(stage: Staging, column: ColumnPlan) -> bool:
+    try:
+        with stage.session.savepoint():
+            stage.run("SELECT count(pg_temp.etl_read({})) FROM {}", sql.Identifier(column.target), stage.name)
+    except psycopg2.Error as error:
+        if concerns_one_row(error) or cannot_be_read(error):
+            return False
+        place = f"{stage.plan.name}.{column.target}"
+        raise TargetError(f"The column {place} ({column.type.sql}) cannot be filled: {first_line(error)}.") from error
+    return True
+
+
+def _check_duplicates(
+    stage: Staging, what: str, names: Sequence[str], constraint: str, *, nulls_distinct: bool = True
+) -> None:
+    """Of rows that share a key within the source the first stays."""
+    keys = sql.SQL(", ").join(map(sql.Identifier, names))
+    present = all_present(names) if nulls_distinct else sql.SQL("true")
+    exists = compose(
+        "SELECT EXISTS (SELECT FROM {} WHERE {} GROUP BY {} HAVING count(*) > 1)", stage.name, present, keys
+    )
+    if not stage.session.value(exists):
+        return
+    row = sql.Identifier(ROW)
+    first = compose(
+        "(SELECT {row}, min({row}) OVER (PARTITION BY {keys}) AS first_row FROM {stage} WHERE {present})",
+        row=row,
+        keys=keys,
+        stage=stage.name,
+        present=present,
+    )
+    stage.reject(
+        compose("s.{row} = o.{row} AND o.first_row <> o.{row}", row=row),
+        "load",
+        stage.source_name(names[0]),
+        f"{what} {constraint} is taken by another row of the source",
+        compose("{} || o.first_row", sql.Literal(f"{what} {constraint} is taken by row number ")),
+        using=first,
+    )
+
+
+def _set_present_aside(stage: Staging) -> Present:
+    if not stage.session.value(compose("SELECT EXISTS (SELECT FROM {})", stage.target)):
+        return Present()
+    if not stage.plan.key:
+        return _set_present_copies_aside(stage)
+    same_key = equal([column.target for column in stage.plan.key], "s", "t")
+    differs = sql.SQL(" OR ").join([_differs(column) for column in stage.columns])
+    staged, found, different = stage.session.rows(
+        compose(
+            "SELECT count(*), count({key}), count(*) FILTER (WHERE {key} IS NOT NULL AND ({differs})) "
+            "FROM {stage} s LEFT JOIN {target} t ON {same_key}",
+            key=sql.Identifier("t", stage.plan.key[0].target),
+            differs=differs,
+            stage=stage.name,
+            target=stage.target,
+            same_key=same_key,
+        )
+    )[0]
+    if found == staged:
+        stage.run("TRUNCATE {}", stage.name)
+    elif found:
+        stage.run("DELETE FROM {} s USING {} t WHERE {}", stage.name, stage.target, same_key)
+    return Present(found, different)
+
+
+def _set_present_copies_aside(stage: Staging) -> Present:
+    """A table without a key: as many equal rows as the target has are present, the rest is to be loaded."""
+    content = sql.SQL("ROW({})::text").format(
+        sql.SQL(", ").join(sql.Identifier(column.target) for column in stage.columns)
+    )
+    row = sql.Identifier(ROW)
+    deleted = stage.run(
+        "DELETE FROM {0} s USING "
+        "(SELECT {1}, {2} AS content, row_number() OVER (PARTITION BY {2} ORDER BY {1}) AS n FROM {0}) mine "
+        "JOIN (SELECT {2} AS content, count(*) AS n FROM {3} GROUP BY 1) theirs USING (content) "
+        "WHERE s.{1} = mine.{1} AND mine.n <= theirs.n",
+        stage.name,
+        row,
+        content,
+        stage.target,
+    )
+    return Present(deleted, 0)
+
+
+def _check_check(stage: Staging, check: Check) -> None:
+    names = {column.target for column in stage.columns}
+    if not set(check.columns) <= names:
+        return
+    rule = f"violates CHECK constraint {check.name}: {check.definition}"
+    try:
+        with stage.session.savepoint():
+            stage.reject(
+                compose("NOT ({})", sql.SQL(check.expression)),
+                "load",
+                stage.source_name(check.columns[0]) if check.columns else None,
+                rule,
+                sql.Literal(rule),
+            )
+    except psycopg2.Error as error:
+        if not concerns_one_row(error):
+            raise  # else: the expression fails for some row; inserting will find out for which
+
+
+def check_parents(stage: Staging, staged: Staged) -> int:
+    """Rows whose parent neither is in the target nor may still come; returns how many were found."""
+    return sum(_check_foreign_key(stage, key, staged) for key in stage.plan.target.foreign_keys)
+
+
+def _check_foreign_key(stage: Staging, key: ForeignKey, staged: Staged) -> int:
+    if not set(key.columns) <= {column.target for column in stage.columns}:
+        return 0
+    parents: list[sql.Composable] = [sql.Identifier(key.parent_schema, key.parent)]
+    if (key.parent_schema, key.parent) in staged:
+        parents.append(staged[key.parent_schema, key.parent].name)
+    orphan = sql.SQL(" AND ").join(
+        compose("NOT EXISTS (SELECT FROM {} p WHERE {})", parent, equal(key.columns, "s", "p", key.parent_columns))
+        for parent in parents
+    )
+    condition = compose("{} AND {}", all_present(key.columns), orphan)
+    if key.match_full:
+        some = sql.SQL(", ").join(map(sql.Identifier, key.columns))
+        condition = compose(
+            "({}) OR num_nulls({}) BETWEEN 1 AND {}", condition, some, sql.Literal(len(key.columns) - 1)
+        )
+    rule = orphan_rule(key)
+    return stage.reject(condition, "load", stage.source_name(key.columns[0]), rule, sql.Literal(rule))
+
+
+def check_blocked(stage: Staging) -> None:
+    """Rows whose other unique values are taken, by a row of the target or by an earlier one of the source."""
+    names = {column.target for column in stage.columns}
+    for unique in stage.plan.target.keys:
+        if set(unique.columns) <= names and unique.columns != tuple(c.target for c in stage.plan.key):
+            _check_unique(stage, unique)
+
+
+def _check_unique(stage: Staging, unique: UniqueKey) -> None:
+    what = f"unique constraint {unique.name} ({', '.join(unique.columns)})"
+    if unique.nulls_distinct:
+        same = equal(unique.columns, "s", "o")
+    else:
+        same = sql.SQL(" AND ").join(
+            sql.SQL("s.{0} IS NOT DISTINCT FROM o.{0}").format(sql.Identifier(name)) for name in unique.columns
+        )
+    stage.reject(
+        same,
+        "load",
+        stage.source_name(unique.columns[0]),
+        f"blocked: {what} is taken by another row of the target",
+        compose("{} || {}", sql.Literal(f"blocked: {what} is taken by the target's row with "), _key_text(stage, "o")),
+        using=stage.target,
+    )
+    _check_duplicates(
+        stage,
+        "unique constraint",
+        unique.columns,
+        f"{unique.name} ({', '.join(unique.columns)})",
+        nulls_distinct=unique.nulls_distinct,
+    )
+
+
+def orphan_rule(key: ForeignKey) -> str:
+    """The fault of rows without a parent; whether that was rejected or never was, only the source can tell."""
+    return f"foreign key {key.name}: no such row in {key.parent}"
+
+
+def _key_text(stage: Staging, alias: str) -> sql.Composable:
+    """`id = 7, part = x` of the target's row, for a message."""
+    if not stage.plan.key:
+        return sql.Literal("the same values")
+    return sql.SQL(" || ', ' || ").join(
+        compose(
+            "{} || coalesce({}::text, 'NULL')",
+            sql.Literal(f"{column.target} = "),
+            sql.Identifier(alias, column.target),
+        )
+        for column in stage.plan.key
+    )
+
+
+def _key_name(stage: Staging) -> str:
+    primary = stage.plan.target.primary_key
+    names = ", ".join(column.target for column in stage.plan.key)
+    return f"{primary.name} ({names})" if primary else f"({names})"
+
+
+def _differs(column: ColumnPlan) -> sql.Composable:
+    """Whether the two sides of a column differ; json and types that may lack an equality are compared by their text."""
+    name = sql.Identifier(column.target)
+    cast = {"json": "::jsonb"}.get(column.type.sql, "::text" if column.type.kind is Kind.OTHER else "")
+    return sql.SQL("s.{0}{1} IS DISTINCT FROM t.{0}{1}").format(name, sql.SQL(cast))

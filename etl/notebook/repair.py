@@ -1,0 +1,118 @@
+"""Rejected rows, mended in a notebook, loaded by the same way as all others; the source itself stays as it is.
+
+The mended rows become a small SQLite file with the source's table in it, and that is migrated: conversion, validation,
+keys and the books are the load's own, and a row that still does not fit is rejected again.
+"""
+
+import json
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from etl.api import migrate
+from etl.core import defaults
+from etl.core.errors import UsageError
+from etl.core.source_tables import SourceTable, quoted
+from etl.core.values import StorageValue, UndecodableText
+from etl.reporting.reading import REJECT_COLUMNS
+from etl.reporting.report import Report
+from etl.source.database import Source
+
+
+def load_mended(
+    rows: pd.DataFrame,
+    table: str,
+    sqlite: str | Path,
+    pg: str | None = None,
+    *,
+    schema: str | None = None,
+    extra_columns: str = "stop",
+    assume_timezone: str = defaults.TIMEZONE,
+    validate: bool = True,
+    expectations: str | Path | None = None,
+    report_folder: str | Path | None = None,
+) -> Report:
+    """Loads mended rows of `table` as `migrate` would; `rows` are those of `read_rejects`, or any with source columns.
+
+    `sqlite` is the file that they came from: its declaration of the table counts, and nothing is written to it. Times
+    become ISO text, lists and dicts JSON, missing values NULL. Rows whose key is in the target already stay as they are
+    there. Mend parents before their children. Returns a report of its own, in a folder of its own; in it, row numbers
+    are places in `rows`. Raises `UsageError` for an unknown table, unknown columns, or values that SQLite cannot hold.
+    """
+    with Source(Path(sqlite)) as source:
+        described = _described(source, table)
+    mended = rows.drop(columns=[name for name in REJECT_COLUMNS if name in rows.columns])
+    unknown = [str(name) for name in mended.columns if name not in described.column_names]
+    if unknown:
+        raise UsageError(f"The source's table {described.name} has no column {', '.join(unknown)}.")
+    if not len(mended.columns):
+        raise UsageError(f"The mended rows have no columns of {described.name}.")
+    with tempfile.TemporaryDirectory(prefix="etl-mended-") as folder:
+        draft = Path(folder) / Path(sqlite).name  # the embedded server's database goes by the file's name
+        _write(draft, described, mended)
+        return migrate(
+            draft,
+            pg,
+            schema=schema,
+            tables=(described.name,),
+            extra_columns=extra_columns,
+            assume_timezone=assume_timezone,
+            validate=validate,
+            expectations=expectations,
+            report_folder=report_folder,
+        )
+
+
+def _described(source: Source, table: str) -> SourceTable:
+    """The source's table by that name, whatever the case: a report goes by the target's names."""
+    found = [known for name, known in source.tables.items() if name.lower() == table.lower()]
+    if not found:
+        raise UsageError(f"{source.path} has no table {table!r}; it has: {', '.join(source.tables) or 'none'}.")
+    return source.tables.get(table, found[0])
+
+
+def _write(path: Path, table: SourceTable, rows: pd.DataFrame) -> None:
+    """The table with its columns as declared, but no constraint: the target judges."""
+    declared = {column.name: column.declared_type for column in table.columns}
+    # SQLite takes a quoted declaration for what it says, whatever it may hold; an empty one has to be left out.
+    types = {name: f" {quoted(declared[name])}" if declared[name] else "" for name in rows.columns}
+    columns = ", ".join(f"{quoted(name)}{types[name]}" for name in rows.columns)
+    path.touch(mode=0o600)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"CREATE TABLE {quoted(table.name)} ({columns})")
+        try:
+            for values in _stored_rows(rows):
+                marks = ", ".join("CAST(? AS TEXT)" if isinstance(value, UndecodableText) else "?" for value in values)
+                connection.execute(f"INSERT INTO {quoted(table.name)} VALUES ({marks})", values)
+        except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
+            raise UsageError(f"A mended row of {table.name} cannot be stored in SQLite: {error}.") from error
+        connection.commit()
+
+
+def _stored_rows(rows: pd.DataFrame) -> Iterator[Sequence[StorageValue]]:
+    for values in zip(*(rows[name].array for name in rows.columns), strict=True):
+        yield [storable(value) for value in values]
+
+
+def storable(value: object) -> StorageValue:
+    """A cell of a DataFrame as SQLite would hold it; what it does not know is left to SQLite to refuse."""
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    if value is None or pd.isna(value):  # type: ignore[call-overload]
+        return None
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, datetime):
+        return value.isoformat(" ")
+    if isinstance(value, date | Decimal):
+        return str(value)
+    return value  # type: ignore[return-value]

@@ -1,0 +1,49 @@
+"""Where the two schemas differ, and what is peculiar about the target's tables: said in the report, or refused."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from etl.core.errors import DriftError
+from etl.core.plan import Drift
+from etl.core.source_tables import SourceTable
+from etl.core.tables import TargetTable
+
+
+def missing_table(table: SourceTable, others: Mapping[str, str]) -> Drift:
+    """A table that the target lacks; `others` says what bears its name there instead."""
+    other = next((what for name, what in others.items() if name.lower() == table.name.lower()), None)
+    if other is None:
+        return Drift(table.name, None, "table_missing_in_target", table.row_count, "not migrated")
+    return Drift(table.name, None, "not_a_table", table.row_count, f"not migrated: in the target this is {other}")
+
+
+def peculiarities(tables: Sequence[TargetTable]) -> Iterator[Drift]:
+    """What whoever signs off should know about the tables of the target."""
+    for table in tables:
+        if table.row_security:
+            action = "rows that it hides from the connected role are not seen: they count as missing, or not at all"
+            yield Drift(table.name, None, "row_security", None, action)
+        if table.unlogged:
+            yield Drift(
+                table.name, None, "unlogged", None, "a crash of the server empties it; ALTER TABLE … SET LOGGED"
+            )
+
+
+def refuse_families(tables: Sequence[TargetTable]) -> None:
+    """Rows of a table that inherits are rows of its ancestors too: whose they are could not be told afterwards."""
+    names = {table.name for table in tables}
+    for table in tables:
+        for ancestor in names & set(table.ancestors):
+            raise DriftError(
+                f"The target's table {table.name} inherits from {ancestor}, so that its rows are rows of both there, "
+                "but the source has two tables. Leave one of them out with --tables. Nothing was written."
+            )
+
+
+def refuse_rules(tables: Sequence[TargetTable]) -> None:
+    """COPY passes a table's rules over, and INSERT … ON CONFLICT does not work with them: their will is never done."""
+    ruled = [f"{table.name} ({', '.join(table.rules)})" for table in tables if table.rules]
+    if ruled:
+        raise DriftError(
+            f"The target has rules that rewrite what is written to {'; '.join(ruled)}. For the time of the load, "
+            "ALTER TABLE … DISABLE RULE …, or leave the table out with --tables. Nothing was written."
+        )

@@ -1,0 +1,210 @@
+"""What a SQLite file really holds, looked at before anything is planned: `profile` reads it and keeps nothing open.
+
+The pieces are made by `tables.py` (what SQL can count) and `values.py` (what has to be converted to
+be judged); here they become one result.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from etl.core import defaults
+from etl.core.source_tables import SourceTable
+from etl.planning.declared_types import columns_without_target
+from etl.profiling.html import profile_html
+from etl.profiling.tables import StoredColumn, find_orphans, measure_sizes, stored_columns
+from etl.profiling.values import ColumnFindings, TableFindings, read_values
+from etl.schema import unified as schema
+from etl.source.database import Source
+
+COUNT, COUNT_OR_NULL, TIME = "int64", "Int64", "datetime64[us, UTC]"
+
+_TABLES = {"table": "str", "rows": COUNT, "bytes": COUNT, "index_bytes": COUNT_OR_NULL, "columns": COUNT}
+_COLUMNS = {
+    "table": "str",
+    "column": "str",
+    "declared_type": "str",
+    "target_type": "str",
+    "integer": COUNT,
+    "real": COUNT,
+    "text": COUNT,
+    "blob": COUNT,
+    "null": COUNT,
+    "distinct": COUNT_OR_NULL,
+    "shortest": COUNT_OR_NULL,
+    "longest": COUNT_OR_NULL,
+    "earliest": TIME,
+    "latest": TIME,
+    "unusual": COUNT,
+    "rejected": COUNT,
+}
+_DISAGREEMENTS = {
+    "table": "str",
+    "column": "str",
+    "target_type": "str",
+    "finding": "str",
+    "rows": COUNT,
+    "rejected": "bool",
+    "example": "str",
+}
+_ACTIVITY = {"table": "str", "column": "str", "day": TIME, "rows": COUNT}
+_JSON_TYPES = {"table": "str", "column": "str", "type": "str", "rows": COUNT}
+_JSON_KEYS = {"table": "str", "column": "str", "key": "str", "type": "str", "rows": COUNT, "share": "float64"}
+_ORPHANS = {
+    "table": "str",
+    "column": "str",
+    "parent": "str",
+    "parent_column": "str",
+    "rows": COUNT,
+    "orphans": COUNT,
+    "example": "str",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """A SQLite file as it is, as DataFrames; values of secret columns appear in none of them.
+
+    tables         table, rows, bytes, index_bytes, columns. `sizes_from`: "dbstat", the pages in use, or "lengths", the
+                   sum of the stored values where SQLite lacks dbstat; index_bytes is <NA> then
+    columns        a row for each column: declared_type and target_type (the application's, else what the declaration
+                   suggests), rows by storage class (integer, real, text, blob, null), distinct (<NA> in tables
+                   above a million rows), shortest and longest (characters of text, bytes of BLOBs), earliest and latest
+                   (of times, UTC), unusual (values of another storage class than usual for the type, that convert
+                   nevertheless), rejected (values that the load would refuse)
+    disagreements  the last two again, by finding: finding, rows, rejected (whether the row is lost), an example
+    activity       rows per day (UTC) by the table's time of creation: table, column, day, rows
+    json_types     what JSON columns hold at the top: table, column, type, rows
+    json_keys      the keys of their objects: key, type of its value, rows, share of the column's objects
+    orphans        a row for each foreign key: rows that refer to a parent, orphans that refer to none, an example
+    """
+
+    path: str
+    bytes: int
+    sizes_from: str
+    tables: pd.DataFrame = field(repr=False)
+    columns: pd.DataFrame = field(repr=False)
+    disagreements: pd.DataFrame = field(repr=False)
+    activity: pd.DataFrame = field(repr=False)
+    json_types: pd.DataFrame = field(repr=False)
+    json_keys: pd.DataFrame = field(repr=False)
+    orphans: pd.DataFrame = field(repr=False)
+
+    @property
+    def rows(self) -> int:
+        """Rows of all tables."""
+        return int(self.tables["rows"].sum())
+
+    def __str__(self) -> str:
+        rejected, orphans = int(self.columns["rejected"].sum()), int(self.orphans["orphans"].sum())
+        return (
+            f"{self.path}: {self.rows:,} rows in {len(self.tables)} tables, {self.bytes:,} bytes; "
+            f"values that would be rejected: {rejected:,}; orphans: {orphans:,}"
+        )
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return profile_html(str(self), self.tables, self.columns)
+
+
+def profile(path: str | Path, *, tables: Sequence[str] = (), assume_timezone: str = defaults.TIMEZONE) -> Profile:
+    """Looks at every row of a SQLite file, in one consistent state, without a target and without writing.
+
+    Types are those of the 20 known tables, else what the declarations suggest. Raises `SourceError` where the file
+    cannot be read; whatever is stored in it, be it odd or empty, is a finding and no error.
+    """
+    with Source(Path(path)) as source:
+        wanted = tables or tuple(source.tables)
+        chosen = in_usual_order(table for table in source.tables.values() if table.name in wanted)
+        sizes, sizes_from = measure_sizes(source, chosen)
+        looked_at = [_Looked.at(source, table, assume_timezone) for table in chosen]
+        orphans = [orphan for table in chosen for orphan in find_orphans(source, table)]
+        source.verify_unchanged()
+        return Profile(
+            path=str(path),
+            bytes=source.bytes,
+            sizes_from=sizes_from,
+            tables=_frame(((t.name, t.row_count, *sizes[t.name], len(t.columns)) for t in chosen), _TABLES),
+            columns=_frame((row for each in looked_at for row in each.columns()), _COLUMNS),
+            disagreements=_frame((row for each in looked_at for row in each.disagreements()), _DISAGREEMENTS),
+            activity=_frame((row for each in looked_at for row in each.activity()), _ACTIVITY),
+            json_types=_frame((row for each in looked_at for row in each.json_types()), _JSON_TYPES),
+            json_keys=_frame((row for each in looked_at for row in each.json_keys()), _JSON_KEYS),
+            orphans=_frame(orphans, _ORPHANS),
+        )
+
+
+def in_usual_order(tables: Iterable[SourceTable]) -> list[SourceTable]:
+    """The known tables in the application's order, then the others by name."""
+    usual = {name: place for place, name in enumerate(schema.TABLE_NAMES)}
+    return sorted(tables, key=lambda table: (usual.get(table.name, len(usual)), table.name))
+
+
+Record = Sequence[object]
+
+
+def _frame(records: Iterable[Record], dtypes: dict[str, str]) -> pd.DataFrame:
+    frame = pd.DataFrame(list(records), columns=list(dtypes), dtype=object)
+    return frame.astype(dtypes)
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """One table's findings, turned into records of the profile's frames."""
+
+    table: str
+    stored: Sequence[StoredColumn]
+    values: TableFindings
+
+    @classmethod
+    def at(cls, source: Source, table: SourceTable, assume_timezone: str) -> "_Looked":
+        plans = columns_without_target(table, schema.target_types(table.name))
+        return cls(table.name, stored_columns(source, table), read_values(source, table, plans, assume_timezone))
+
+    def columns(self) -> Iterable[Record]:
+        for stored, found in zip(self.stored, self.values.columns, strict=True):
+            yield (
+                self.table,
+                stored.name,
+                stored.declared_type,
+                found.plan.type.sql,
+                *stored.classes,
+                stored.distinct,
+                stored.shortest,
+                stored.longest,
+                found.earliest,
+                found.latest,
+                sum(found.unusual.values()),
+                sum(found.rejected.values()),
+            )
+
+    def disagreements(self) -> Iterable[Record]:
+        for found in self.values.columns:
+            yield from self._rejected(found)
+            yield from self._unusual(found)
+
+    def _rejected(self, found: ColumnFindings) -> Iterable[Record]:
+        for rule, rows in found.rejected.most_common():
+            yield self.table, found.plan.source, found.plan.type.sql, rule, rows, True, found.examples[rule]
+
+    def _unusual(self, found: ColumnFindings) -> Iterable[Record]:
+        for storage, rows in found.unusual.most_common():
+            finding = f"stored as {storage}"
+            yield self.table, found.plan.source, found.plan.type.sql, finding, rows, False, found.examples[storage]
+
+    def activity(self) -> Iterable[Record]:
+        for day, rows in sorted(self.values.days.items()):
+            yield self.table, self.values.activity_column, day, rows
+
+    def json_types(self) -> Iterable[Record]:
+        for found in self.values.columns:
+            for kind, rows in found.json_types.most_common():
+                yield self.table, found.plan.source, kind, rows
+
+    def json_keys(self) -> Iterable[Record]:
+        for found in self.values.columns:
+            for (key, kind), rows in found.json_keys.most_common():
+                yield self.table, found.plan.source, key, kind, rows, round(rows / found.json_types["object"], 3)

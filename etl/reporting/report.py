@@ -1,0 +1,18 @@
+"""The report as a run returns it: the data, with its two displays for a notebook."""
+
+from etl.core.report import ReportData
+from etl.reporting.frames import ReportFrames, frames_of
+
+
+class Report(ReportData):
+    """Everything that a run has to say for itself; displays itself in Jupyter."""
+
+    @property
+    def frames(self) -> ReportFrames:
+        """The report's lists as DataFrames; made anew on each call."""
+        return frames_of(self)
+
+    def _repr_html_(self) -> str:
+        from etl.reporting.html import render_display  # here, since a load need not wait for jinja2
+
+        return render_display(self)

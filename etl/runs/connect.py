@@ -1,0 +1,87 @@
+"""Opening the target: the PostgreSQL that was named, or the embedded one with a database for this source."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from etl.concurrency.interruption import abandonable
+from etl.core import defaults
+from etl.embedded.server import EmbeddedServer
+from etl.target.url import DRIVER, check_connection, connection_error, make_engine, resolve, safe
+
+
+@dataclass(frozen=True)
+class Target:
+    """A PostgreSQL that answers. `psql` is a shell command that opens it, where it is the embedded one."""
+
+    engine: Engine
+    display_url: str
+    server_version: str
+    embedded: bool
+    schema: str | None = None  # the one that was asked for; None: the one that the role's search_path leads to
+    psql: str | None = None
+
+    @contextlib.contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """A connection; raises `TargetError` where there is none to be had any more. Ctrl-C is heard meanwhile."""
+        try:
+            connection = abandonable(self.engine.connect)
+        except DBAPIError as error:
+            raise connection_error(error, self.engine.url) from None  # its text may hold the connection string
+        with connection:
+            yield connection
+
+    @property
+    def name(self) -> str:
+        """The URL, and the schema where one was asked for."""
+        return self.display_url if self.schema is None else f"{self.display_url}, schema {self.schema}"
+
+    @property
+    def pandas_url(self) -> str:
+        """The URL without a password, as `pandas.read_sql` takes it."""
+        return self.display_url.replace("postgresql:", f"{DRIVER}:", 1)
+
+
+@contextlib.contextmanager
+def open_target(pg: str | None, sqlite: Path, schema: str | None = None) -> Iterator[Target]:
+    """The target for `pg`, else the environment's, else the embedded server for as long as the context lasts.
+
+    Raises `UsageError` for a malformed URL and `TargetError` for a server that does not answer.
+    """
+    url = resolve(pg, os.environ)
+    if url is not None:
+        with _opened(url, schema) as target:
+            yield target
+        return
+    with EmbeddedServer(defaults.SERVER_FOLDER) as server:
+        name = database_name(sqlite)
+        with _opened(server.ensure_database(name), schema, psql=server.psql_command(name)) as target:
+            yield target
+
+
+def database_name(sqlite: Path) -> str:
+    """The embedded server's database for a source file: its name without the ending, within PostgreSQL's 63 bytes."""
+    name = sqlite.stem.encode()[:63].decode(errors="ignore")
+    return f"{name[:59]}_db" if name in ("postgres", "template0", "template1") else name
+
+
+@contextlib.contextmanager
+def _opened(url: URL, schema: str | None, psql: str | None = None) -> Iterator[Target]:
+    """The connection that asks for the version is the one that works then: a role may be allowed but one."""
+    engine = make_engine(url, keep_one=True)
+    try:
+        yield Target(
+            engine=engine,
+            display_url=safe(url),
+            server_version=check_connection(engine),
+            embedded=psql is not None,
+            schema=schema,
+            psql=psql,
+        )
+    finally:
+        engine.dispose()

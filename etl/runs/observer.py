@@ -1,0 +1,41 @@
+"""Who hears how a run goes: the console is one listener, a notebook or a test another."""
+
+from collections.abc import Sequence
+
+from etl.core.plan import Plan, TablePlan
+from etl.core.report import SequenceReport, SourceReport, TableReport
+from etl.runs.connect import Target
+
+
+class Observer:
+    """The events of a run, in their order, called from the thread that does the work. This one keeps silent."""
+
+    def source_opened(self, source: SourceReport) -> None:
+        """The SQLite file can be read."""
+
+    def target_opened(self, target: Target) -> None:
+        """PostgreSQL answers."""
+
+    def tables_created(self, names: Sequence[str]) -> None:
+        """The schema was completed by these tables."""
+
+    def planned(self, plan: Plan) -> None:
+        """It is decided which table goes where."""
+
+    def table_progressed(self, plan: TablePlan, rows: int) -> None:
+        """So many more rows of the table were handed to the target."""
+
+    def table_restarted(self, plan: TablePlan) -> None:
+        """The table is read again from its beginning, row by row where need be."""
+
+    def table_finished(self, table: TableReport) -> None:
+        """The table's books are closed."""
+
+    def sequences_reset(self, sequences: Sequence[SequenceReport]) -> None:
+        """All sequences stand behind the largest ids."""
+
+    def table_compared(self, table: TableReport) -> None:
+        """After the load: every value of the table was compared with the source."""
+
+    def confirmation_lost(self, transaction: int) -> None:
+        """The connection broke during COMMIT; the server is being asked what became of the transaction."""

@@ -1,0 +1,330 @@
+"""Rows on their way from the source to the loader: read → convert → validate, ahead of the COPY.
+
+Whatever is rejected on the way, or left behind, is written to the table's reject file here, with its original values.
+"""
+
+import contextlib
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from etl.concurrency.prefetch import Prefetcher
+from etl.conversion.convert import convert
+from etl.core.plan import TablePlan
+from etl.core.values import LARGE_BYTES, LargeText, StorageValue, size_of
+from etl.files.reject_files import TableRejects
+from etl.loading.copy import CopyData, encode
+from etl.loading.rows import Accepted, NotFastError, Retracted
+from etl.source.batches import BATCH_BYTES, Batch, read_batches
+from etl.source.database import Source
+from etl.validation.results import Validated
+from etl.validation.validator import Validator
+
+T = TypeVar("T")
+BATCHES_AHEAD = 3  # that wait between the reading thread and the COPY
+VALIDATIONS_AWAITED = 4  # batches that may be copied before validation has spoken; bounds what is held in memory
+LARGE_BATCH_BYTES = 2 * BATCH_BYTES  # larger batches hold a large value, and are the only one in memory
+REQUIRED_RULE = "NULL in a column that the target requires (NOT NULL)"
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A converted batch, and what validation will say about it (None where it is skipped).
+
+    `batch` is what is still needed of the raw one; `large` says that a second one of its size would be too much.
+    """
+
+    batch: Batch
+    frame: pd.DataFrame
+    verdict: Future[Validated] | None
+    encoded: CopyData | None
+    large: bool
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A table to be read. `optimistic`: encoded ahead, as the loader will probably want all rows of it."""
+
+    plan: TablePlan
+    optimistic: bool
+
+
+class Pipeline:
+    """The rows of all tables, in the order in which they are loaded. `validator` None means that validation is skipped.
+
+    The reading thread goes on behind the end of a table: while the indexes of one are made again, the first rows of the
+    next are read. Use it in a `with` statement.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        rejects: Mapping[str, TableRejects],
+        validator: Validator | None,
+        *,
+        assume_timezone: str,
+        batch_rows: int,
+    ) -> None:
+        self.source = source
+        self.rejects = rejects
+        self.validator = validator
+        self.assume_timezone = assume_timezone
+        self.batch_rows = batch_rows
+        self._expected: Sequence[_Task] = ()
+        self._prefetcher: Prefetcher[_Task, _Prepared] = Prefetcher(
+            self._prepare_all, depth=BATCHES_AHEAD, name="etl-read", alone=lambda prepared: prepared.large
+        )
+        self._unanswered: deque[Future[Validated]] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._prefetcher.close()
+
+    def expect(self, plans: Iterable[tuple[TablePlan, bool]]) -> None:
+        """The tables in the order in which they will be asked for, and whether `optimistic`, so far as is known."""
+        self._expected = [_Task(*task) for task in plans]
+        self._prefetcher.expect(self._expected)
+
+    def optimistically(self, plan: TablePlan, progress: Callable[[int], None]) -> Generator[Accepted]:
+        """The rows of a table from its beginning, before validation has spoken, which so never holds up the COPY.
+
+        Raises `NotFastError` where it then rejects one: the caller undoes the table and asks for those `accepted`. At
+        the end `await_validation` has to be called. `progress` hears the rows read so far.
+        """
+        self._unanswered.clear()
+        for prepared in self._prepared(_Task(plan, optimistic=True), progress):
+            frame, lacking = require_values(prepared.frame, plan)
+            if prepared.verdict is not None:
+                if not lacking.empty:
+                    raise NotFastError  # validation has the first word about them
+                self._unanswered.append(prepared.verdict)
+                self._await_answers(awaited=0 if prepared.large else VALIDATIONS_AWAITED)
+            self._reject(prepared.batch, plan, "load", lacking)
+            self._keep_dropped(prepared.batch, plan, frame.index)
+            yield _accepted(prepared, frame)
+            del prepared, frame, lacking
+
+    def await_validation(self) -> None:
+        """Waits for the validation of rows handed out `optimistically`; raises `NotFastError` if it rejects one."""
+        self._await_answers(awaited=0)
+
+    def accepted(self, plan: TablePlan, progress: Callable[[int], None]) -> Generator[Accepted | Retracted]:
+        """The convertible and valid rows of a table from its beginning; `progress` hears the rows read so far.
+
+        They too are handed out before validation has spoken, and withdrawn where it rejects one. From then on, and
+        where something else has to wait for its word, each batch is heard first.
+        """
+        waiting: deque[_Prepared] = deque()
+        trusting = self.validator is not None and not plan.dropped
+        for prepared in self._prepared(_Task(plan, optimistic=False), progress):
+            if trusting and not prepared.large and require_values(prepared.frame, plan)[1].empty:
+                waiting.append(prepared)
+                yield _accepted(prepared, prepared.frame)
+                rows = self._rejected(waiting, plan, awaited=VALIDATIONS_AWAITED)
+            else:
+                rows = self._rejected(waiting, plan, awaited=0)
+                yield self._validated(prepared, plan)
+            del prepared
+            if rows:
+                yield Retracted(rows)
+                trusting = False
+        if rows := self._rejected(waiting, plan, awaited=0):
+            yield Retracted(rows)
+
+    def _prepared(self, task: _Task, progress: Callable[[int], None]) -> Generator[_Prepared]:
+        """The batches of a table, whether or not it is the one that was expected."""
+        if self._prefetcher.next_task != task:
+            names = [expected.plan.name for expected in self._expected]
+            behind = self._expected[names.index(task.plan.name) + 1 :] if task.plan.name in names else ()
+            self._prefetcher.expect([task, *behind])
+        rows = 0
+        with contextlib.closing(self._prefetcher.take()) as ready:
+            for prepared in ready:
+                rows += len(prepared.batch.frame)
+                yield prepared
+                del prepared
+                progress(rows)
+
+    def _prepare_all(self, task: _Task) -> Iterator[_Prepared]:
+        """On the reading thread: the table from its beginning, whatever was made of it before."""
+        plan = task.plan
+        self.rejects[plan.name].restart()
+        if self.validator:
+            self.validator.begin(plan.name)
+        columns = plan.source_columns if plan.source.rowid_name else plan.source.column_names
+        for batch in read_batches(self.source, plan.source, columns, batch_rows=self.batch_rows):
+            yield self._prepare(batch, plan, encode_ahead=task.optimistic)
+            del batch  # here and below: while the next one is read, the last is nobody's any more, as it may be large
+
+    def _prepare(self, batch: Batch, plan: TablePlan, *, encode_ahead: bool) -> _Prepared:
+        converted = convert(batch.frame, plan.columns, assume_timezone=self.assume_timezone)
+        self._reject(batch, plan, "convert", converted.rejected)
+        verdict = self.validator.submit(plan.name, converted.frame) if self.validator else None
+        types = {column.target: column.type for column in plan.columns}
+        encoded = encode(converted.frame, types) if encode_ahead else None
+        large = _is_large(batch)
+        kept = batch if large else _kept(batch, plan)
+        return _Prepared(kept, converted.frame, verdict, encoded, large)
+
+    def _await_answers(self, *, awaited: int) -> None:
+        """Verdicts on rows handed out `optimistically`, as far as they have come or only `awaited` are outstanding."""
+        while self._unanswered and (len(self._unanswered) > awaited or self._unanswered[0].done()):
+            if not self._unanswered.popleft().result().rejected.empty:
+                raise NotFastError
+
+    def _rejected(self, waiting: deque[_Prepared], plan: TablePlan, *, awaited: int) -> list[int]:
+        """The rows that validation rejects of the batches in front, as far as it has spoken or only `awaited` wait."""
+        rows: list[int] = []
+        while waiting and (len(waiting) > awaited or _is_validated(waiting[0])):
+            rows += self._judged(waiting.popleft(), plan)[1]
+        return rows
+
+    def _validated(self, prepared: _Prepared, plan: TablePlan) -> Accepted:
+        """A batch without the rows that validation, or a missing value, rejects."""
+        frame, lacking = require_values(self._judged(prepared, plan)[0], plan)
+        self._reject(prepared.batch, plan, "load", lacking)
+        self._keep_dropped(prepared.batch, plan, frame.index)
+        return _accepted(prepared, frame)
+
+    def _judged(self, prepared: _Prepared, plan: TablePlan) -> tuple[pd.DataFrame, list[int]]:
+        """The rows that validation accepts, and the numbers of those that it rejects."""
+        if prepared.verdict is None:
+            return prepared.frame, []
+        validated = prepared.verdict.result()
+        self._reject(prepared.batch, plan, "validate", _by_source_name(validated.rejected, plan))
+        return validated.accepted, validated.rejected.index.tolist()
+
+    def _reject(self, batch: Batch, plan: TablePlan, stage: str, rejected: pd.DataFrame) -> None:
+        if rejected.empty:
+            return
+        rowids = _rowids(batch, rejected.index)
+        originals = self._originals(batch, plan, rejected.index, rowids)  # one after the other: rows may be large
+        for (number, column, rule, reason), rowid, (_, row) in zip(
+            rejected[["column", "rule", "reason"]].itertuples(name=None), rowids, originals, strict=True
+        ):
+            self.rejects[plan.name].reject(
+                row_number=number,
+                rowid=rowid,
+                key=[key.source for key in plan.key],
+                stage=stage,
+                column=column,
+                rule=rule,
+                reason=reason,
+                row=row,
+            )
+
+    def _originals(
+        self, batch: Batch, plan: TablePlan, numbers: pd.Index, rowids: list[int | None]
+    ) -> Iterator[tuple[int, dict[str, StorageValue]]]:
+        """The whole rows as the source holds them. The batch has them already without rowids, and a large row too."""
+        whole = set(plan.source.column_names) <= set(batch.frame.columns)
+        if batch.rowids is None or (whole and len(numbers) == len(batch.frame) and _is_large(batch)):
+            yield from zip(numbers, _records(_rows(batch.frame, numbers)), strict=True)
+        else:
+            yield from self.source.rows(plan.source, numbers.tolist(), rowids)
+
+    def _keep_dropped(self, batch: Batch, plan: TablePlan, accepted: pd.Index) -> None:
+        """Keeps the values of dropped columns; a rejected row's file entry has them already."""
+        if not plan.dropped:
+            return
+        dropped = _rows(batch.frame[list(plan.dropped)], accepted)
+        dropped = _rows(dropped, dropped.index[dropped.notna().any(axis=1)])
+        keys = _records(_rows(batch.frame[[column.source for column in plan.key]], dropped.index))
+        rowids = _rowids(batch, dropped.index)
+        for number, rowid, key, values in zip(dropped.index, rowids, keys, _records(dropped), strict=True):
+            self.rejects[plan.name].keep_dropped(row_number=int(number), rowid=rowid, key=key, values=values)
+
+
+def _kept(batch: Batch, plan: TablePlan) -> Batch:
+    """What is needed behind the conversion: dropped columns with their keys; rejected rows are read again by rowid."""
+    if batch.rowids is None:
+        return batch
+    names = dict.fromkeys([*(column.source for column in plan.key), *plan.dropped]) if plan.dropped else ()
+    return Batch(batch.frame[list(names)], batch.rowids)
+
+
+def _is_large(batch: Batch) -> bool:
+    columns = (batch.frame.iloc[:, place] for place in range(batch.frame.shape[1]))
+    return sum(map(_size, columns)) > LARGE_BATCH_BYTES
+
+
+def _size(column: pd.Series) -> int:
+    if column.dtype != object:
+        return int(column.memory_usage(index=False))
+    return size_of(column.tolist())  # four times as fast as through the column itself
+
+
+def _accepted(prepared: _Prepared, frame: pd.DataFrame) -> Accepted:
+    """`frame` is what is left of the prepared one; what was encoded ahead serves only if that is all of it."""
+    raw, rowids = prepared.batch.frame, prepared.batch.rowids
+    if rowids is not None and len(frame) < len(raw):
+        rowids = rowids[raw.index.isin(frame.index)]
+    return Accepted(frame, rowids, prepared.encoded if len(frame) == len(prepared.frame) else None)
+
+
+def _is_validated(prepared: _Prepared) -> bool:
+    return prepared.verdict is not None and prepared.verdict.done()
+
+
+def _by_source_name(rejected: pd.DataFrame, plan: TablePlan) -> pd.DataFrame:
+    names = {column.target: column.source for column in plan.columns}
+    return rejected.assign(column=rejected["column"].map(names))
+
+
+def require_values(frame: pd.DataFrame, plan: TablePlan) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Splits off the rows with NULL in a column that the target requires; the first such column is the one at fault."""
+    lacking: dict[int, tuple[str, str, str]] = {}
+    required = {column.name for column in plan.target.columns if column.not_null}
+    for column in plan.columns:
+        if column.target in required and frame[column.target].hasnans:
+            for number in frame.index[frame[column.target].isna()]:
+                lacking.setdefault(number, (column.source, REQUIRED_RULE, REQUIRED_RULE))
+    rejected = pd.DataFrame(
+        list(lacking.values()), index=pd.Index(list(lacking), dtype="int64"), columns=["column", "rule", "reason"]
+    ).sort_index()
+    return (frame.drop(index=rejected.index) if lacking else frame), rejected
+
+
+def _rowids(batch: Batch, numbers: pd.Index) -> list[int | None]:
+    if batch.rowids is None:
+        return [None] * len(numbers)
+    positions = batch.frame.index.get_indexer(numbers)
+    return [int(rowid) for rowid in np.asarray(batch.rowids)[positions]]
+
+
+def _rows(frame: pd.DataFrame, numbers: pd.Index) -> pd.DataFrame:
+    """The rows of these numbers, not copied where they are all."""
+    return frame if len(numbers) == len(frame) else frame.loc[numbers]
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, StorageValue]]:
+    """The rows of a raw frame as dictionaries, column by column: a row as a Series would make its integers floats."""
+    columns = {str(name): _cells(frame[name]) for name in frame.columns}
+    return [
+        {name: None if values[place] is pd.NA else values[place] for name, values in columns.items()}
+        for place in range(len(frame))
+    ]
+
+
+def _cells(column: pd.Series) -> list[Any]:
+    if column.dtype == object or _size(column) <= LARGE_BYTES:
+        return column.tolist()
+    return [_large_cell(scalar) for scalar in pa.array(column)]
+
+
+def _large_cell(scalar: pa.Scalar) -> StorageValue:
+    if pa.types.is_string(scalar.type) and scalar.is_valid and scalar.as_buffer().size > LARGE_BYTES:
+        return LargeText(scalar.as_buffer().to_pybytes())
+    value: StorageValue = scalar.as_py()
+    return value

@@ -1,0 +1,345 @@
+"""The comparison put to the test: a sample is loaded, damaged in every way that has a name, and compared.
+
+Every damage must be found where it was done, by its name, as often as it was done, and nothing else may be found.
+"""
+
+import contextlib
+import os
+import secrets
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import URL, text
+
+from etl.core import defaults
+from etl.core.difference_kinds import DifferenceKind
+from etl.core.errors import TargetError
+from etl.embedded.server import EmbeddedServer
+from etl.reporting.report import Report
+from etl.runs.compare import ReconcileSettings, run_reconciliation
+from etl.runs.load import Settings, run_migration
+from etl.sample.build import make_sample
+from etl.target.url import make_engine, resolve
+
+_EMBEDDED_DATABASE = "selftest"
+
+
+@dataclass(frozen=True)
+class Damage:
+    """One way to spoil rows. `kind` None is what must not be found: the same JSON in another layout.
+
+    `change` is SQL for the new value of `column` in the rows that meet `where`; it is done to the source where
+    `in_source`, since some losses can only be staged there. Without a column, `statement` is the whole SQL.
+    """
+
+    kind: DifferenceKind | None
+    words: str
+    table: str
+    column: str | None = None
+    change: str = ""
+    where: str = "true"
+    rows: int = 3
+    in_source: bool = False
+    statement: str = ""
+
+    @property
+    def sql(self) -> str:
+        """The statement, for SQLite or PostgreSQL."""
+        if self.statement:
+            return self.statement
+        chosen = f'SELECT id FROM "{self.table}" WHERE {self.where} ORDER BY id LIMIT {self.rows}'
+        return f'UPDATE "{self.table}" SET "{self.column}" = {self.change} WHERE id IN ({chosen})'
+
+
+_EVERY_ROW = 1_000_000
+DAMAGES: Sequence[Damage] = (
+    Damage(
+        DifferenceKind.CHANGED_TEXT,
+        "a word added to texts",
+        "conversation_messages",
+        "content",
+        "content || ' indeed'",
+    ),
+    Damage(
+        DifferenceKind.WHITESPACE,
+        "spaces doubled",
+        "conversation_sessions",
+        "title",
+        "replace(title, ' ', '  ')",
+        "title LIKE '% %'",
+    ),
+    Damage(
+        DifferenceKind.CASE,
+        "letters made capital",
+        "custom_agents",
+        "name",
+        "upper(name)",
+        "upper(name) <> name",
+    ),
+    Damage(
+        DifferenceKind.NORMALISATION,
+        "letters decomposed (NFD)",
+        "conversation_messages",
+        "thinking",
+        "normalize(thinking, NFD)",
+        "normalize(thinking, NFD) <> thinking",
+    ),
+    Damage(
+        DifferenceKind.NUL_REMOVED,
+        "NUL characters dropped",
+        "agent_usage_logs",
+        "query",
+        "substr(query, 1, 2) || char(0) || substr(query, 3)",
+        "length(query) > 3",
+        in_source=True,
+    ),
+    Damage(
+        DifferenceKind.TRUNCATED,
+        "texts cut off",
+        "canvas_documents",
+        "content",
+        "left(content, 5)",
+        "length(content) > 10",
+    ),
+    Damage(
+        DifferenceKind.LOST_DIGITS,
+        "decimals cut off",
+        "api_usage",
+        "avg_response_time",
+        "trunc(avg_response_time)",
+        "avg_response_time > 1 AND trunc(avg_response_time) <> avg_response_time",
+    ),
+    Damage(
+        DifferenceKind.BOOLEAN_FLIPPED,
+        "true made false, and the other way round",
+        "agent_usage_logs",
+        "success",
+        "NOT success",
+        "success IS NOT NULL",
+    ),
+    Damage(
+        DifferenceKind.TIME_SHIFTED,
+        "a whole column nine hours later",
+        "audit_logs",
+        "timestamp",
+        "timestamp + interval '9 hours'",
+        "timestamp IS NOT NULL",
+        rows=_EVERY_ROW,
+    ),
+    Damage(
+        DifferenceKind.LOST_SUBSECONDS,
+        "fractions of seconds dropped",
+        "conversation_messages",
+        "created_at",
+        "date_trunc('second', created_at)",
+        "date_trunc('second', created_at) <> created_at",
+    ),
+    Damage(
+        DifferenceKind.JSON_CHANGED,
+        "a JSON document wrapped into another",
+        "audit_logs",
+        "details",
+        "jsonb_build_object('wrapped', details)",
+        "details IS NOT NULL",
+    ),
+    Damage(
+        None,
+        "a JSON document laid out differently",
+        "conversation_sessions",
+        "metadata",
+        "' ' || json(metadata) || '  '",
+        "metadata IS NOT NULL",
+        in_source=True,
+    ),
+    Damage(
+        DifferenceKind.NULL_AGAINST_VALUE,
+        "values made NULL",
+        "agent_feedback",
+        "comment",
+        "NULL",
+        "comment IS NOT NULL",
+    ),
+    Damage(
+        DifferenceKind.OTHER,
+        "numbers raised by a thousand",
+        "research_steps",
+        "step_number",
+        "step_number + 1000",
+    ),
+    Damage(
+        DifferenceKind.MISSING,
+        "rows deleted",
+        "memory_tags",
+        statement="DELETE FROM memory_tags WHERE id IN (SELECT id FROM memory_tags ORDER BY id LIMIT 3)",
+    ),
+    Damage(
+        DifferenceKind.EXTRA,
+        "rows added",
+        "alert_history",
+        statement="INSERT INTO alert_history (type, severity, title) VALUES ('x', 'info', 'y'), ('x', 'info', 'z')",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A damage, how many rows it was done to, and what the comparison made of it."""
+
+    damage: str
+    place: str
+    expected_kind: DifferenceKind | None
+    done: int
+    found_kinds: tuple[str, ...]
+    found: int
+
+    @property
+    def passed(self) -> bool:
+        """Found by its name exactly as often as it was done, and it was done."""
+        if self.expected_kind is None:
+            return self.done > 0 and self.found == 0
+        return self.done > 0 and self.found == self.done and self.found_kinds == (self.expected_kind,)
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """The checks, and how many differences were found where nothing was damaged."""
+
+    checks: tuple[Check, ...]
+    found_elsewhere: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything was found and nothing else."""
+        return all(check.passed for check in self.checks) and not self.found_elsewhere
+
+    @property
+    def exit_code(self) -> int:
+        """0 or 3."""
+        return 0 if self.passed else 3
+
+    @property
+    def sentence(self) -> str:
+        """The outcome in words."""
+        done = sum(check.done for check in self.checks)
+        if self.passed:
+            ways = len(self.checks)
+            return f"✓ Self-test passed: {done:,} rows damaged in {ways} ways, each judged rightly, nothing else found."
+        failed = sum(not check.passed for check in self.checks)
+        return (
+            f"✗ Self-test FAILED: {failed} of {len(self.checks)} damages were judged wrongly, "
+            f"{self.found_elsewhere:,} differences were found where nothing was damaged."
+        )
+
+    def to_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return {
+            "passed": self.passed,
+            "found_elsewhere": self.found_elsewhere,
+            "checks": [
+                {
+                    "damage": check.damage,
+                    "place": check.place,
+                    "expected_kind": check.expected_kind,
+                    "rows_damaged": check.done,
+                    "found_kinds": list(check.found_kinds),
+                    "rows_found": check.found,
+                    "passed": check.passed,
+                }
+                for check in self.checks
+            ],
+        }
+
+
+def run_self_test(pg: str | None = None) -> SelfTest:
+    """Loads, damages, compares and cleans up, in the target that `pg` or the environment names, else the embedded one.
+
+    Needs a role that may create a schema there. Raises `EtlError` where that cannot be done.
+    """
+    with tempfile.TemporaryDirectory(prefix="etl-selftest-") as folder, _scratch_schema(pg) as url:
+        source = Path(folder) / "sample.db"
+        make_sample(source)
+        _load(source, url, Path(folder) / "load")
+        done = _damage(source, url)
+        settings = ReconcileSettings(sqlite=source, pg=url, report_folder=Path(folder) / "report")
+        return _judged(run_reconciliation(settings), done)
+
+
+@contextlib.contextmanager
+def _scratch_schema(pg: str | None) -> Iterator[str]:
+    """A new schema, as a URL that leads into it; it is dropped at the end whatever happens."""
+    name = f"etl_selftest_{secrets.token_hex(6)}"
+    with _server(pg) as url:
+        engine = make_engine(url)
+        with engine.begin() as connection:
+            connection.execute(text(f'CREATE SCHEMA "{name}"'))
+        try:
+            inside = url.update_query_dict({"options": f"-csearch_path={name}"})
+            yield inside.render_as_string(hide_password=False)
+        finally:
+            with engine.begin() as connection:
+                connection.execute(text(f'DROP SCHEMA "{name}" CASCADE'))
+
+
+@contextlib.contextmanager
+def _server(pg: str | None) -> Iterator[URL]:
+    url = resolve(pg, os.environ)
+    if url is not None:
+        yield url
+        return
+    with EmbeddedServer(defaults.SERVER_FOLDER) as server:
+        yield server.ensure_database(_EMBEDDED_DATABASE)
+
+
+def _load(source: Path, url: str, folder: Path) -> None:
+    report = run_migration(Settings(sqlite=source, pg=url, create_schema=True, validate=False, report_folder=folder))
+    if report.exit_code:
+        raise TargetError(
+            "The sample could not be loaded completely, so the self-test says nothing about the comparison."
+        )
+
+
+def _damage(source: Path, url: str) -> Mapping[Damage, int]:
+    """Does all damages; returns how many rows each one met."""
+    done = {}
+    with contextlib.closing(sqlite3.connect(source)) as connection, connection:
+        for damage in DAMAGES:
+            if damage.in_source:
+                done[damage] = connection.execute(damage.sql).rowcount
+    with make_engine(resolve_given(url)).begin() as target:
+        for damage in DAMAGES:
+            if not damage.in_source:
+                done[damage] = target.exec_driver_sql(damage.sql.replace("%", "%%")).rowcount
+    return done
+
+
+def resolve_given(url: str) -> URL:
+    """The URL by itself, without the environment's."""
+    found = resolve(url, {})
+    if found is None:
+        raise TargetError("A URL is needed.")
+    return found
+
+
+def _judged(report: Report, done: Mapping[Damage, int]) -> SelfTest:
+    totals = [total for total in report.difference_kinds if total.kind != DifferenceKind.NARROWED]
+    checks = []
+    for damage in DAMAGES:
+        here = [total for total in totals if (total.table, total.column) == (damage.table, damage.column)]
+        if damage.kind is DifferenceKind.TIME_SHIFTED:  # the shift has to be recognised as that of the whole column
+            here = [total for total in here if total.whole_column]
+        checks.append(
+            Check(
+                damage=damage.words,
+                place=f"{damage.table}.{damage.column}" if damage.column else damage.table,
+                expected_kind=damage.kind,
+                done=done[damage],
+                found_kinds=tuple(dict.fromkeys(total.kind for total in here)),
+                found=sum(total.rows for total in here),
+            )
+        )
+    places = {(damage.table, damage.column) for damage in DAMAGES}
+    elsewhere = sum(total.rows for total in totals if (total.table, total.column) not in places)
+    return SelfTest(tuple(checks), elsewhere)

@@ -1,0 +1,159 @@
+"""Is the source ready? Every table converted and validated as the load would do it, without a target or writing."""
+
+import html
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import orjson
+import pandas as pd
+
+from etl.conversion.convert import convert
+from etl.core import defaults
+from etl.core.errors import UsageError
+from etl.core.plan import ColumnPlan
+from etl.core.report import ExpectationReport, RejectGroup
+from etl.core.source_tables import SourceTable
+from etl.core.types import TargetType
+from etl.planning.declared_types import columns_without_target
+from etl.runs.accounting import expectation_report
+from etl.schema import unified as schema
+from etl.source.batches import read_batches
+from etl.source.database import Source
+from etl.validation.suites import Suite, default_folder, load_suites
+from etl.validation.validator import Validator
+
+AWAITED = 4  # batches converted ahead of validation
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """What a load would reject or warn of, as far as the source alone can tell: no keys, no foreign keys."""
+
+    path: str
+    rows: dict[str, int]
+    rejects: tuple[RejectGroup, ...]
+    expectations: tuple[ExpectationReport, ...]
+
+    @property
+    def failed(self) -> tuple[ExpectationReport, ...]:
+        """Expectations that are not met."""
+        return tuple(item for item in self.expectations if not item.success)
+
+    @property
+    def rejected_rows(self) -> int:
+        """Rows that would be rejected."""
+        return sum(group.rows for group in self.rejects)
+
+    @property
+    def exit_code(self) -> int:
+        """3 where rows would be rejected or a critical expectation fails, else 0; warnings stop nobody."""
+        critical = any(item.severity == "critical" for item in self.failed)
+        return 3 if self.rejects or critical else 0
+
+    def __str__(self) -> str:
+        rows = f"{sum(self.rows.values()):,} rows of {len(self.rows)} tables"
+        return f"{rows}: {self.rejected_rows:,} would be rejected; expectations not met: {len(self.failed)}"
+
+    __repr__ = __str__
+
+    def findings(self) -> Iterator[str]:
+        """One line for each reason to reject rows and each expectation that is not met."""
+        for group in self.rejects:
+            yield f"{group.rows:,} rows of {group.table}.{group.column} [{group.stage}]: {group.reason}"
+        for item in self.failed:
+            place = f"{item.table}.{item.column}" if item.column else item.table
+            yield f"{item.unexpected_rows:,} rows of {place} [{item.severity}]: {item.expectation}"
+
+    def to_json(self) -> bytes:
+        """The whole result, indented UTF-8."""
+        content = {
+            "source": self.path,
+            "exit_code": self.exit_code,
+            "tables": [{"name": name, "rows": rows} for name, rows in self.rows.items()],
+            "rejects": [asdict(group) for group in self.rejects],
+            "expectations": [asdict(item) for item in self.expectations],
+        }
+        return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+    def _repr_html_(self) -> str:
+        lines = "".join(f"<li>{html.escape(line)}</li>" for line in self.findings())
+        return f"<p><b>{html.escape(str(self))}</b></p><ul>{lines}</ul>"
+
+
+def check_source(
+    path: str | Path,
+    *,
+    tables: Sequence[str] = (),
+    expectations: str | Path | None = None,
+    assume_timezone: str = defaults.TIMEZONE,
+) -> Readiness:
+    """Converts and validates the tables of a SQLite file against the known types and the suites in `expectations`.
+
+    Tables other than the 20 known ones are read by their declared types, and judged where a suite of their name exists.
+    Raises `SourceError`, `SuiteError`, or `UsageError` for a table that the source lacks.
+    """
+    with Validator() as validator, Source(Path(path)) as source:
+        chosen = _chosen(source, tables)
+        columns = {table.name: columns_without_target(table, schema.target_types(table.name)) for table in chosen}
+        types = {name: schema.target_types(name) | _types(plans) for name, plans in columns.items()}
+        suites = load_suites(Path(expectations) if expectations else default_folder(), types)
+        accepted = validator.use(suites)
+        check = _Check(source, validator, suites, columns, assume_timezone)
+        rejects: Counter[RejectKey] = Counter()
+        reports: list[ExpectationReport] = []
+        for table in chosen:
+            rejects.update(check.rejects(table))
+            if table.name in suites:
+                totals = validator.finish(table.name, table.row_count).result()
+                reports += map(expectation_report, totals)
+        accepted.result()
+        source.verify_unchanged()
+    groups = (RejectGroup(*key, rows) for key, rows in rejects.most_common())
+    return Readiness(str(path), {table.name: table.row_count for table in chosen}, tuple(groups), tuple(reports))
+
+
+RejectKey = tuple[str, str, str | None, str]
+
+
+@dataclass(frozen=True)
+class _Check:
+    source: Source
+    validator: Validator
+    suites: Mapping[str, Suite]
+    columns: Mapping[str, Sequence[ColumnPlan]]
+    assume_timezone: str
+
+    def rejects(self, table: SourceTable) -> Iterator[RejectKey]:
+        """One key for each row that would be rejected."""
+        waiting = []
+        for batch in read_batches(self.source, table, table.column_names):
+            converted = convert(batch.frame, self.columns[table.name], assume_timezone=self.assume_timezone)
+            yield from _rejected(table.name, "convert", converted.rejected)
+            if table.name in self.suites:
+                waiting.append(self.validator.submit(table.name, converted.frame))
+            if len(waiting) > AWAITED:
+                yield from _rejected(table.name, "validate", waiting.pop(0).result().rejected)
+        for verdict in waiting:
+            yield from _rejected(table.name, "validate", verdict.result().rejected)
+
+
+def _rejected(table: str, stage: str, rejected: pd.DataFrame) -> Iterator[RejectKey]:
+    for column, rule in zip(rejected["column"], rejected["rule"], strict=True):
+        yield table, stage, column, rule
+
+
+def _types(columns: Iterable[ColumnPlan]) -> dict[str, TargetType]:
+    return {column.target: column.type for column in columns}
+
+
+def _chosen(source: Source, names: Sequence[str]) -> list[SourceTable]:
+    unknown = [name for name in names if name not in source.tables]
+    if unknown:
+        raise UsageError(
+            f"--tables: the source has no {', '.join(unknown)}. It has: {', '.join(source.tables) or 'no tables'}."
+        )
+    usual = {name: place for place, name in enumerate(schema.TABLE_NAMES)}
+    tables = [table for name, table in source.tables.items() if not names or name in names]
+    return sorted(tables, key=lambda table: (usual.get(table.name, len(usual)), table.name))

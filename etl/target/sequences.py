@@ -1,0 +1,86 @@
+"""Sequences after the load: the next id is larger than any that exists or ever existed, and this is read back.
+
+`ALTER SEQUENCE … RESTART` belongs to the transaction and vanishes with it on failure; `setval` does not, so it is used
+only where the sequence is not ours.
+"""
+
+from dataclasses import dataclass
+
+from psycopg2 import sql
+
+from etl.core.errors import TargetError
+from etl.core.plan import TablePlan
+from etl.core.report import SequenceReport
+from etl.core.tables import TargetColumn
+from etl.target.constraints import identifier
+from etl.target.session import Session
+
+
+@dataclass(frozen=True)
+class _State:
+    last_value: int
+    is_called: bool
+    increment: int
+    minimum: int
+    maximum: int
+    owned: bool
+
+    @property
+    def next_value(self) -> int:
+        return self.last_value + self.increment if self.is_called else self.last_value
+
+    def reaches(self, last: int) -> bool:
+        """Whether `last`, or what lies before it, would still be given."""
+        return self.next_value <= last if self.increment > 0 else self.next_value >= last
+
+
+def reset_sequences(session: Session, plan: TablePlan) -> list[SequenceReport]:
+    """Moves every serial and identity sequence of the table behind its largest id; never backwards."""
+    return [_reset(session, plan, column) for column in plan.target.columns if column.sequence]
+
+
+def _reset(session: Session, plan: TablePlan, column: TargetColumn) -> SequenceReport:
+    name = sql.SQL(column.sequence or "")  # pg_get_serial_sequence gives it quoted and qualified
+    state = _read(session, name, column)
+    last = _last(session, plan, column, upwards=state.increment > 0)
+    if state.reaches(last):
+        _set(session, name, state, last)
+        state = _read(session, name, column)
+        if state.reaches(last):
+            raise TargetError(f"The sequence {column.sequence} could not be moved behind {last}.")
+    plain = str(column.sequence).rsplit(".", 1)[-1].strip('"').replace('""', '"')
+    return SequenceReport(plain, plan.name, column.name, state.next_value - state.increment, state.next_value)
+
+
+def _last(session: Session, plan: TablePlan, column: TargetColumn, *, upwards: bool) -> int:
+    """The largest id in the table, or that SQLite remembers; of a sequence that counts down the smallest there."""
+    query = "SELECT coalesce({}({}), 0) FROM {}"
+    found = sql.SQL(query).format(
+        sql.SQL("max" if upwards else "min"), sql.Identifier(column.name), identifier(plan.target)
+    )
+    last = int(session.value(found))
+    if upwards and column.name in [key.target for key in plan.key]:
+        return max(last, plan.source.autoincrement_last or 0)
+    return last
+
+
+def _set(session: Session, name: sql.SQL, state: _State, last: int) -> None:
+    following = last + state.increment
+    if state.minimum <= following <= state.maximum and state.owned:
+        session.run(sql.SQL("ALTER SEQUENCE {} RESTART WITH {}").format(name, sql.Literal(following)))
+    else:  # not ours, or used up: the sequence stands on its last value and will say so at the next call
+        value = max(state.minimum, min(last, state.maximum))
+        session.value(
+            sql.SQL("SELECT setval({}::regclass, {}, true)").format(sql.Literal(name.string), sql.Literal(value))
+        )
+
+
+def _read(session: Session, name: sql.SQL, column: TargetColumn) -> _State:
+    last_value, is_called = session.rows(sql.SQL("SELECT last_value, is_called FROM {}").format(name))[0]
+    increment, minimum, maximum, owned = session.rows(
+        sql.SQL(
+            "SELECT s.seqincrement, s.seqmin, s.seqmax, pg_has_role(c.relowner, 'USAGE') "
+            "FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid WHERE s.seqrelid = {}::regclass"
+        ).format(sql.Literal(column.sequence))
+    )[0]
+    return _State(last_value, is_called, increment, minimum, maximum, owned)

@@ -1,0 +1,213 @@
+"""One PostgreSQL connection in one transaction: statements in, rows and counts out, errors in plain words.
+
+Statements are composed with `psycopg2.sql`, so identifiers are always quoted and values always escaped by the driver;
+no parameters are passed beside them, so that a `%` in a name is just a character.
+"""
+
+import contextlib
+import itertools
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Protocol
+
+import psycopg2
+import psycopg2.errors
+import psycopg2.extensions
+from psycopg2 import sql
+from sqlalchemy import Connection
+
+from etl.core.errors import LockedError, TargetError
+from etl.target.locks import explain_timeout
+from etl.target.server_errors import explain
+
+Row = tuple[Any, ...]
+
+# A process that was killed, or is behind a network that was cut, would otherwise keep its locks until its statement
+# ends, or for the two hours that most systems take to notice (PostgreSQL documentation, 19.3.2).
+_WATCH = {
+    "client_connection_check_interval": "1s",
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
+
+
+class Readable(Protocol):
+    """What COPY reads from: bytes until there are none."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+class Writable(Protocol):
+    """What COPY writes to."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
+class Session:
+    """Runs statements on the psycopg2 connection under a SQLAlchemy one; the transaction is the caller's."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.sqlalchemy = connection
+        driver = connection.connection.driver_connection
+        if not isinstance(driver, psycopg2.extensions.connection):
+            raise TargetError("The target has to be reached through psycopg2 (postgresql+psycopg2://…).")
+        self.driver = driver
+        self.interrupted = False  # set from outside: the worker stops at its next statement
+        self._savepoints = itertools.count(1)
+
+    @property
+    def server_version(self) -> int:
+        """As PostgreSQL numbers it: 150018 for 15.18."""
+        return int(self.driver.server_version)
+
+    def run(self, statement: sql.Composable) -> int:
+        """Executes; returns the number of rows that the server says were touched."""
+        with self._cursor(statement) as cursor:
+            cursor.execute(statement)
+            return int(cursor.rowcount)
+
+    def rows(self, query: sql.Composable) -> list[Row]:
+        """All rows of a query."""
+        with self._cursor(query) as cursor:
+            cursor.execute(query)
+            return list(cursor.fetchall())
+
+    def value(self, query: sql.Composable) -> Any:
+        """The first column of the one row of a query."""
+        return self.rows(query)[0][0]
+
+    def copy_in(self, statement: sql.Composable, data: Readable) -> int:
+        """COPY … FROM STDIN; returns the rows that the server says it took."""
+        with self._cursor(statement) as cursor, _last_words_heard():
+            cursor.copy_expert(statement.as_string(cursor), data, size=2**18)
+            return int(cursor.rowcount)
+
+    def copy_out(self, query: sql.Composable, sink: Writable) -> int:
+        """COPY (query) TO STDOUT as CSV in UTF-8; `sink` hears each row by itself. Returns the number of rows."""
+        statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, ENCODING 'UTF8')").format(query)
+        with self._cursor(statement) as cursor:
+            cursor.copy_expert(statement.as_string(cursor), sink)
+            return int(cursor.rowcount)
+
+    def hang_up(self) -> None:
+        """Ends the connection from any thread, whatever it waits for; the server rolls back."""
+        self.interrupted = True
+        closed_already = (psycopg2.InterfaceError, OSError)
+        with contextlib.suppress(*closed_already), socket.socket(fileno=os.dup(self.driver.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
+
+    def be_watched(self) -> None:
+        """Asks the server to notice soon, in this transaction, when we are gone; what it cannot do it leaves."""
+        settings = sql.SQL(", ").join(sql.SQL("({}, {})").format(*map(sql.Literal, item)) for item in _WATCH.items())
+        query = (
+            "SELECT set_config(name, wanted, true) FROM (VALUES {}) AS w (name, wanted) JOIN pg_settings USING (name)"
+        )
+        with contextlib.suppress(psycopg2.errors.InvalidParameterValue), self.savepoint():  # not on its platform
+            self.rows(sql.SQL(query).format(settings))
+
+    @contextlib.contextmanager
+    def _cursor(self, statement: sql.Composable) -> Iterator[psycopg2.extensions.cursor]:
+        if self.interrupted:
+            raise KeyboardInterrupt
+        with self._lock_holders_named(statement), _world_errors_named(), self.driver.cursor() as cursor:
+            yield cursor
+
+    @contextlib.contextmanager
+    def _lock_holders_named(self, statement: sql.Composable) -> Iterator[None]:
+        try:
+            yield
+        except psycopg2.errors.LockNotAvailable as error:
+            holders = explain_timeout(self.sqlalchemy.engine, self.driver.info.backend_pid, statement)
+            raise LockedError(f"Another session holds a lock that is needed here: {holders}") from error
+
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """What fails inside leaves the transaction as it was before."""
+        name = sql.Identifier(f"etl_{next(self._savepoints)}")
+        self.run(sql.SQL("SAVEPOINT {}").format(name))
+        try:
+            yield
+        except Exception:
+            if self.driver.closed:
+                raise
+            self.run(sql.SQL("ROLLBACK TO SAVEPOINT {}").format(name))
+            self.run(sql.SQL("RELEASE SAVEPOINT {}").format(name))
+            raise
+        self.run(sql.SQL("RELEASE SAVEPOINT {}").format(name))
+
+
+# SQLSTATE classes that say something about one row: data, integrity, WITH CHECK OPTION, limits such as an index entry's
+# size, and what triggers and functions raise (PostgreSQL documentation, appendix A).
+_ROW_CLASSES = ("22", "23", "44", "54", "P0", "38", "39")
+# Classes that end the run whatever the row was: connection, rollback by the server, resources, operator, system.
+_WORLD_CLASSES = ("08", "25006", "40", "53", "57", "58", "XX001", "XX002")
+
+
+def concerns_one_row(error: psycopg2.Error, *, row_security: bool = False) -> bool:
+    """Whether the server refused a row, not the statement; a row policy refuses with "insufficient privilege"."""
+    code = error.pgcode or ""
+    return code.startswith(_ROW_CLASSES) or (row_security and code == "42501")
+
+
+# What the input of regclass, tsquery, jsonpath and their like says of a text: it names nothing, or is none of theirs.
+# XX000 is what a function gives that names no code at all, such as hstore's input before PostgreSQL 16.
+_READING_CODES = ("42601", "42602", "42P01", "42704", "42883", "42725", "3F000", "XX000")
+
+
+def cannot_be_read(error: psycopg2.Error) -> bool:
+    """Whether a type's input refused a text; only to be asked where the statement itself is known to be right."""
+    return error.pgcode in _READING_CODES
+
+
+@contextlib.contextmanager
+def _last_words_heard() -> Iterator[None]:
+    """Where the server ends the connection in the middle of a COPY, psycopg2 raises only that it is gone.
+
+    What the server said before, that its disk is full for instance, psycopg2 prints through `sys.excepthook`; inside,
+    that is raised instead.
+    """
+    said: list[psycopg2.Error] = []
+    before = sys.excepthook
+
+    def hear(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if isinstance(error.__cause__, psycopg2.Error):
+            said.append(error.__cause__)
+        else:
+            before(kind, error, trace)
+
+    sys.excepthook = hear
+    try:
+        yield
+    except psycopg2.Error as error:
+        if said:
+            raise said[0] from error
+        raise
+    finally:
+        sys.excepthook = before
+
+
+@contextlib.contextmanager
+def _world_errors_named() -> Iterator[None]:
+    try:
+        yield
+    except psycopg2.errors.LockNotAvailable:
+        raise  # named by the session, which can ask who is in the way
+    except psycopg2.Error as error:
+        if error.pgcode is None and isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
+            raise TargetError(
+                f"The connection to PostgreSQL was lost ({first_line(error)}). "
+                "Nothing was committed: run again when it answers."
+            ) from error
+        if (error.pgcode or "").startswith(_WORLD_CLASSES):
+            raise TargetError(explain(error.pgcode or "", first_line(error))) from error
+        raise
+
+
+def first_line(error: Exception) -> str:
+    """The message without psycopg2's context lines, which may repeat the statement and its values."""
+    lines = str(error).strip().splitlines()
+    return lines[0].strip().rstrip(".") if lines else type(error).__name__

@@ -1,0 +1,48 @@
+"""Validates one frame, in this process: for a notebook."""
+
+from datetime import datetime
+
+import pandas as pd
+import pyarrow as pa
+
+from etl.core.types import Kind, TargetType
+from etl.schema.unified import target_types
+from etl.validation.judge import Judge, columns_to_judge
+from etl.validation.results import Validated, latest_plausible_time, settle
+from etl.validation.suites import Columns, Suite, default_folder, load_suite
+
+
+def validate_frame(frame: pd.DataFrame, table_or_suite: str | Suite, *, now: datetime | None = None) -> Validated:
+    """Judge the rows of `frame` (columns by the target's names, any dtypes) here in this process.
+
+    A table's name means its suite in `expectations/`. Raises `SuiteError` where the suite is broken, or asks of a
+    column what its values do not allow.
+    """
+    suite = _suite_for(frame, table_or_suite) if isinstance(table_or_suite, str) else table_or_suite
+    judge = Judge([suite], latest=latest_plausible_time(now))
+    counts = judge.judge_row_count(suite.table, len(frame))
+    (verdicts,) = judge.judge(suite.table, [columns_to_judge(frame, suite)])
+    return settle(frame, suite, verdicts, counts)
+
+
+def _suite_for(frame: pd.DataFrame, table: str) -> Suite:
+    columns = target_types(table) or _columns_of(frame)
+    return load_suite(default_folder() / f"{table}.json", table, columns)
+
+
+def _columns_of(frame: pd.DataFrame) -> Columns:
+    kinds = {str(name): _kind(pa.array(frame[name], from_pandas=True).type) for name in frame.columns}
+    return {name: TargetType(kind, kind.value) for name, kind in kinds.items()}
+
+
+def _kind(arrow: pa.DataType) -> Kind:
+    for test, kind in (
+        (pa.types.is_boolean, Kind.BOOLEAN),
+        (pa.types.is_integer, Kind.BIGINT),
+        (pa.types.is_floating, Kind.DOUBLE),
+        (pa.types.is_timestamp, Kind.TIMESTAMPTZ),
+        (pa.types.is_binary, Kind.BYTEA),
+    ):
+        if test(arrow):
+            return kind
+    return Kind.TEXT

@@ -1,0 +1,180 @@
+"""What the expectation suites say about a batch of converted rows: accepted, rejected, results; no I/O.
+
+Rows that fail a critical expectation are rejected; other failures are counted and shown.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from etl.validation.html import shown_value, validated_html
+from etl.validation.judge import Verdict
+from etl.validation.suites import Expectation, Severity, Suite
+
+SAMPLE_ROWS = 5
+_NOTHING = pd.DataFrame()
+FUTURE_ALLOWED = timedelta(days=1)  # DESIGN section 5: nothing in the future by more than a day
+
+
+@dataclass(frozen=True)
+class ExpectationResult:
+    """One expectation's outcome. `samples` are up to five failing rows, by row number, of the columns that it names."""
+
+    table: str
+    expectation: str  # its type and arguments
+    column: str | None  # several are joined by a comma; None for the row count
+    severity: Severity
+    unexpected_rows: int
+    judged_rows: int
+    success: bool
+    notes: str
+    samples: pd.DataFrame = field(compare=False, repr=False)
+
+
+Totals = tuple[ExpectationResult, ...]
+"""The results over all batches of a table, in the suite's order."""
+
+
+@dataclass(frozen=True)
+class Validated:
+    """A frame after validation: `accepted + rejected` are its rows, each in one of the two.
+
+    `rejected` has the frame's index and the columns "column" (the target's name for the first column at fault, in the
+    frame's order), "rule" (the expectation) and "reason" (the same with the row's value, or a pair's values, unless
+    secret). `results` has an entry for each expectation, in the suite's order; those about columns that the frame lacks
+    are named in `not_judged` instead.
+    """
+
+    table: str
+    accepted: pd.DataFrame = field(repr=False)
+    rejected: pd.DataFrame = field(repr=False)
+    results: tuple[ExpectationResult, ...]
+    not_judged: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        failed = sum(not result.success for result in self.results)
+        return (
+            f"{self.table}: {len(self.accepted):,} rows accepted, {len(self.rejected):,} rejected; "
+            f"{failed} of {len(self.results)} expectations failed"
+        )
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return validated_html(str(self), self.results, self.not_judged)
+
+
+def latest_plausible_time(now: datetime | None = None) -> datetime:
+    """The value of the suites' parameter of that name: a day after `now` (default: the clock)."""
+    return (now or datetime.now(UTC)) + FUTURE_ALLOWED
+
+
+def settle(frame: pd.DataFrame, suite: Suite, verdicts: Sequence[Verdict], counts: Mapping[int, bool]) -> Validated:
+    """Turn verdicts on the frame's rows, and on its row count, into rows and results."""
+    results = {verdict.expectation: _result(frame, suite, verdict) for verdict in verdicts}
+    results |= {place: count_result(suite, place, len(frame), success=success) for place, success in counts.items()}
+    left = [str(item) for place, item in enumerate(suite.expectations) if place not in results and item.columns]
+    at_fault, rejected = _rejected(frame, suite, verdicts)
+    kept = frame if rejected.empty else frame[~np.isin(np.arange(len(frame)), at_fault)]
+    ordered = tuple(results[place] for place in sorted(results))
+    return Validated(suite.table, kept, rejected, ordered, tuple(left))
+
+
+def _result(frame: pd.DataFrame, suite: Suite, verdict: Verdict) -> ExpectationResult:
+    expectation = suite.expectations[verdict.expectation]
+    return ExpectationResult(
+        table=suite.table,
+        expectation=str(expectation),
+        column=", ".join(expectation.columns),
+        severity=expectation.severity,
+        unexpected_rows=len(verdict.failed),
+        judged_rows=verdict.judged,
+        success=_enough(len(verdict.failed), verdict.judged, expectation.mostly),
+        notes=expectation.notes,
+        samples=_samples(frame, expectation, verdict.failed),
+    )
+
+
+def _samples(frame: pd.DataFrame, expectation: Expectation, failed: npt.NDArray[np.int64]) -> pd.DataFrame:
+    return frame[list(expectation.columns)].iloc[failed[:SAMPLE_ROWS]] if len(failed) else _NOTHING
+
+
+def _enough(failed: int, judged: int, mostly: float) -> bool:
+    return failed == 0 or (mostly < 1 and judged - failed >= mostly * judged)
+
+
+def count_result(suite: Suite, place: int, rows: int, *, success: bool) -> ExpectationResult:
+    item = suite.expectations[place]
+    return ExpectationResult(suite.table, str(item), None, item.severity, 0, rows, success, item.notes, _NOTHING)
+
+
+def nothing_judged(suite: Suite, item: Expectation) -> ExpectationResult:
+    """For a table without rows, and for columns that the source lacks: nothing was judged, so nothing failed."""
+    columns = ", ".join(item.columns)
+    return ExpectationResult(suite.table, str(item), columns, item.severity, 0, 0, True, item.notes, _NOTHING)
+
+
+Positions = npt.NDArray[np.int64]
+
+
+def _rejected(frame: pd.DataFrame, suite: Suite, verdicts: Sequence[Verdict]) -> tuple[Positions, pd.DataFrame]:
+    """The rows that fail a critical expectation, each with the first of its faults in the frame's column order."""
+    order = {name: place for place, name in enumerate(frame.columns)}
+    critical = [
+        (order[item.columns[0]], verdict.expectation, item, verdict.failed)
+        for verdict in verdicts
+        if len(verdict.failed) and (item := suite.expectations[verdict.expectation]).severity == "critical"
+    ]
+    if not critical:
+        nothing = pd.DataFrame({"column": [], "rule": [], "reason": []}, index=frame.index[:0], dtype="str")
+        return np.empty(0, np.int64), nothing
+    at_fault: Positions = np.empty(0, np.int64)
+    faults = []
+    for _, _, item, failed in sorted(critical, key=lambda fault: fault[:2]):
+        first = np.setdiff1d(failed, at_fault)
+        at_fault = np.concatenate([at_fault, first])
+        faults.append(_faults(frame.iloc[first], item))
+    in_order = np.argsort(at_fault)
+    return at_fault[in_order], pd.concat(faults).iloc[in_order]
+
+
+def _faults(rows: pd.DataFrame, item: Expectation) -> pd.DataFrame:
+    """Why each of these rows is rejected."""
+    arguments = str(item).removeprefix(item.type)
+    pair = f" ({', '.join(item.columns)})" if len(item.columns) > 1 else ""
+    rule = f"fails {item.type}{pair}{arguments}"
+    cells = ([f"{name} = {shown_value(value, column=name)}" for value in rows[name]] for name in item.columns)
+    reasons = [f"{', '.join(values)} {rule}" for values in zip(*cells, strict=True)]
+    return pd.DataFrame({"column": item.columns[0], "rule": rule, "reason": reasons}, index=rows.index)
+
+
+def add_results(
+    earlier: Sequence[ExpectationResult], later: Sequence[ExpectationResult], suite: Suite
+) -> tuple[ExpectationResult, ...]:
+    """The results of two batches of a table as those of one."""
+    mostly = {(str(item), ", ".join(item.columns)): item.mostly for item in suite.expectations}
+    totals = {(result.expectation, result.column or ""): result for result in earlier}
+    for result in later:
+        key = (result.expectation, result.column or "")
+        totals[key] = _sum(totals[key], result, mostly[key]) if key in totals else result
+    return tuple(totals[key] for key in mostly if key in totals)
+
+
+def _sum(one: ExpectationResult, other: ExpectationResult, mostly: float) -> ExpectationResult:
+    failed, judged = one.unexpected_rows + other.unexpected_rows, one.judged_rows + other.judged_rows
+    return replace(
+        one,
+        unexpected_rows=failed,
+        judged_rows=judged,
+        success=_enough(failed, judged, mostly),
+        samples=_first_rows(one.samples, other.samples),
+    )
+
+
+def _first_rows(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    filled = [samples for samples in (one, other) if len(samples)]
+    return pd.concat(filled)[:SAMPLE_ROWS] if filled else one

@@ -1,0 +1,1 @@
+"""Faults of process, server and network, and what is left behind."""
