@@ -17,7 +17,7 @@ from etl.comparison.large import MARKED_KINDS, bounded_sql, digest_sql, is_large
 from etl.comparison.meaning import FLOATS, INTEGERS, TIMES, MeaninglessError
 from etl.comparison.wire import json_sql, target_sql
 from etl.core.plan import ColumnPlan
-from etl.core.types import Kind, TargetType
+from etl.core.types import SERVER_READ, Kind, TargetType
 from etl.core.values import LargeText, StorageValue
 from etl.target.session import Session, cannot_be_read, concerns_one_row
 
@@ -39,7 +39,7 @@ class Canonical:
         return [self._of_column(column.type, cells) for column, cells in zip(columns, values, strict=True)]
 
     def _of_column(self, target: TargetType, cells: Sequence[StorageValue]) -> list[bytes | None]:
-        if target.kind in (Kind.JSON, Kind.OTHER):
+        if target.kind is Kind.JSON or target.kind in SERVER_READ:
             return self._asked("jsonb" if target.kind is Kind.JSON else target.sql, cells)
         return [None if cell is None else self._spelled(cell, target) for cell in cells]
 

@@ -1,7 +1,7 @@
 """One table compared, value by value: both sides stream in the order of the key and meet in Arrow.
 
-Only what is not surely equal there is looked at singly (`rows.py`). The comparison shares no code with `etl.conversion.convert`:
-what a stored value means is said by the two databases (`wire.py`) or read by `meaning.py`.
+Only what is not surely equal there is looked at singly (`rows.py`). The comparison shares no code with the
+conversion: what a stored value means is said by the two databases (`wire.py`) or read by `meaning.py`.
 """
 
 from collections.abc import Generator, Sequence

@@ -13,13 +13,13 @@ from psycopg2 import sql
 
 from etl.comparison.meaning import MeaninglessError, is_padded
 from etl.core.difference_kinds import DifferenceKind
-from etl.core.types import Kind, TargetType
+from etl.core.types import SERVER_READ, Kind, TargetType
 from etl.core.values import LARGE_BYTES, LargeText, StorageValue
 
 _NONCE = secrets.token_hex(16)
 _MARK = re.compile(rf"{_NONCE}:([0-9]+):([0-9a-f]{{64}})")
 _SHOWN_CHARACTERS = 200
-MARKED_KINDS = frozenset({Kind.TEXT, Kind.JSON, Kind.BYTEA, Kind.OTHER})
+MARKED_KINDS = SERVER_READ | {Kind.TEXT, Kind.JSON, Kind.BYTEA}
 
 
 def is_large(value: StorageValue) -> bool:

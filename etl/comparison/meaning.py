@@ -44,7 +44,7 @@ class TooDeepError(ValueError):
 
 def is_padded(target: TargetType) -> bool:
     """Whether the type is char(n), whose values end in blanks that do not count."""
-    return target.kind is Kind.TEXT and target.sql.startswith("character(")
+    return target.padded
 
 
 # -- numbers ------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from etl.comparison import meaning
 from etl.comparison.large import MARKED_KINDS, is_large, kind_of_large, mark_parts, octets_of
 from etl.comparison.meaning import MeaninglessError, TooDeepError
 from etl.core.difference_kinds import DifferenceKind, kind_of_bytes, kind_of_number, kind_of_text, kind_of_time
-from etl.core.types import Kind, TargetType
+from etl.core.types import SERVER_READ, Kind, TargetType
 from etl.core.values import LargeText, StorageValue
 
 WireValue = int | float | bytes | None
@@ -53,7 +53,7 @@ def compare_value(value: StorageValue, wire: WireValue, target: TargetType, zone
 
 
 def _compare_large(value: StorageValue, wire: bytes, target: TargetType) -> Verdict | Question:
-    if target.kind in (Kind.JSON, Kind.OTHER):
+    if target.kind is Kind.JSON or target.kind in SERVER_READ:
         text = value if isinstance(value, LargeText) else meaning.text(value)
         return Question("jsonb" if target.kind is Kind.JSON else target.sql, text, wire.decode())
     if target.kind is Kind.BYTEA and mark_parts(wire) is None:
@@ -84,7 +84,7 @@ def _judge(value: StorageValue, wire: WireValue, target: TargetType, zone: str) 
         case Kind.BYTEA:
             stored, found = meaning.octets(value), bytes.fromhex(_text(wire))
             return EQUAL if stored == found else Verdict(kind_of_bytes(stored, found))
-        case Kind.OTHER:
+        case _:
             return Question(target.sql, meaning.text(value), _text(wire))
 
 

@@ -1,6 +1,6 @@
 """Raw frame → Converted(frame, rejected): every cell in its target type, or its row set aside with a reason.
 
-The stage does no I/O and guesses nothing; the rules stand in `CASTS` and the modules of `etl.conversion.casts` that it names.
+The stage does no I/O and guesses nothing; the rules stand in `CASTS` and the modules that it names.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ from etl.conversion.casts.timestamps import NOT_TIME, time_from_integer, time_fr
 from etl.core import defaults
 from etl.core.plan import ColumnPlan
 from etl.core.redaction import SHOWN_CHARACTERS, shown
-from etl.core.types import Kind, TargetType
+from etl.core.types import SERVER_READ, Kind, TargetType
 
 _INTEGERS: Mapping[Storage, Cast] = {
     Storage.INTEGER: integer_from_integer,
@@ -74,7 +74,7 @@ CASTS: Mapping[Kind, Mapping[Storage, Cast]] = {
     Kind.DOUBLE: _FLOATS,
     Kind.NUMERIC: _NUMERIC,
     Kind.TEXT: _TEXTS,
-    Kind.OTHER: _TEXTS,
+    **dict.fromkeys(SERVER_READ, _TEXTS),
     Kind.JSON: _JSON,
     Kind.BYTEA: _BYTES,
 }
@@ -93,7 +93,7 @@ ARROW_TYPES: Mapping[Kind, pa.DataType] = {
     Kind.TIMESTAMP: pa.timestamp("us"),
     Kind.JSON: pa.string(),
     Kind.BYTEA: pa.binary(),
-    Kind.OTHER: pa.string(),
+    **dict.fromkeys(SERVER_READ, pa.string()),
 }
 """The type of every converted column."""
 
@@ -110,7 +110,7 @@ _REFUSALS: Mapping[Kind, str] = {
     Kind.TIMESTAMP: NOT_TIME,
     Kind.JSON: NOT_JSON,
     Kind.BYTEA: f"{VALUE} is a number, the column takes bytes",
-    Kind.OTHER: f"{VALUE} is a BLOB, the column takes text",
+    **dict.fromkeys(SERVER_READ, f"{VALUE} is a BLOB, the column takes text"),
 }
 
 

@@ -18,11 +18,11 @@ from pgpq.encoders import StringEncoderBuilder
 from pgpq.schema import Jsonb
 from psycopg2 import sql
 
-from etl.core.types import Kind, TargetType
+from etl.core.types import SERVER_READ, Kind, TargetType
 from etl.target.session import Session
 
 # Kinds whose Arrow type in a converted frame has the binary form of the target's type. A numeric travels as exact text.
-_BINARY_KINDS = frozenset(Kind) - {Kind.NUMERIC, Kind.OTHER}
+_BINARY_KINDS = frozenset(Kind) - {Kind.NUMERIC} - SERVER_READ
 LARGE_VALUE_BYTES = 2**20  # larger values are sent from where they lie, without a copy
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # as COPY's binary format has it: signature, flags, no extension
 _TRAILER = b"\xff\xff"

@@ -11,7 +11,7 @@ from psycopg2 import sql
 from etl.core.errors import TargetError
 from etl.core.plan import ColumnPlan
 from etl.core.tables import Check, ForeignKey, UniqueKey
-from etl.core.types import Kind
+from etl.core.types import SERVER_READ
 from etl.loading.staging import ROW, Present, Staged, Staging, all_present, compose, equal
 from etl.target.session import cannot_be_read, concerns_one_row, first_line
 
@@ -44,7 +44,7 @@ END $$
 def check_alone(stage: Staging) -> None:
     """All that can be said without looking at other tables: types, duplicate keys, rows present, checks."""
     for column in stage.columns:
-        if column.type.kind is Kind.OTHER:
+        if column.type.kind in SERVER_READ:
             _check_type(stage, column)
     stage.run("ANALYZE {}", stage.name)
     if stage.plan.key and not stage.keys_ascend:
@@ -260,5 +260,5 @@ def _key_name(stage: Staging) -> str:
 def _differs(column: ColumnPlan) -> sql.Composable:
     """Whether the two sides of a column differ; json and types that may lack an equality are compared by their text."""
     name = sql.Identifier(column.target)
-    cast = {"json": "::jsonb"}.get(column.type.sql, "::text" if column.type.kind is Kind.OTHER else "")
+    cast = {"json": "::jsonb"}.get(column.type.sql, "::text" if column.type.kind in SERVER_READ else "")
     return sql.SQL("s.{0}{1} IS DISTINCT FROM t.{0}{1}").format(name, sql.SQL(cast))

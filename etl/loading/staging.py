@@ -1,7 +1,7 @@
 """Where row-by-row loading begins: rows in a temporary table, and beside them the reasons of those that are refused.
 
-A `Staging` always holds the rows that may still be loaded; a row that `etl.loading.row_checks` or `etl.loading.insert` finds at fault
-moves to the refused_rows with stage, column, rule and detail.
+A `Staging` always holds the rows that may still be loaded; a row that `row_checks` or `insert` finds at fault
+moves to the refused rows with stage, column, rule and detail.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from psycopg2 import sql
 
 from etl.core.errors import TargetError
 from etl.core.plan import ColumnPlan, TablePlan
-from etl.core.types import Kind, TargetType, named_type
+from etl.core.types import SERVER_READ, Kind, TargetType, named_type
 from etl.loading.copy import copy_frame
 from etl.target.constraints import identifier
 from etl.target.session import Session, concerns_one_row, first_line
@@ -83,7 +83,7 @@ class Staging:
     def _types(self) -> dict[str, TargetType]:
         """The staged columns; what only PostgreSQL's own input can judge is a text at first."""
         number, text = named_type("bigint"), named_type("text")
-        types = {column.target: text if column.type.kind is Kind.OTHER else column.type for column in self.columns}
+        types = {column.target: text if column.type.kind in SERVER_READ else column.type for column in self.columns}
         return {ROW: number, ROWID: number, **types}
 
     def _create(self) -> None:
@@ -263,4 +263,4 @@ def _judged_columns(plan: TablePlan) -> tuple[ColumnPlan, ...]:
     names = {column.target for column in plan.key}
     for constraint in target.constraints:
         names |= set(constraint.columns)
-    return tuple(column for column in plan.columns if column.target in names or column.type.kind is Kind.OTHER)
+    return tuple(column for column in plan.columns if column.target in names or column.type.kind in SERVER_READ)

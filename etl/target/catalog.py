@@ -7,26 +7,9 @@ from psycopg2 import sql
 
 from etl.core.errors import TargetError, UsageError
 from etl.core.tables import Check, ForeignKey, Index, TargetColumn, TargetTable, UniqueKey
-from etl.core.types import Kind, TargetType
+from etl.core.types import TargetType
 from etl.target.session import Row, Session
-
-_KINDS = {
-    "bool": Kind.BOOLEAN,
-    "int2": Kind.SMALLINT,
-    "int4": Kind.INTEGER,
-    "int8": Kind.BIGINT,
-    "float4": Kind.REAL,
-    "float8": Kind.DOUBLE,
-    "numeric": Kind.NUMERIC,
-    "text": Kind.TEXT,
-    "varchar": Kind.TEXT,
-    "bpchar": Kind.TEXT,
-    "timestamptz": Kind.TIMESTAMPTZ,
-    "timestamp": Kind.TIMESTAMP,
-    "json": Kind.JSON,
-    "jsonb": Kind.JSON,
-    "bytea": Kind.BYTEA,
-}
+from etl.target.types import TypeId, read_types
 
 _TABLES = """
 SELECT c.oid, c.relname, c.relkind,
@@ -73,9 +56,9 @@ _RELATION_WORDS = {
 }
 # The sequence: the one that belongs to the column, else the one that its default takes a number from.
 _COLUMNS = """
-SELECT a.attrelid, a.attnum, a.attname, t.typname, t.typnamespace = 'pg_catalog'::regnamespace AS builtin,
-       format_type(a.atttypid, a.atttypmod), a.atttypmod, a.attnotnull, a.atthasdef OR a.attidentity <> '',
-       a.attgenerated <> '', a.attidentity = 'a', CASE WHEN t.typname IN ('int2', 'int4', 'int8') THEN coalesce(
+SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.atthasdef OR a.attidentity <> '',
+       a.attgenerated <> '', a.attidentity = 'a',
+       CASE WHEN a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN coalesce(
            pg_get_serial_sequence(quote_ident({schema}) || '.' || quote_ident(c.relname), a.attname),
            (
                SELECT format('%I.%I', n.nspname, s.relname)
@@ -91,7 +74,7 @@ SELECT a.attrelid, a.attnum, a.attname, t.typname, t.typnamespace = 'pg_catalog'
            SELECT format('%I.%I', n.nspname, l.collname) FROM pg_collation l
            JOIN pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = a.attcollation AND NOT l.collisdeterministic
        )
-FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
 WHERE c.relnamespace = quote_ident({schema})::regnamespace AND c.relkind IN ('r', 'p')
     AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attrelid, a.attnum
@@ -181,7 +164,11 @@ def read_catalog(session: Session, schema: str) -> dict[str, TargetTable]:
     indexes = _grouped(session.rows(sql.SQL(_INDEXES).format(schema=literal, nulls_distinct=sql.SQL(nulls_distinct))))
     names = {(oid, number): name for oid, number, name in session.rows(sql.SQL(_REFERENCED_COLUMNS))}
     names |= {(oid, row[0]): row[1] for oid, rows in columns.items() for row in rows}
-    return {row[1]: _table(schema, row, columns[row[0]], constraints[row[0]], indexes[row[0]], names) for row in tables}
+    types = read_types(session, {(row[2], row[3]) for rows in columns.values() for row in rows})
+    return {
+        row[1]: _table(schema, row, columns[row[0]], constraints[row[0]], indexes[row[0]], names, types)
+        for row in tables
+    }
 
 
 def read_other_relations(session: Session, schema: str) -> dict[str, str]:
@@ -199,6 +186,7 @@ def _table(
     constraints: list[Row],
     indexes: list[Row],
     names: Mapping[tuple[int, int], str],
+    types: Mapping[TypeId, TargetType],
 ) -> TargetTable:
     oid, name, _, owned, row_security, triggers, ordinary, lockable, rules, update_rules, ancestors, unlogged = row
     uniques = [_unique(oid, index, names) for index in indexes if index[1] and index[4]]
@@ -208,7 +196,7 @@ def _table(
         schema=schema,
         name=name,
         oid=oid,
-        columns=tuple(map(_column, columns)),
+        columns=tuple(_column(column, types) for column in columns),
         primary_key=primary_key,
         uniques=tuple(unique for unique in uniques if unique != primary_key),
         has_other_uniques=any((index[1] or index[3]) and not index[4] for index in indexes),
@@ -227,11 +215,11 @@ def _table(
     )
 
 
-def _column(row: Row) -> TargetColumn:
-    _, name, type_name, builtin, spelled, modifier, not_null, default, generated, always, sequence, collation = row
+def _column(row: Row, types: Mapping[TypeId, TargetType]) -> TargetColumn:
+    _, name, type_oid, modifier, not_null, default, generated, always, sequence, collation = row
     return TargetColumn(
         name=name,
-        type=_type(type_name if builtin else "", spelled, modifier),
+        type=types[type_oid, modifier],
         not_null=not_null,
         has_default=default,
         generated=generated,
@@ -239,12 +227,6 @@ def _column(row: Row) -> TargetColumn:
         sequence=sequence,
         collation=collation,
     )
-
-
-def _type(type_name: str, spelled: str, modifier: int) -> TargetType:
-    kind = _KINDS.get(type_name, Kind.OTHER)
-    limited = type_name in ("varchar", "bpchar") and modifier >= 4
-    return TargetType(kind, spelled, modifier - 4 if limited else None)  # 4: the header that typmod counts in
 
 
 def _unique(oid: int, index: Row, names: Mapping[tuple[int, int], str]) -> UniqueKey:
