@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -13,26 +14,29 @@ from etl.core.source_tables import SourceTable
 from etl.planning.declared_types import columns_without_target
 from etl.planning.from_catalogs import plan_between
 from etl.reporting.report import Report
-from etl.runs.compare import ReconcileSettings, run_reconciliation
+from etl.runs.compare import run_comparison
 from etl.runs.connect import open_target
-from etl.runs.load import Settings, run_migration
+from etl.runs.load import run_migration
 from etl.runs.observer import Observer
+from etl.runs.settings import CompareSettings, Settings, table_names
 from etl.schema.unified import create_missing, target_types
 from etl.source.batches import ROW_NUMBER, raw_series, read_batches
 from etl.source.database import Source
 from etl.target.catalog import enter_schema
 from etl.target.session import Session
 
+ExtraColumnsChoice = Literal["stop", "add", "drop"]
+
 
 def migrate(
-    sqlite: str | Path,
+    source: str | Path,
     pg: str | None = None,
     *,
     schema: str | None = None,
-    tables: tuple[str, ...] = (),
+    tables: str | Sequence[str] = (),
     dry_run: bool = False,
     create_schema: bool = False,
-    extra_columns: str = "stop",
+    extra_columns: ExtraColumnsChoice = "stop",
     assume_timezone: str = defaults.TIMEZONE,
     batch_rows: int = defaults.BATCH_ROWS,
     keep_constraints: bool = False,
@@ -42,69 +46,157 @@ def migrate(
     report_folder: str | Path | None = None,
     observer: Observer | None = None,
 ) -> Report:
-    """Loads a SQLite database into PostgreSQL in one transaction; the options are those of `python -m etl.run`.
+    """Loads a SQLite database into PostgreSQL in one transaction, as `python -m etl.run` does.
 
-    Returns the report, which displays itself in Jupyter. Raises `EtlError` where nothing could be done.
+    :param source: the SQLite file; it is read in one consistent state and never modified.
+    :param pg: the target, `postgresql://USER@HOST:PORT/DATABASE`; None: DATABASE_URL, then libpq's PG* variables, then
+        the embedded PostgreSQL under `data/postgres`.
+    :param schema: the target's schema; None: the first existing one of the role's search_path.
+    :param tables: only these tables, or one table's name; empty: all.
+    :param dry_run: forecast every reject, and write nothing into the target.
+    :param create_schema: create those of the 20 tables of `unified.db` that the target lacks.
+    :param extra_columns: what becomes of source columns with values that the target lacks: "stop" before anything is
+        written, "add" them to the target, or "drop" them and keep their values in the report folder.
+    :param assume_timezone: the zone of times without one, such as "Asia/Seoul".
+    :param batch_rows: rows that are read, converted and copied at once, at the most; memory grows with it.
+    :param keep_constraints: do not drop and rebuild the foreign keys and indexes of empty tables.
+    :param validate: ask the expectation suites; False skips them, and the report says so.
+    :param expectations: folder of expectation suites; None: those of the 20 tables, and derived ones for other tables.
+    :param reconcile: compare every value after the load, before it is committed.
+    :param report_folder: folder of the report; None: `reports/RUN_ID`.
+    :param observer: hears the events of the run; see `etl.runs.observer.Observer`.
+    :returns: the report. It displays itself in Jupyter; `exit_code` is that of the command, `frames` holds its lists
+        as DataFrames, `folder` its files.
+    :raises EtlError: where nothing could be done; the message names place, count and remedy. `CommittedError` and
+        `UnconfirmedError` are raised after COMMIT has begun.
+
+    Example::
+
+        report = etl.migrate("app.db", "postgresql://me@localhost/app", extra_columns="drop")
+        report.frames.equation
     """
-    settings = Settings(
-        sqlite=Path(sqlite),
+    settings = Settings.of(
+        source,
         pg=pg,
         schema=schema,
-        tables=tuple(tables),
+        tables=tables,
         dry_run=dry_run,
         create_schema=create_schema,
-        extra_columns=ExtraColumns(extra_columns),
+        extra_columns=extra_columns,
         assume_timezone=assume_timezone,
         batch_rows=batch_rows,
         keep_constraints=keep_constraints,
         validate=validate,
-        expectations=Path(expectations) if expectations else None,
+        expectations=expectations,
         reconcile=reconcile,
-        report_folder=Path(report_folder) if report_folder else None,
+        report_folder=report_folder,
     )
     return run_migration(settings, observer)
 
 
-def plan(
-    sqlite: str | Path,
+def compare(
+    source: str | Path,
     pg: str | None = None,
     *,
     schema: str | None = None,
-    tables: tuple[str, ...] = (),
-    extra_columns: str = "drop",
-) -> Plan:
-    """What would go where, from both catalogues; nothing is written, and an embedded target shows its future schema.
+    tables: str | Sequence[str] = (),
+    assume_timezone: str = defaults.TIMEZONE,
+    load_report: str | Path | None = None,
+    report_folder: str | Path | None = None,
+    observer: Observer | None = None,
+) -> Report:
+    """Compares a SQLite database with a PostgreSQL one, value by value, as `python -m etl.reconcile` does.
 
-    Columns that the target lacks are in the plan's `drift` here; with `extra_columns="stop"` they raise `DriftError`.
+    Nothing is written to either.
+
+    :param source: the SQLite file.
+    :param pg: the target, as for `migrate`.
+    :param schema: the target's schema, as for `migrate`.
+    :param tables: only these tables, or one table's name; empty: all.
+    :param assume_timezone: the zone of times without one, as it was for the load.
+    :param load_report: report folder of the load: rows that it rejected and columns that it dropped are recognised.
+    :param report_folder: folder of the report and of all differences; None: `reports/RUN_ID`.
+    :param observer: hears the events of the run.
+    :returns: the report; its `exit_code` is 0 only where both sides are equal. Every difference is in its folder, and
+        `etl.read_differences(report)` reads them.
+    :raises EtlError: where the two cannot be compared.
+
+    Example::
+
+        etl.compare("app.db", "postgresql://me@localhost/app").frames.counts
     """
-    with (
-        Source(Path(sqlite)) as source,
-        open_target(pg, Path(sqlite), schema) as target,
-        target.connect() as connection,
-    ):
+    settings = CompareSettings.of(
+        source,
+        pg=pg,
+        schema=schema,
+        tables=tables,
+        assume_timezone=assume_timezone,
+        load_report=load_report,
+        report_folder=report_folder,
+    )
+    return run_comparison(settings, observer)
+
+
+def plan(
+    source: str | Path,
+    pg: str | None = None,
+    *,
+    schema: str | None = None,
+    tables: str | Sequence[str] = (),
+    extra_columns: ExtraColumnsChoice = "drop",
+) -> Plan:
+    """Says what would go where, from both catalogues; nothing is written.
+
+    An embedded target shows the schema that it would get.
+
+    :param source: the SQLite file.
+    :param pg: the target, as for `migrate`.
+    :param schema: the target's schema, as for `migrate`.
+    :param tables: only these tables, or one table's name; empty: all.
+    :param extra_columns: "drop" and "add" list columns that the target lacks in the plan's `drift`; with "stop" they
+        raise `DriftError`.
+    :returns: the plan: `tables` in the order of the load, each with its columns and their target types, and `drift`.
+        It displays itself in Jupyter.
+    :raises EtlError: where one of the two cannot be read, or nothing could be loaded.
+
+    Example::
+
+        [table.name for table in etl.plan("app.db", "postgresql://me@localhost/app").tables]
+    """
+    path = Path(source)
+    with Source(path) as opened, open_target(pg, path, schema) as target, target.connect() as connection:
         session = Session(connection)
         enter_schema(session, schema)
         if target.embedded:
             create_missing(connection)  # rolled back with the connection
-        return plan_between(source, session, only=tuple(tables), extra_columns=ExtraColumns(extra_columns))
+        return plan_between(opened, session, only=table_names(tables), extra_columns=ExtraColumns(extra_columns))
 
 
-def read_table(path: str | Path, name: str, *, assume_timezone: str = defaults.TIMEZONE) -> pd.DataFrame:
-    """A table of the source as a converted DataFrame, indexed by row number.
+def read_table(source: str | Path, table: str, *, assume_timezone: str = defaults.TIMEZONE) -> pd.DataFrame:
+    """Reads a table of the source as a converted DataFrame.
 
-    Columns have the Arrow-backed dtypes of their target types: those of the 20 known tables for these, else what the
-    declared types in SQLite suggest. Rows that cannot be converted are left out; `frame.attrs["rejected"]` is a
-    DataFrame of them (column, rule, reason). Raises `UsageError` for a table that the source lacks.
+    :param source: the SQLite file.
+    :param table: the table's name.
+    :param assume_timezone: the zone of times without one.
+    :returns: the rows, indexed by row number (int64, 1-based, in the table's order). Columns have the Arrow-backed
+        dtypes of their target types: those of the 20 known tables for these, else what the declared types in SQLite
+        suggest. Rows that cannot be converted are left out; `frame.attrs["rejected"]` is a DataFrame of them, with
+        the text columns "column", "rule" and "reason".
+    :raises UsageError: for a table that the source lacks. `SourceError` where the file cannot be read.
+
+    Example::
+
+        etl.read_table("app.db", "users").dtypes
     """
-    with Source(Path(path)) as source:
-        if name not in source.tables:
-            raise UsageError(f"{path} has no table {name!r}; it has: {', '.join(source.tables) or 'none'}.")
-        table = source.tables[name]
-        columns = columns_without_target(table, target_types(name))
+    with Source(Path(source)) as opened:
+        if table not in opened.tables:
+            raise UsageError(f"{source} has no table {table!r}; it has: {', '.join(opened.tables) or 'none'}.")
+        described = opened.tables[table]
+        columns = columns_without_target(described, target_types(table))
         parts = [
             convert(batch.frame, columns, assume_timezone=assume_timezone)
-            for batch in read_batches(source, table, table.column_names)
-        ] or [convert(_empty(table), columns)]
+            for batch in read_batches(opened, described, described.column_names)
+        ] or [convert(_empty(described), columns)]
     frame = pd.concat([part.frame for part in parts])
     frame.attrs["rejected"] = pd.concat([part.rejected for part in parts])
     return frame
@@ -113,31 +205,3 @@ def read_table(path: str | Path, name: str, *, assume_timezone: str = defaults.T
 def _empty(table: SourceTable) -> pd.DataFrame:
     index = pd.RangeIndex(1, 1, name=ROW_NUMBER)
     return pd.DataFrame({name: raw_series([], index) for name in table.column_names}, index=index)
-
-
-def compare(
-    sqlite: str | Path,
-    pg: str | None = None,
-    *,
-    schema: str | None = None,
-    tables: Sequence[str] = (),
-    assume_timezone: str = defaults.TIMEZONE,
-    load_report: str | Path | None = None,
-    report_folder: str | Path | None = None,
-    observer: Observer | None = None,
-) -> Report:
-    """Compares a SQLite database with a PostgreSQL one, value by value, and writes nothing to either.
-
-    The options are those of `python -m etl.reconcile`. Returns the report, which displays itself in Jupyter; every
-    difference is in its folder. Raises `EtlError` where the two cannot be compared.
-    """
-    settings = ReconcileSettings(
-        sqlite=Path(sqlite),
-        pg=pg,
-        schema=schema,
-        tables=tuple(tables),
-        assume_timezone=assume_timezone,
-        load_report=Path(load_report) if load_report else None,
-        report_folder=Path(report_folder) if report_folder else None,
-    )
-    return run_reconciliation(settings, observer)

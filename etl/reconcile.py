@@ -13,60 +13,25 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from etl.console.command_line import (
-    add_schema,
-    add_verbosity,
-    exit_code_of,
-    leave,
-    names,
-    source_path,
-    timezone,
-)
-from etl.core import defaults
+from etl.console.command_line import exit_code_of, leave
+from etl.console.options import Parser, add_output, add_settings, add_source, settings_from, source_path
 from etl.core.lazy_imports import postponed_imports
+from etl.runs.settings import CompareSettings
 from etl.runs.startup import Startup
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The command line; every option stands in the README."""
-    parser = argparse.ArgumentParser(
-        prog="python -m etl.reconcile",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--sqlite", type=Path, metavar="PATH", help=f"the SQLite file (default: {defaults.SOURCE})")
-    parser.add_argument(
-        "--pg",
-        metavar="URL",
-        help="the target, postgresql://USER@HOST:PORT/DATABASE (default: as for python -m etl.run)",
-    )
-    add_schema(parser)
-    parser.add_argument("--tables", type=names, default=(), metavar="A,B", help="only these tables")
-    parser.add_argument(
-        "--assume-timezone",
-        type=timezone,
-        default=defaults.TIMEZONE,
-        metavar="ZONE",
-        help="zone of times without one, as it was for the load (default: UTC)",
-    )
-    parser.add_argument(
-        "--load-report",
-        type=Path,
-        metavar="DIR",
-        help="report folder of the load: rows that it rejected and columns that it left behind are recognised as such",
-    )
-    parser.add_argument(
-        "--report", type=Path, metavar="DIR", help="folder for the report and all differences (default: reports/RUN_ID)"
-    )
-    parser.add_argument("--json", action="store_true", help="print the report object alone on stdout")
+def build_parser() -> Parser:
+    """The command line; every option stands in docs/commands.md."""
+    parser = Parser("python -m etl.reconcile", __doc__)
+    add_source(parser)
+    add_settings(parser, CompareSettings)
     parser.add_argument(
         "--self-test",
         action="store_true",
         help="load a sample into a scratch schema, damage it in every way that is named, and see that each damage is "
         "found and nothing else; the schema is removed again",
     )
-    add_verbosity(parser)
+    add_output(parser)
     return parser
 
 
@@ -78,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    path = source_path(options.sqlite)
+    path = source_path(options)
     with Startup(path, validate=False) as startup:
         return _compare_from(startup, options, path)
 
@@ -86,21 +51,13 @@ def _compare(options: argparse.Namespace) -> int:
 def _compare_from(startup: Startup, options: argparse.Namespace, path: Path) -> int:
     with postponed_imports():  # here, so that --help need not wait for pandas
         from etl.console.compare import ReconcileConsole
-        from etl.runs.compare import ReconcileSettings, run_reconciliation
+        from etl.runs.compare import run_comparison
 
-    settings = ReconcileSettings(
-        sqlite=path,
-        pg=options.pg,
-        schema=options.schema,
-        tables=options.tables,
-        assume_timezone=options.assume_timezone,
-        load_report=options.load_report,
-        report_folder=options.report,
-    )
+    settings = settings_from(options, CompareSettings, path)
     console = ReconcileConsole(
         quiet=options.quiet, verbose=options.verbose, json_only=options.json, no_color=options.no_color
     )
-    report = run_reconciliation(settings, console, startup)
+    report = run_comparison(settings, console, startup)
     console.finished(report)
     if options.json:
         sys.stdout.write(report.to_json().decode())

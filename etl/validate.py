@@ -11,36 +11,18 @@ exit codes:
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from etl.console.command_line import exit_code_of, leave, names, source_path, timezone
-from etl.core import defaults
+from etl.console.command_line import exit_code_of, leave
+from etl.console.options import Parser, add_settings, add_source, source_path
 from etl.core.redaction import printable
+from etl.runs.settings import Settings
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m etl.validate",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--sqlite", type=Path, metavar="PATH", help=f"the SQLite file (default: {defaults.SOURCE})")
-    parser.add_argument("--tables", type=names, default=(), metavar="A,B", help="only these tables")
-    parser.add_argument(
-        "--expectations",
-        type=Path,
-        metavar="DIR",
-        help="folder of suites (default: those of the 20 tables)",
-    )
-    parser.add_argument(
-        "--assume-timezone",
-        type=timezone,
-        default=defaults.TIMEZONE,
-        metavar="ZONE",
-        help="zone of times without one (UTC)",
-    )
+def build_parser() -> Parser:
+    """The command line; every option stands in docs/commands.md."""
+    parser = Parser("python -m etl.validate", __doc__)
+    add_source(parser)
+    add_settings(parser, Settings, "tables", "expectations", "assume_timezone")
     parser.add_argument("--json", action="store_true", help="print the result as JSON, alone on stdout")
     return parser
 
@@ -52,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    path = source_path(options.sqlite)
+    path = source_path(options)
     from etl.runs.source_check import check_source  # here, so that --help need not wait for pandas
 
     result = check_source(

@@ -1,6 +1,5 @@
-"""What the commands have in common: where the source is, how options are read, and how a command ends."""
+"""How a command ends: exit codes, one line for an error, Ctrl-C and SIGTERM, an output that takes no more."""
 
-import argparse
 import contextlib
 import os
 import signal
@@ -9,10 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from etl.core import defaults
-from etl.core.errors import EtlError, OutputError, SourceError
+from etl.core.errors import EtlError, OutputError
 from etl.core.redaction import printable
 
 INTERRUPTED = 130
@@ -78,53 +75,3 @@ def leave(code: int) -> NoReturn:
 
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
     raise _Terminated
-
-
-def source_path(given: Path | None) -> Path:
-    """The file that was named, else the default one; `SourceError` where there is neither."""
-    if given is None and not defaults.SOURCE.exists():
-        raise SourceError(
-            f"There is no {defaults.SOURCE}: name a file with --sqlite PATH, or try python -m etl.run --demo."
-        )
-    return given or defaults.SOURCE
-
-
-def add_schema(parser: argparse.ArgumentParser) -> None:
-    """The option about where in the target the tables are."""
-    parser.add_argument(
-        "--schema",
-        metavar="NAME",
-        help="the target's schema (default: the first existing one of the role's search_path)",
-    )
-
-
-def add_verbosity(parser: argparse.ArgumentParser) -> None:
-    """The options about how much is said, and in which colours."""
-    loudness = parser.add_mutually_exclusive_group()
-    loudness.add_argument("-q", "--quiet", action="store_true", help="only the summary and errors")
-    loudness.add_argument("-v", "--verbose", action="store_true", help="also the plan, column by column")
-    parser.add_argument("--no-color", action="store_true", help="no colours (NO_COLOR is honoured too)")
-
-
-def names(text: str) -> tuple[str, ...]:
-    """An argparse type: a comma-separated list."""
-    found = tuple(name.strip() for name in text.split(",") if name.strip())
-    if not found:
-        raise argparse.ArgumentTypeError("name at least one table")
-    return found
-
-
-def positive(text: str) -> int:
-    """An argparse type: a whole number above 0."""
-    if not text.isascii() or not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
-
-
-def timezone(text: str) -> str:
-    """An argparse type: the name of a time zone."""
-    try:
-        ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time zone such as UTC or Asia/Seoul") from None
-    return text

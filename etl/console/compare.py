@@ -100,7 +100,7 @@ class ReconcileConsole(Observer):
             ("Missing", f"{report.total('missing_rows'):,}"),
             ("Extra", f"{report.total('extra_rows'):,}"),
             ("Seconds", f"{report.seconds:.1f}"),
-            ("ReportData", printable(report.folder)),
+            ("Report", printable(report.folder)),
         ):
             self._out.print(Text(f"{name + ':':<11} {value}"))
         self._out.print()

@@ -231,7 +231,7 @@ class ConsoleObserver(Observer):
             ("Errors", f"{report.total('rejected_rows'):,}"),
             *([("Matched", f"{report.total('matched_rows'):,}")] if report.reconciled else []),
             ("Seconds", f"{report.seconds:.1f}"),
-            ("ReportData", printable(report.folder)),
+            ("Report", printable(report.folder)),
         ):
             self._out.print(Text(f"{name + ':':<9} {value}"))
         for remark in report.remarks:

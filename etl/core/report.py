@@ -3,7 +3,7 @@
 Its JSON form is the evidence of a load; the field names are a contract.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -210,6 +210,11 @@ class TargetReport:
         return self.url if self.schema is None else f"{self.url}, schema {self.schema}"
 
 
+def all_settled(tables: Iterable[TableReport], drift: Iterable[DriftReport]) -> bool:
+    """Whether every source row and every value arrived, or was left out by somebody's decision."""
+    return all(table.settled for table in tables) and all(item.settled for item in drift)
+
+
 @dataclass(frozen=True)
 class ReportData:
     """Everything that a run has to say for itself."""
@@ -237,7 +242,7 @@ class ReportData:
     @property
     def settled(self) -> bool:
         """Whether the books of every table are closed with nothing left over."""
-        return all(table.settled for table in self.tables) and all(drift.settled for drift in self.drift)
+        return all_settled(self.tables, self.drift)
 
     @property
     def compares_only(self) -> bool:

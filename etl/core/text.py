@@ -1,6 +1,8 @@
 """Numbers, durations and texts from the data in the form in which people read them; escaping is the renderers' part."""
 
+import difflib
 import unicodedata
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 SHOWN_TEXT = 300
@@ -75,3 +77,10 @@ def size(count: int) -> str:
 def moment(time: datetime) -> str:
     """`2026-11-22 22:43:21 UTC`."""
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def did_you_mean(name: str, known: Collection[str]) -> str:
+    """`; did you mean 'users'?` for the closest known name, or ''."""
+    by_case = {other.lower(): other for other in known}
+    found = difflib.get_close_matches(name.lower(), by_case, n=1)
+    return f"; did you mean {by_case[found[0]]!r}?" if found else ""

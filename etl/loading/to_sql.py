@@ -16,9 +16,18 @@ def insert_ignoring_conflicts(
 ) -> int:
     """A `method` for `DataFrame.to_sql`: COPY into a temporary table, then INSERT … ON CONFLICT DO NOTHING.
 
-    Use: `frame.to_sql(name, connection, if_exists="append", index=False, method=insert_ignoring_conflicts)` on a
-    Connection inside a transaction. Returns the number of rows that the server inserted; rows whose key is taken are
-    left as they are. Raises psycopg2 errors for rows that the table refuses, with nothing of the frame inserted.
+    Rows whose key is taken are left as they are.
+
+    :param table: pandas' table, which `to_sql` gives; it names the target.
+    :param connection: a connection inside a transaction: use `with engine.begin() as connection`.
+    :param keys: the columns' names, in the order of the values.
+    :param rows: the rows' values.
+    :returns: the number of rows that the server inserted.
+    :raises psycopg2.Error: for rows that the table refuses, with nothing of the frame inserted.
+
+    Example::
+
+        frame.to_sql("users", connection, if_exists="append", index=False, method=etl.insert_ignoring_conflicts)
     """
     frame = table.frame if table.frame is not None else pd.DataFrame()
     values = list(rows) if len(frame) else []

@@ -12,6 +12,7 @@ from contextlib import closing
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -29,25 +30,43 @@ from etl.source.database import Source
 def load_mended(
     rows: pd.DataFrame,
     table: str,
-    sqlite: str | Path,
+    source: str | Path,
     pg: str | None = None,
     *,
     schema: str | None = None,
-    extra_columns: str = "stop",
+    extra_columns: Literal["stop", "add", "drop"] = "stop",
     assume_timezone: str = defaults.TIMEZONE,
     validate: bool = True,
     expectations: str | Path | None = None,
     report_folder: str | Path | None = None,
 ) -> Report:
-    """Loads mended rows of `table` as `migrate` would; `rows` are those of `read_rejects`, or any with source columns.
+    """Loads mended rows by the same way as all others; the source itself stays as it is.
 
-    `sqlite` is the file that they came from: its declaration of the table counts, and nothing is written to it. Times
-    become ISO text, lists and dicts JSON, missing values NULL. Rows whose key is in the target already stay as they are
-    there. Mend parents before their children. Returns a report of its own, in a folder of its own; in it, row numbers
-    are places in `rows`. Raises `UsageError` for an unknown table, unknown columns, or values that SQLite cannot hold.
+    Times become ISO text, lists and dicts JSON, missing values NULL. Rows whose key is in the target already stay as
+    they are there. Mend parents before their children.
+
+    :param rows: the mended rows: those of `read_rejects`, or any with columns of the source's table.
+    :param table: the table's name.
+    :param source: the SQLite file that they came from: its declaration of the table counts, and nothing is written to
+        it.
+    :param pg: the target, as for `migrate`.
+    :param schema: the target's schema, as for `migrate`.
+    :param extra_columns: as for `migrate`.
+    :param assume_timezone: the zone of times without one.
+    :param validate: ask the expectation suites.
+    :param expectations: folder of expectation suites; None: those of the 20 tables.
+    :param report_folder: folder of the report; None: `reports/RUN_ID`.
+    :returns: a report of its own; in it, row numbers are places in `rows`.
+    :raises UsageError: for an unknown table, unknown columns, or values that SQLite cannot hold.
+
+    Example::
+
+        rows = etl.read_rejects(report, "users")
+        rows.loc[2, "email"] = None
+        etl.load_mended(rows.loc[[2]], "users", "app.db", pg)
     """
-    with Source(Path(sqlite)) as source:
-        described = _described(source, table)
+    with Source(Path(source)) as opened:
+        described = _described(opened, table)
     mended = rows.drop(columns=[name for name in REJECT_COLUMNS if name in rows.columns])
     unknown = [str(name) for name in mended.columns if name not in described.column_names]
     if unknown:
@@ -55,7 +74,7 @@ def load_mended(
     if not len(mended.columns):
         raise UsageError(f"The mended rows have no columns of {described.name}.")
     with tempfile.TemporaryDirectory(prefix="etl-mended-") as folder:
-        draft = Path(folder) / Path(sqlite).name  # the embedded server's database goes by the file's name
+        draft = Path(folder) / Path(source).name  # the embedded server's database goes by the file's name
         _write(draft, described, mended)
         return migrate(
             draft,

@@ -5,29 +5,30 @@ the load is run.
 """
 
 import os
-import secrets
 import shutil
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from etl.core import defaults
 from etl.core.errors import DriftError, UsageError
 from etl.core.report import Outcome
 from etl.reporting.report import Report
 from etl.runs.connect import open_target
+from etl.runs.run_id import new_run_id
 
 NOTEBOOKS = "notebooks"
 
 
-def find_source(sqlite: str | Path | None = None) -> Path:
+def find_source(source: str | Path | None = None) -> Path:
     """The SQLite file to look at: the one named, else `data/unified.db`, else the sample, made as `data/demo.db`.
 
     Paths are those of the commands: a notebook that was opened in `notebooks/` goes up to the folder above it first.
     """
     if Path.cwd().name == NOTEBOOKS:
         os.chdir("..")
-    if sqlite is not None:
-        return Path(sqlite)
+    if source is not None:
+        return Path(source)
     if defaults.SOURCE.exists():
         return defaults.SOURCE
     if not defaults.DEMO_SOURCE.exists():
@@ -48,28 +49,41 @@ def copy_suites(folder: str | Path) -> Path:
 
 
 def forecast(
-    sqlite: str | Path,
+    source: str | Path,
     pg: str | None = None,
     *,
     schema: str | None = None,
-    tables: tuple[str, ...] = (),
-    extra_columns: str = "drop",
+    tables: str | Sequence[str] = (),
+    extra_columns: Literal["stop", "add", "drop"] = "drop",
     assume_timezone: str = defaults.TIMEZONE,
     expectations: str | Path | None = None,
     report_folder: str | Path | None = None,
 ) -> Report:
-    """What a load would do, every reject included, without writing into the target: `migrate` as a dry run.
+    """Says what a load would do, every reject included, without writing into the target: `migrate` as a dry run.
 
-    Source columns that the target lacks are in the report's drift instead of stopping it (`extra_columns`). What would
-    stop the load all the same is the report's `error`, with the outcome "failed". The folder is `reports/forecast`
-    unless another is named.
+    What would stop the load is the report's `error`, with the outcome "failed".
+
+    :param source: the SQLite file.
+    :param pg: the target, as for `migrate`.
+    :param schema: the target's schema, as for `migrate`.
+    :param tables: only these tables, or one table's name; empty: all.
+    :param extra_columns: as for `migrate`; "drop" lists columns that the target lacks in the report's drift.
+    :param assume_timezone: the zone of times without one.
+    :param expectations: folder of expectation suites; None: those of the 20 tables, and derived ones for other tables.
+    :param report_folder: folder of the report; None: `reports/forecast`.
+    :returns: the report, whose counts are the forecast; it displays itself in Jupyter.
+    :raises EtlError: where one of the two cannot be read.
+
+    Example::
+
+        etl.forecast("app.db", "postgresql://me@localhost/app").frames.rejects
     """
     from etl.api import migrate
 
     folder = Path(report_folder) if report_folder else defaults.REPORTS / "forecast"
     try:
         return migrate(
-            sqlite,
+            source,
             pg,
             schema=schema,
             tables=tables,
@@ -84,12 +98,12 @@ def forecast(
 
 
 def load_report(
-    sqlite: str | Path,
+    source: str | Path,
     pg: str | None = None,
     folder: str | Path | None = None,
     *,
     schema: str | None = None,
-    extra_columns: str = "stop",
+    extra_columns: Literal["stop", "add", "drop"] = "stop",
     expectations: str | Path | None = None,
 ) -> Report:
     """The report of a load: the one in `folder`, else the latest in `reports/` from this source into this target.
@@ -98,13 +112,13 @@ def load_report(
     """
     if folder is not None:
         return _left_in(Path(folder))
-    return latest_report(sqlite, pg, schema) or _load(sqlite, pg, schema, extra_columns, expectations)
+    return latest_report(source, pg, schema) or _load(source, pg, schema, extra_columns, expectations)
 
 
-def latest_report(sqlite: str | Path, pg: str | None = None, schema: str | None = None) -> Report | None:
+def latest_report(source: str | Path, pg: str | None = None, schema: str | None = None) -> Report | None:
     """The latest finished load from this source into this target that `reports/` knows of; None where there is none."""
-    with open_target(pg, Path(sqlite), schema) as target:
-        found = [report for report in _all_reports() if _is_load(report, Path(sqlite), target.name)]
+    with open_target(pg, Path(source), schema) as target:
+        found = [report for report in _all_reports() if _is_load(report, Path(source), target.name)]
     return max(found, key=lambda report: report.started_at, default=None)
 
 
@@ -118,22 +132,26 @@ def _all_reports() -> list[Report]:
     return found
 
 
-def _is_load(report: Report, sqlite: Path, target: str) -> bool:
+def _is_load(report: Report, source: Path, target: str) -> bool:
     loaded = any(table.loaded_rows is not None for table in report.tables)
     finished = report.outcome in (Outcome.RECONCILED, Outcome.DIFFERENCES)
-    same = Path(report.source.path).absolute() == sqlite.absolute() and report.target.name == target
+    same = Path(report.source.path).absolute() == source.absolute() and report.target.name == target
     return loaded and finished and same
 
 
 def _load(
-    sqlite: str | Path, pg: str | None, schema: str | None, extra_columns: str, expectations: str | Path | None
+    source: str | Path,
+    pg: str | None,
+    schema: str | None,
+    extra_columns: Literal["stop", "add", "drop"],
+    expectations: str | Path | None,
 ) -> Report:
     from etl.api import migrate
 
-    folder = defaults.REPORTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    folder = defaults.REPORTS / new_run_id()
     try:
         return migrate(
-            sqlite, pg, schema=schema, extra_columns=extra_columns, expectations=expectations, report_folder=folder
+            source, pg, schema=schema, extra_columns=extra_columns, expectations=expectations, report_folder=folder
         )
     except DriftError:
         return _left_in(folder)

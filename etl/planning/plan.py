@@ -9,6 +9,7 @@ from etl.core.errors import DriftError, UsageError
 from etl.core.plan import ColumnPlan, Drift, ExtraColumns, Plan, TablePlan
 from etl.core.source_tables import SourceTable
 from etl.core.tables import TargetColumn, TargetTable
+from etl.core.text import did_you_mean
 from etl.planning.drift import missing_table, peculiarities, refuse_families, refuse_rules
 from etl.planning.order import in_foreign_key_order
 
@@ -63,7 +64,8 @@ def _selected(
     unknown = [name for name in only if name not in source and name not in target]
     if unknown:
         raise UsageError(
-            f"--tables: neither side has {', '.join(unknown)}. The source has: {', '.join(source) or 'no tables'}."
+            f"--tables: neither side has {', '.join(unknown)}{did_you_mean(unknown[0], {**source, **target})} "
+            f"The source has: {', '.join(source) or 'no tables'}."
         )
     names = {name.lower() for name in only}
     return (
@@ -173,18 +175,3 @@ def _explain(problems: Sequence[str]) -> str:
         lines += [f"  {problem}" for problem in required]
         lines.append("Give these columns a default in the target, or drop their NOT NULL. Nothing was written.")
     return "\n".join(lines)
-
-
-_NAME_BYTES = 63
-_SYSTEM_COLUMNS = {"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}
-
-
-def refuse_unfit_names(table: TablePlan) -> None:
-    """Raises `DriftError` for columns to be added whose names PostgreSQL would cut or refuse."""
-    unfit = [name for name in table.dropped if not name or len(name.encode()) > _NAME_BYTES or name in _SYSTEM_COLUMNS]
-    if unfit:
-        raise DriftError(
-            f"Table {table.name}: PostgreSQL cannot have columns of these names (empty, over {_NAME_BYTES} bytes or "
-            f"its own): {', '.join(map(repr, unfit))}. Rename them in the source, or leave them behind with "
-            "--extra-columns drop (their values kept in the report folder). Nothing was written."
-        )

@@ -11,7 +11,9 @@ from pathlib import Path
 import pandas as pd
 
 from etl.core import defaults
+from etl.core.errors import UsageError
 from etl.core.source_tables import SourceTable
+from etl.core.text import did_you_mean
 from etl.planning.declared_types import columns_without_target
 from etl.profiling.html import profile_html
 from etl.profiling.tables import StoredColumn, find_orphans, measure_sizes, stored_columns
@@ -110,22 +112,36 @@ class Profile:
         return profile_html(str(self), self.tables, self.columns)
 
 
-def profile(path: str | Path, *, tables: Sequence[str] = (), assume_timezone: str = defaults.TIMEZONE) -> Profile:
+def profile(
+    source: str | Path, *, tables: str | Sequence[str] = (), assume_timezone: str = defaults.TIMEZONE
+) -> Profile:
     """Looks at every row of a SQLite file, in one consistent state, without a target and without writing.
 
-    Types are those of the 20 known tables, else what the declarations suggest. Raises `SourceError` where the file
-    cannot be read; whatever is stored in it, be it odd or empty, is a finding and no error.
+    :param source: the SQLite file.
+    :param tables: only these tables, or one table's name; empty: all.
+    :param assume_timezone: the zone of times without one.
+    :returns: the profile: DataFrames of tables, columns, disagreements, activity, JSON and orphans; see `Profile`.
+        Types are those of the 20 known tables, else what the declarations suggest.
+    :raises SourceError: where the file cannot be read; whatever is stored in it, be it odd or empty, is a finding and
+        no error. `UsageError` for a table that the source lacks.
+
+    Example::
+
+        etl.profile("app.db").disagreements
     """
-    with Source(Path(path)) as source:
-        wanted = tables or tuple(source.tables)
-        chosen = in_usual_order(table for table in source.tables.values() if table.name in wanted)
-        sizes, sizes_from = measure_sizes(source, chosen)
-        looked_at = [_Looked.at(source, table, assume_timezone) for table in chosen]
-        orphans = [orphan for table in chosen for orphan in find_orphans(source, table)]
-        source.verify_unchanged()
+    with Source(Path(source)) as opened:
+        wanted = (tables,) if isinstance(tables, str) else tuple(tables or opened.tables)
+        unknown = [name for name in wanted if name not in opened.tables]
+        if unknown:
+            raise UsageError(f"{source} has no table {unknown[0]!r}{did_you_mean(unknown[0], opened.tables)}.")
+        chosen = in_usual_order(table for table in opened.tables.values() if table.name in wanted)
+        sizes, sizes_from = measure_sizes(opened, chosen)
+        looked_at = [_Looked.at(opened, table, assume_timezone) for table in chosen]
+        orphans = [orphan for table in chosen for orphan in find_orphans(opened, table)]
+        opened.verify_unchanged()
         return Profile(
-            path=str(path),
-            bytes=source.bytes,
+            path=str(source),
+            bytes=opened.bytes,
             sizes_from=sizes_from,
             tables=_frame(((t.name, t.row_count, *sizes[t.name], len(t.columns)) for t in chosen), _TABLES),
             columns=_frame((row for each in looked_at for row in each.columns()), _COLUMNS),

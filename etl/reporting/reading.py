@@ -49,9 +49,15 @@ Json = Mapping[str, Any]  # an object of a JSON file of ours
 
 
 def open_report(folder: str | Path) -> Report:
-    """The report that a run has left in `folder`; it displays itself, and `report.frames` has it as DataFrames.
+    """Opens the report that a run has left in its folder.
 
-    Raises `UsageError` where there is none that can be read.
+    :param folder: the report folder, `reports/RUN_ID` or what was given as `--report`.
+    :returns: the report; it displays itself in Jupyter, and `report.frames` has its lists as DataFrames.
+    :raises UsageError: where there is no report that can be read.
+
+    Example::
+
+        etl.open_report("signoff").exit_code
     """
     path = Path(folder) / REPORT_FILE
     try:
@@ -92,12 +98,20 @@ def _of(kind: type[Item], item: Json) -> Item:
 
 
 def read_rejects(report: Report | str | Path, table: str | None = None) -> pd.DataFrame:
-    """The rows that a run rejected, or a dry run would reject, from the report or its folder.
+    """Reads the rows that a run rejected, or a dry run would reject.
 
-    Without `table` an overview of all tables: table, row_number, rowid, key, stage, column, reason. With it the rows of
-    that table, indexed by row number: reject_stage, reject_column, reject_reason, then the source's columns with the
-    values as they stand there (dtype object), ready to be mended and given to `load_mended`. Values of secret columns
-    are there, but not displayed. Where nothing was rejected the frame is empty.
+    :param report: the report, or its folder.
+    :param table: one table; None: an overview of all tables.
+    :returns: without `table` the columns table, row_number (int64), rowid (Int64), key, stage, column, reason. With
+        it the rows of that table, indexed by row number (int64): reject_stage, reject_column, reject_reason, then the
+        source's columns with the values as they stand there (dtype object), ready to be mended and given to
+        `load_mended`. Values of secret columns are there, but not displayed. Where nothing was rejected the frame is
+        empty.
+    :raises UsageError: where there is no such report folder.
+
+    Example::
+
+        rows = etl.read_rejects(report, "users")
     """
     folder = _folder(report) / "rejects"
     if table is None:
@@ -110,8 +124,17 @@ def read_rejects(report: Report | str | Path, table: str | None = None) -> pd.Da
 
 
 def read_differences(report: Report | str | Path, table: str | None = None) -> pd.DataFrame:
-    """The differences that a comparison found, in `table` or in all, at most 100,000: table, key, column, kind, source,
-    storage, target, as a person may see them (one line, shortened, secrets hidden). The files have the whole values.
+    """Reads the differences that a comparison found, at most 100,000 of them; the files have all.
+
+    :param report: the report, or its folder.
+    :param table: one table; None: all.
+    :returns: text columns table, key, column, kind, source, storage, target, as a person may see them: one line each,
+        shortened, secrets hidden. The files have the whole values.
+    :raises UsageError: where there is no such report folder.
+
+    Example::
+
+        etl.read_differences(report).query("kind == 'time_shifted'")
     """
     folder = _folder(report) / "differences"
     paths = sorted(folder.glob("*.ndjson")) if table is None else [folder / file_name(f"{table}.ndjson")]

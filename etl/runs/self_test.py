@@ -19,8 +19,9 @@ from etl.core.difference_kinds import DifferenceKind
 from etl.core.errors import TargetError
 from etl.embedded.server import EmbeddedServer
 from etl.reporting.report import Report
-from etl.runs.compare import ReconcileSettings, run_reconciliation
-from etl.runs.load import Settings, run_migration
+from etl.runs.compare import run_comparison
+from etl.runs.load import run_migration
+from etl.runs.settings import CompareSettings, Settings
 from etl.sample.build import make_sample
 from etl.target.url import make_engine, resolve
 
@@ -263,8 +264,8 @@ def run_self_test(pg: str | None = None) -> SelfTest:
         make_sample(source)
         _load(source, url, Path(folder) / "load")
         done = _damage(source, url)
-        settings = ReconcileSettings(sqlite=source, pg=url, report_folder=Path(folder) / "report")
-        return _judged(run_reconciliation(settings), done)
+        settings = CompareSettings(source=source, pg=url, report_folder=Path(folder) / "report")
+        return _judged(run_comparison(settings), done)
 
 
 @contextlib.contextmanager
@@ -294,7 +295,7 @@ def _server(pg: str | None) -> Iterator[URL]:
 
 
 def _load(source: Path, url: str, folder: Path) -> None:
-    report = run_migration(Settings(sqlite=source, pg=url, create_schema=True, validate=False, report_folder=folder))
+    report = run_migration(Settings(source=source, pg=url, create_schema=True, validate=False, report_folder=folder))
     if report.exit_code:
         raise TargetError(
             "The sample could not be loaded completely, so the self-test says nothing about the comparison."

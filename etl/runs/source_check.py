@@ -15,9 +15,11 @@ from etl.core.errors import UsageError
 from etl.core.plan import ColumnPlan
 from etl.core.report import ExpectationReport, RejectGroup
 from etl.core.source_tables import SourceTable
+from etl.core.text import did_you_mean
 from etl.core.types import TargetType
 from etl.planning.declared_types import columns_without_target
 from etl.runs.accounting import expectation_report
+from etl.runs.settings import table_names
 from etl.schema import unified as schema
 from etl.source.batches import read_batches
 from etl.source.database import Source
@@ -83,24 +85,34 @@ class Readiness:
 
 
 def check_source(
-    path: str | Path,
+    source: str | Path,
     *,
-    tables: Sequence[str] = (),
+    tables: str | Sequence[str] = (),
     expectations: str | Path | None = None,
     assume_timezone: str = defaults.TIMEZONE,
 ) -> Readiness:
-    """Converts and validates the tables of a SQLite file against the known types and the suites in `expectations`.
+    """Says what a load would reject, as far as the source alone can tell.
 
-    Tables other than the 20 known ones are read by their declared types, and judged where a suite of their name exists.
-    Raises `SourceError`, `SuiteError`, or `UsageError` for a table that the source lacks.
+    Every table is converted and validated as the load would do it, without a target and without writing.
+
+    :param source: the SQLite file.
+    :param tables: only these tables, or one table's name; empty: all.
+    :param expectations: folder of expectation suites; None: those of the 20 tables.
+    :param assume_timezone: the zone of times without one.
+    :returns: rows by table, rejects by reason, and the expectations; `exit_code` is that of `python -m etl.validate`.
+    :raises EtlError: `SourceError`, `SuiteError`, or `UsageError` for a table that the source lacks.
+
+    Example::
+
+        etl.check_source("app.db").exit_code
     """
-    with Validator() as validator, Source(Path(path)) as source:
-        chosen = _chosen(source, tables)
+    with Validator() as validator, Source(Path(source)) as opened:
+        chosen = _chosen(opened, table_names(tables))
         columns = {table.name: columns_without_target(table, schema.target_types(table.name)) for table in chosen}
         types = {name: schema.target_types(name) | _types(plans) for name, plans in columns.items()}
         suites = load_suites(Path(expectations) if expectations else default_folder(), types)
         accepted = validator.use(suites)
-        check = _Check(source, validator, suites, columns, assume_timezone)
+        check = _Check(opened, validator, suites, columns, assume_timezone)
         rejects: Counter[RejectKey] = Counter()
         reports: list[ExpectationReport] = []
         for table in chosen:
@@ -109,9 +121,9 @@ def check_source(
                 totals = validator.finish(table.name, table.row_count).result()
                 reports += map(expectation_report, totals)
         accepted.result()
-        source.verify_unchanged()
+        opened.verify_unchanged()
     groups = (RejectGroup(*key, rows) for key, rows in rejects.most_common())
-    return Readiness(str(path), {table.name: table.row_count for table in chosen}, tuple(groups), tuple(reports))
+    return Readiness(str(source), {table.name: table.row_count for table in chosen}, tuple(groups), tuple(reports))
 
 
 RejectKey = tuple[str, str, str | None, str]
@@ -152,7 +164,8 @@ def _chosen(source: Source, names: Sequence[str]) -> list[SourceTable]:
     unknown = [name for name in names if name not in source.tables]
     if unknown:
         raise UsageError(
-            f"--tables: the source has no {', '.join(unknown)}. It has: {', '.join(source.tables) or 'no tables'}."
+            f"--tables: the source has no {', '.join(unknown)}{did_you_mean(unknown[0], source.tables)} "
+            f"It has: {', '.join(source.tables) or 'no tables'}."
         )
     usual = {name: place for place, name in enumerate(schema.TABLE_NAMES)}
     tables = [table for name, table in source.tables.items() if not names or name in names]

@@ -30,17 +30,25 @@ def add_expectation(
     table: str,
     expectation: GreatExpectation | Mapping[str, Value],
     *,
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     columns: Columns | None = None,
 ) -> Path:
-    """Write `expectation` behind the others in `TABLE.json` (made if there is none) and return the file's path.
+    """Adds an expectation to a table's suite file, which is made if there is none.
 
-    It is one of Great Expectations' objects, `gx.expectations.ExpectColumnValuesToNotBeNull(column="email",
-    severity="warning", notes="…")`, or a dict with "type", "kwargs" and whatever else a suite's file has. One that
-    the suite already holds changes nothing, so that a notebook's cell may run twice. `columns` are the table's, to
-    check against. Raises `SuiteError` for what the load would refuse, before anything is written.
+    :param table: the table's name; its suite is `TABLE.json`.
+    :param expectation: one of Great Expectations' objects, such as `gx.expectations.ExpectColumnValuesToNotBeNull(
+        column="email", severity="warning", notes="…")`, or a dict with "type", "kwargs" and whatever else a suite's
+        file has. One that the suite already holds changes nothing, so that a notebook's cell may run twice.
+    :param folder: folder of the suites; None: the project's own.
+    :param columns: the table's columns and their types, to check against; None: not checked.
+    :returns: the file's path.
+    :raises SuiteError: for what the load would refuse, before anything is written.
+
+    Example::
+
+        etl.add_expectation("users", {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "email"}})
     """
-    path = (folder or default_folder()) / f"{table}.json"
+    path = Path(folder or default_folder()) / f"{table}.json"
     item = _as_json(expectation)
     parse_expectation(item, columns, f"the new expectation for {table}")
     if not path.exists():

@@ -228,7 +228,7 @@ WRONG = {
     "unknown choice": ["--extra-columns", "maybe"],
     "quiet and verbose": ["-q", "-v"],
     "no table": ["--tables", ","],
-    "a stray word": ["data.db"],
+    "two sources": ["data.db", "other.db"],
 }
 
 

@@ -34,8 +34,7 @@ from etl.core.redaction import with_controls_escaped
 from etl.embedded.server import EmbeddedServer
 from etl.files.private_files import PrivateFolder
 from etl.reporting.report import Report
-from etl.runs.compare import ReconcileSettings
-from etl.runs.load import Settings
+from etl.runs.settings import CompareSettings, Settings
 from etl.target.url import check_connection, make_engine, resolve
 from etl.validation.process import ValidationProcess
 from etl.validation.suites import load_suite
@@ -222,7 +221,7 @@ WITH_PASSWORD = [
 @pytest.mark.parametrize("url", WITH_PASSWORD)
 def test_variables_of_a_notebook_do_not_show_it(url: str) -> None:
     engine = make_engine(resolve(url, {}))
-    settings = [Settings(Path("a.db"), pg=url), ReconcileSettings(Path("a.db"), pg=url)]
+    settings = [Settings(Path("a.db"), pg=url), CompareSettings(Path("a.db"), pg=url)]
     for shown in (engine, engine.url, *settings, dataclasses.replace(settings[0], dry_run=True)):
         assert SECRET not in repr(shown) + str(shown)
     arguments = engine.dialect.create_connect_args(engine.url)[1]

@@ -20,8 +20,9 @@ from etl.core.difference_kinds import DifferenceKind
 from etl.core.errors import SourceError, UsageError
 from etl.core.report import Outcome
 from etl.reporting.report import Report
-from etl.runs.load import Settings, run_migration
+from etl.runs.load import run_migration
 from etl.runs.self_test import DAMAGES, run_self_test
+from etl.runs.settings import Settings
 from etl.sample.build import make_sample
 
 USERS = (

@@ -1,0 +1,51 @@
+"""The session of a load: its settings, its locks, and the lock that keeps a second run out."""
+
+from psycopg2 import sql
+
+from etl.core.errors import LockedError
+from etl.core.plan import Plan
+from etl.loading.staging import stage_in_memory
+from etl.target.catalog import enter_schema
+from etl.target.constraints import identifier
+from etl.target.locks import choose_timeout, explain_other_run
+from etl.target.privileges import require_writable
+from etl.target.session import Session
+
+ADVISORY_LOCK = 0x65746C  # "etl": one load at a time for each database
+_SETTINGS = {
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "TimeZone": "UTC",
+    "DateStyle": "ISO",
+    "work_mem": "64MB",
+    "hash_mem_multiplier": "5",  # rows there already are hashed whole: without temporary files, a re-run is 10 % faster
+    "maintenance_work_mem": "256MB",  # indexes and foreign keys are built over whole tables
+    "default_statistics_target": "10",  # of the staged rows, only roughly: the number of rows decides
+}
+
+
+def prepare_load_session(session: Session, schema: str | None) -> None:
+    """Makes the session ready for this transaction alone, and takes the lock of a run.
+
+    Raises `LockedError` where another run is loading, `TargetError` where nothing can be written.
+    """
+    for name, value in _SETTINGS.items():
+        session.run(sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+    stage_in_memory(session)
+    choose_timeout(session.rows, session.run)
+    require_writable(session)
+    session.be_watched()
+    session.run(sql.SQL("SET CONSTRAINTS ALL IMMEDIATE"))
+    if not session.value(sql.SQL("SELECT pg_try_advisory_xact_lock({})").format(sql.Literal(ADVISORY_LOCK))):
+        raise LockedError(
+            f"Another run is loading into this database: {explain_other_run(session.rows, ADVISORY_LOCK)}. "
+            "Wait until it has finished, then run again."
+        )
+    enter_schema(session, schema)
+
+
+def lock_tables(session: Session, plan: Plan) -> None:
+    """Other writers wait until the end, so that the counts before and after belong to this run alone."""
+    tables = [identifier(table.target) for table in plan.tables if table.target.lockable]
+    if tables:
+        session.run(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(sql.SQL(", ").join(tables)))

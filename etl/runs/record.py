@@ -1,0 +1,121 @@
+"""A run's record: its identity, its folder and its accounting, and the report that is made of them."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from etl.core import defaults
+from etl.core.errors import CannotRun, CommittedError, EtlError, UnconfirmedError
+from etl.core.report import Outcome, SourceReport, TargetReport, all_settled
+from etl.files.report_folder import prepare_folder
+from etl.reporting.report import Report
+from etl.reporting.write import write_report
+from etl.runs.accounting import Accounting
+from etl.runs.connect import Target
+from etl.runs.run_id import new_run_id
+from etl.source.database import Source
+from etl.target.session import first_line
+
+
+def describe_source(source: Source) -> SourceReport:
+    """The file as the report names it."""
+    return SourceReport(str(source.path), source.bytes, source.sqlite_version)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run. `validated` and `reconciled` say what it is asked to do."""
+
+    run_id: str
+    started_at: datetime
+    source: SourceReport
+    target: TargetReport
+    folder: Path
+    accounting: Accounting
+    validated: bool
+    reconciled: bool
+
+    @classmethod
+    def begin(
+        cls, source: Source, target: Target, report_folder: Path | None, *, validated: bool, reconciled: bool
+    ) -> "RunRecord":
+        """Gives the run its identity, and makes its folder; raises `CannotRun` where that cannot be written."""
+        started = datetime.now(UTC)
+        run_id = new_run_id(started)
+        return cls(
+            run_id=run_id,
+            started_at=started,
+            source=describe_source(source),
+            target=TargetReport(target.display_url, target.server_version, target.embedded, target.schema),
+            folder=prepare_folder(report_folder or defaults.REPORTS / run_id),
+            accounting=Accounting(source),
+            validated=validated,
+            reconciled=reconciled,
+        )
+
+    def report(self, outcome: Outcome | None = None, error: str | None = None) -> Report:
+        """The report as things stand; without an `outcome` the accounting decides it."""
+        books = self.accounting
+        if outcome is None:
+            outcome = Outcome.RECONCILED if all_settled(books.tables, books.drift) else Outcome.DIFFERENCES
+        return Report(
+            run_id=self.run_id,
+            started_at=self.started_at,
+            finished_at=datetime.now(UTC),
+            outcome=outcome,
+            source=self.source,
+            target=self.target,
+            tables=tuple(books.tables),
+            sequences=tuple(books.sequences),
+            rejects=books.reject_groups(),
+            drift=tuple(books.drift),
+            expectations=tuple(books.expectations),
+            timings=books.timings,
+            differences=tuple(books.findings.differences),
+            difference_kinds=tuple(books.findings.kinds),
+            validated=self.validated,
+            reconciled=self.reconciled,
+            folder=self.folder,
+            error=error,
+            remarks=tuple(books.remarks),
+        )
+
+    @contextlib.contextmanager
+    def failures_reported(self) -> Iterator[None]:
+        """Inside, a run that fails leaves a report that says so before its error goes on."""
+        try:
+            yield
+        except UnconfirmedError as error:
+            self._write_failure(Outcome.UNCONFIRMED, str(error))
+            raise
+        except (EtlError, KeyboardInterrupt) as error:
+            self.accounting.forget_rows()
+            self._write_failure(Outcome.FAILED, str(error) or "interrupted")
+            raise
+
+    def _write_failure(self, outcome: Outcome, error: str) -> None:
+        """Where the folder itself is what failed, the reason on the console is all there is."""
+        with contextlib.suppress(CannotRun, OSError):
+            write_report(self.report(outcome, error), self.folder)
+
+    def finish(self, outcome: Outcome | None = None) -> Report:
+        """Writes the report of a run that has committed, or of a dry run.
+
+        Raises `CommittedError` where the rows are committed and the report cannot be written.
+        """
+        finished = self.report(outcome)
+        try:
+            write_report(finished, self.folder)
+        except Exception as error:
+            if outcome is Outcome.DRY_RUN:
+                raise
+            # Whatever it was: code and message must not let anybody believe that nothing was committed.
+            cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+            raise CommittedError(
+                f"The rows are committed, but the report could not be written ({first_line(cause)}). Put that right "
+                "and run again: nothing is loaded twice, and every row is counted, compared and reported anew.",
+                finished,
+            ) from error
+        return finished

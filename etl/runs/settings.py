@@ -1,0 +1,129 @@
+"""What a run is asked to do: one field for each decision, with the option that says it.
+
+The commands' options are made from these fields, the public functions take the same names with the same defaults, and
+a test holds the three together.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+from etl.core import defaults
+from etl.core.plan import ExtraColumns
+
+
+@dataclass(frozen=True)
+class Option:
+    """How the command line says a field: `flag` with a value called `metavar`, or alone where that is None."""
+
+    flag: str
+    metavar: str | None
+    help: str
+
+
+def _option(flag: str, help_text: str, *, default: Any, metavar: str | None = None, secret: bool = False) -> Any:
+    return field(default=default, repr=not secret, metadata={"option": Option(flag, metavar, help_text)})
+
+
+@dataclass(frozen=True)
+class CommonSettings:
+    """What a load and a comparison are told alike. `pg` None means DATABASE_URL, then libpq's PG* variables, then the
+    embedded server."""
+
+    source: Path
+    pg: str | None = _option(
+        "--pg",
+        "the target, postgresql://USER@HOST:PORT/DATABASE (default: DATABASE_URL, then libpq's PG* variables, "
+        "then an embedded PostgreSQL under data/postgres)",
+        default=None,
+        metavar="URL",
+        secret=True,  # it may hold a password
+    )
+    schema: str | None = _option(
+        "--schema",
+        "the target's schema (default: the first existing one of the role's search_path)",
+        default=None,
+        metavar="NAME",
+    )
+    tables: tuple[str, ...] = _option("--tables", "only these tables", default=(), metavar="A,B")
+    assume_timezone: str = _option(
+        "--assume-timezone",
+        f"zone of times without one, for a comparison as it was for the load (default: {defaults.TIMEZONE})",
+        default=defaults.TIMEZONE,
+        metavar="ZONE",
+    )
+    report_folder: Path | None = _option(
+        "--report", f"folder for the report (default: {defaults.REPORTS}/RUN_ID)", default=None, metavar="DIR"
+    )
+
+    @classmethod
+    def of(cls, source: str | Path, **values: Any) -> Self:
+        """The settings from values as people give them: a path as text, one table as its name, a choice as its word.
+
+        Raises ValueError for a choice that there is not, TypeError for a name that is no field.
+        """
+        return cls(Path(source), **{name: _READERS.get(name, _same)(value) for name, value in values.items()})
+
+    @classmethod
+    def options(cls) -> Mapping[str, Option]:
+        """The option of each field that has one, by the field's name."""
+        return {each.name: each.metadata["option"] for each in fields(cls) if "option" in each.metadata}
+
+
+@dataclass(frozen=True)
+class Settings(CommonSettings):
+    """What a load is asked to do."""
+
+    dry_run: bool = _option("--dry-run", "print the plan and forecast every reject; write nothing", default=False)
+    create_schema: bool = _option("--create-schema", "create those of the 20 tables that are missing", default=False)
+    extra_columns: ExtraColumns = _option(
+        "--extra-columns",
+        "source columns with values that the target lacks: stop (default), add them to the target, or drop them "
+        "and keep their values in the report folder",
+        default=ExtraColumns.STOP,
+        metavar="CHOICE",
+    )
+    batch_rows: int = _option("--batch-rows", "rows a batch at the most", default=defaults.BATCH_ROWS, metavar="N")
+    keep_constraints: bool = _option(
+        "--keep-constraints", "do not drop and rebuild foreign keys and indexes of empty tables", default=False
+    )
+    expectations: Path | None = _option(
+        "--expectations", "folder of expectation suites (default: those of the 20 tables)", default=None, metavar="DIR"
+    )
+    validate: bool = _option("--skip-validation", "load without asking the expectation suites", default=True)
+    reconcile: bool = _option("--no-reconcile", "do not compare every value after the load", default=True)
+
+
+@dataclass(frozen=True)
+class CompareSettings(CommonSettings):
+    """What a comparison that stands alone is asked to do."""
+
+    load_report: Path | None = _option(
+        "--load-report",
+        "report folder of the load: rows that it rejected and columns that it dropped are recognised as such",
+        default=None,
+        metavar="DIR",
+    )
+
+
+def table_names(tables: str | Sequence[str]) -> tuple[str, ...]:
+    """The tables as a tuple; a text is the name of one."""
+    return (tables,) if isinstance(tables, str) else tuple(tables)
+
+
+def _path(value: str | Path | None) -> Path | None:
+    return None if value is None else Path(value)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "tables": table_names,
+    "report_folder": _path,
+    "expectations": _path,
+    "load_report": _path,
+    "extra_columns": ExtraColumns,
+}
