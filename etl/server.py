@@ -3,7 +3,6 @@
 It runs until Ctrl-C or SIGTERM, and beside other commands that use it. With --psql it opens psql and ends with it.
 """
 
-import argparse
 import contextlib
 import signal
 import subprocess
@@ -12,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from etl.console.command_line import harmless
+from etl.console.options import Parser
 from etl.core import defaults
 from etl.core.errors import EtlError, UsageError
 from etl.embedded.server import EmbeddedServer
@@ -31,9 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The command line; every option stands in the README."""
-    parser = argparse.ArgumentParser(prog="python -m etl.server", description="Holds the embedded PostgreSQL open.")
+def build_parser() -> Parser:
+    """The command line; every option stands in docs/commands.md."""
+    parser = Parser("python -m etl.server", "Holds the embedded PostgreSQL open.")
     parser.add_argument(
         "--data",
         type=Path,

@@ -130,13 +130,11 @@ class Judge:
         return {place: bool(result.success) for place, result in results.items()}
 
     def _accept(self, suite: Suite, latest: datetime) -> "list[ExpectationConfiguration]":
-        from etl.validation.prepared import PreparedConfiguration
-
         refusals = (ValueError, TypeError, self._gx.exceptions.GreatExpectationsError)
         accepted: list[ExpectationConfiguration] = []
         for place, expectation in enumerate(suite.expectations):
             try:
-                ready = PreparedConfiguration(expectation.type, _resolved(expectation, latest), id_=str(place))
+                ready = _configuration(expectation.type, _resolved(expectation, latest), place)
             except refusals as error:
                 raise SuiteError(f"{expectation.place}: Great Expectations refuses it: {_one_line(error)}.") from error
             accepted.append(ready)
@@ -164,6 +162,19 @@ class Judge:
         for place in ready:
             _refuse_exception(expectations[place], found[place])
         return found
+
+
+def _configuration(name: str, kwargs: dict[str, Value], place: int) -> "ExpectationConfiguration":
+    """What Great Expectations is asked: prepared for many batches, or its public class where that does not fit."""
+    from etl.validation import prepared  # imports Great Expectations
+
+    if prepared.is_as_known():
+        return prepared.PreparedConfiguration(name, kwargs, id_=str(place))
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+    plain = ExpectationConfiguration(type=name, kwargs=kwargs, id=str(place))
+    plain.to_domain_obj()  # raises what it refuses
+    return plain
 
 
 def _groups(frame: pd.DataFrame, columns: Mapping[int, tuple[str, ...]]) -> list[tuple[list[str], list[int]]]:

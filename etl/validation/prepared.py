@@ -4,13 +4,34 @@ What an expectation has to be told of a frame (its metrics) depends on the expec
 derive it took 47 % of the judging of the benchmark's 38 batches (great_expectations 1.24). This module imports it.
 """
 
+import inspect
 from typing import TYPE_CHECKING, Any, cast
 
+from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
 if TYPE_CHECKING:
-    from great_expectations.expectations.expectation import Expectation
     from great_expectations.validator.validator import ValidationDependencies
+
+
+def is_as_known() -> bool:
+    """Whether Great Expectations' own classes still have the shape that this module relies on.
+
+    Where they have not, the public configuration serves: slower, and by nobody's internals.
+    """
+    asked = _parameters(Expectation, "get_validation_dependencies")
+    checked = _parameters(Expectation, "metrics_validate")
+    made = _parameters(ExpectationConfiguration, "to_domain_obj")
+    return (
+        asked == ["self", "execution_engine", "runtime_configuration"]
+        and checked[:2] == ["self", "metrics"]
+        and made == ["self"]
+    )
+
+
+def _parameters(owner: type, method: str) -> list[str]:
+    function = getattr(owner, method, None)
+    return list(inspect.signature(function).parameters) if callable(function) else []
 
 
 class _PreparedExpectation:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from etl.validation.worker import _DISPENSABLE, _NEVER_USED
+from etl.validation.worker import _NEVER_USED
 
 PATH = os.pathsep.join([str(Path(__file__).parents[2]), str(Path(__file__).parents[1])])
 
@@ -41,25 +41,6 @@ assert "light" in sys.modules
     python(code, tmp_path)
 
 
-def test_a_package_that_is_left_out_is_not_found_inside_and_found_afterwards(tmp_path: Path) -> None:
-    (tmp_path / "heavy").mkdir()
-    (tmp_path / "heavy/__init__.py").write_text("")
-    (tmp_path / "heavy/part.py").write_text("")
-    code = """
-from etl.core.lazy_imports import postponed_imports
-with postponed_imports(without=["heavy"]):
-    for name in ("heavy", "heavy.part"):
-        try:
-            __import__(name)
-        except ImportError as error:
-            assert error.name == "heavy", error.name
-        else:
-            raise SystemExit("no error")
-import heavy.part
-"""
-    python(code, tmp_path)
-
-
 def test_everything_is_as_before_when_the_import_fails(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("raise ValueError")
     code = """
@@ -83,9 +64,8 @@ def test_judging_by_every_suite_needs_none_of_the_postponed_modules(tmp_path: Pa
 import sys
 from etl.core.lazy_imports import postponed_imports
 from etl.validation.judge import import_great_expectations
-with postponed_imports(*{_NEVER_USED!r}, without={_DISPENSABLE!r}):
+with postponed_imports(*{_NEVER_USED!r}):
     import_great_expectations()
-assert not sys.modules.keys() & set({_DISPENSABLE!r})
 from support.failing_rows import NOW, SUITES, bad_row, good_row
 from validation.test_validator import frame_of
 from etl.validation.frame import validate_frame

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from support.failing_rows import NOW, SUITES, bad_row, good_row
 
+from etl.validation.frame import validate_frame
 from etl.validation.judge import import_great_expectations
 from etl.validation.results import latest_plausible_time
 from etl.validation.rules import LATEST_PLAUSIBLE_TIME
@@ -57,3 +58,30 @@ def test_batch_after_batch(table: str) -> None:
             assert [int(answer["expectation_config"]["id"]) for answer in answers] == asked
             failures += sum(not answer["success"] for answer in answers)
     assert failures >= 2 * len(DETAILS) * len(asked)
+
+
+def test_other_internals_are_noticed_and_the_public_way_judges_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later Great Expectations may ask an expectation otherwise: verdicts stay the same."""
+    import_great_expectations()
+    from great_expectations.expectations.expectation import Expectation
+
+    from etl.validation import prepared
+
+    suite = SUITES["users"]
+    asked = [item for item in suite.expectations if item.columns]
+    frame = pd.DataFrame([good_row(suite), *(bad_row(suite, item) for item in asked)])
+
+    def rejected() -> pd.DataFrame:
+        return validate_frame(frame, suite, now=NOW).rejected
+
+    assert prepared.is_as_known()
+    known = rejected()
+
+    def renamed(*, engine: Any) -> Any:
+        raise AssertionError(f"{engine} is asked by its old shape")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Expectation, "get_validation_dependencies", renamed)
+        assert not prepared.is_as_known()
+    monkeypatch.setattr(prepared, "is_as_known", lambda: False)
+    pd.testing.assert_frame_equal(rejected(), known)

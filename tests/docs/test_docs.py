@@ -1,0 +1,118 @@
+"""README and docs keep up with the code: every option, exit code, package, page and heading that they name is there."""
+
+import argparse
+import importlib
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from etl.__main__ import COMMANDS
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {path: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+DOCS = "\n".join(PAGES.values())
+COMMANDS_PAGE = PAGES[ROOT / "docs" / "commands.md"]
+PARSERS = {f"etl.{name}": module for name, (module, _) in COMMANDS.items()}
+
+
+def parser_of(command: str) -> argparse.ArgumentParser:
+    parser = importlib.import_module(PARSERS[command]).build_parser()
+    assert isinstance(parser, argparse.ArgumentParser)
+    return parser
+
+
+@pytest.mark.parametrize("command", PARSERS)
+def test_every_option_is_in_the_docs(command: str) -> None:
+    assert f"python -m {command}" in COMMANDS_PAGE
+    options = {name for action in parser_of(command)._actions for name in action.option_strings} - {"-h", "--help"}
+    missing = {name for name in options if not re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", COMMANDS_PAGE)}
+    assert not missing
+
+
+@pytest.mark.parametrize("command", PARSERS)
+def test_no_option_that_is_gone_is_named(command: str) -> None:
+    used = set(re.findall(rf"python -m {re.escape(command)}((?: +--?[a-z][\w-]*(?: [^-\s#][^\s#]*)?)+)", DOCS))
+    known = {name for action in parser_of(command)._actions for name in action.option_strings}
+    for line in used:
+        assert set(re.findall(r"(?<= )--?[a-z][\w-]*", line)) <= known, line
+
+
+def test_every_option_of_the_docs_exists() -> None:
+    known = {name for command in PARSERS for action in parser_of(command)._actions for name in action.option_strings}
+    others = {"--quiet", "--clear"}  # of pip and other commands that the pages show
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", DOCS))
+    assert named <= known | others
+
+
+@pytest.mark.parametrize("code", ["0", "1", "2", "3", "130"])
+def test_exit_codes_are_in_readme_and_help(code: str) -> None:
+    assert re.search(rf"^\| {code} \|", README, re.MULTILINE)
+    assert re.search(rf"^\| {code} \|", COMMANDS_PAGE, re.MULTILINE)
+    assert re.search(rf"^  {code} ", parser_of("etl.run").format_help(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", PAGES[page]):
+        name, _, heading = link.partition("#")
+        leads_to = (page.parent / name).resolve() if name else page
+        assert leads_to.is_file(), link
+        assert not heading or heading in headings(leads_to), link
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page's headings."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_the_readme_is_short_and_leads_to_every_page() -> None:
+    assert len(README.splitlines()) <= 200
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f"](docs/{page.name})" in README, page.name
+
+
+def test_every_package_is_on_the_page_about_the_house() -> None:
+    page = PAGES[ROOT / "docs" / "architecture.md"]
+    packages = {path.parent.name for path in (ROOT / "etl").glob("*/__init__.py")}
+    assert {name for name in re.findall(r"\b([a-z]+)/ ", page) if name != "etl"} == packages
+    for name in packages:
+        docstring = importlib.import_module(f"etl.{name}").__doc__ or ""
+        assert "In: " in docstring, name
+        assert "Out: " in docstring, name
+
+
+def test_the_list_of_the_package_is_short() -> None:
+    entries = [path for path in (ROOT / "etl").iterdir() if path.name not in ("__pycache__", "expectations")]
+    assert len(entries) <= 30
+
+
+def test_commands_of_the_readme_are_those_that_ci_runs() -> None:
+    for command in ("demo", "test"):
+        assert f"<!-- command: {command} -->" in README
+
+
+def test_constraints_name_versions_only_and_fit_the_ranges() -> None:
+    lines = (ROOT / "constraints.txt").read_text().split()
+    assert all(re.fullmatch(r"[\w.-]+==[\w.+!]+", line) for line in lines)
+    pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [
+        *project["dependencies"],
+        *(item for extra in project["optional-dependencies"].values() for item in extra),
+    ]
+    names = {re.split(r"[<>=~\[ ]", item)[0].lower().replace("_", "-") for item in wanted}
+    assert names <= pinned
+
+
+def test_nothing_generated_is_tracked() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split(
+        "\n"
+    )
+    assert not [name for name in tracked if re.search(r"\.(db|sqlite3?|pyc)$|^(data|reports)/", name)]
