@@ -1,6 +1,6 @@
 """The library's front door for notebooks and scripts: each call is one step of the command line and returns values."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +13,7 @@ from etl.core.plan import ExtraColumns, Plan
 from etl.core.source_tables import SourceTable
 from etl.planning.declared_types import columns_without_target
 from etl.planning.from_catalogs import plan_between
+from etl.planning.time_units import with_units
 from etl.reporting.report import Report
 from etl.runs.compare import run_comparison
 from etl.runs.connect import open_target
@@ -38,6 +39,7 @@ def migrate(
     create_schema: bool = False,
     extra_columns: ExtraColumnsChoice = "stop",
     assume_timezone: str = defaults.TIMEZONE,
+    times: Mapping[str, str] | Sequence[tuple[str, str]] = (),
     batch_rows: int = defaults.BATCH_ROWS,
     keep_constraints: bool = False,
     validate: bool = True,
@@ -58,6 +60,8 @@ def migrate(
     :param extra_columns: what becomes of source columns with values that the target lacks: "stop" before anything is
         written, "add" them to the target, or "drop" them and keep their values in the report folder.
     :param assume_timezone: the zone of times without one, such as "Asia/Seoul".
+    :param times: `{"person.born": "ms"}`: the unit of the numbers in a column of times (s, ms, us, ns since 1970,
+        julian, chrome, mac, excel); without it, the one unit that makes all of them plausible.
     :param batch_rows: rows that are read, converted and copied at once, at the most; memory grows with it.
     :param keep_constraints: do not drop and rebuild the foreign keys and indexes of empty tables.
     :param validate: ask the expectation suites; False skips them, and the report says so.
@@ -84,6 +88,7 @@ def migrate(
         create_schema=create_schema,
         extra_columns=extra_columns,
         assume_timezone=assume_timezone,
+        times=times,
         batch_rows=batch_rows,
         keep_constraints=keep_constraints,
         validate=validate,
@@ -101,6 +106,7 @@ def compare(
     schema: str | None = None,
     tables: str | Sequence[str] = (),
     assume_timezone: str = defaults.TIMEZONE,
+    times: Mapping[str, str] | Sequence[tuple[str, str]] = (),
     load_report: str | Path | None = None,
     report_folder: str | Path | None = None,
     observer: Observer | None = None,
@@ -114,6 +120,7 @@ def compare(
     :param schema: the target's schema, as for `migrate`.
     :param tables: only these tables, or one table's name; empty: all.
     :param assume_timezone: the zone of times without one, as it was for the load.
+    :param times: units of the numbers in columns of times, as for the load.
     :param load_report: report folder of the load: rows that it rejected and columns that it dropped are recognised.
     :param report_folder: folder of the report and of all differences; None: `reports/RUN_ID`.
     :param observer: hears the events of the run.
@@ -131,6 +138,7 @@ def compare(
         schema=schema,
         tables=tables,
         assume_timezone=assume_timezone,
+        times=times,
         load_report=load_report,
         report_folder=report_folder,
     )
@@ -192,7 +200,7 @@ def read_table(source: str | Path, table: str, *, assume_timezone: str = default
         if table not in opened.tables:
             raise UsageError(f"{source} has no table {table!r}; it has: {', '.join(opened.tables) or 'none'}.")
         described = opened.tables[table]
-        columns = columns_without_target(described, target_types(table))
+        columns = with_units(opened, described, columns_without_target(described, target_types(table)))
         parts = [
             convert(batch.frame, columns, assume_timezone=assume_timezone)
             for batch in read_batches(opened, described, described.column_names)

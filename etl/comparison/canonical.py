@@ -13,11 +13,14 @@ import psycopg2
 from psycopg2 import sql
 
 from etl.comparison import meaning
-from etl.comparison.large import MARKED_KINDS, bounded_sql, digest_sql, is_large, mark_of, octets_of
+from etl.comparison.large import MARKED_KINDS, bounded_sql, digest_sql, is_large, mark_of, mark_parts, octets_of
 from etl.comparison.meaning import FLOATS, INTEGERS, TIMES, MeaninglessError
+from etl.comparison.readers import is_readable, means_same
+from etl.comparison.rewritten import judge_rewritten
 from etl.comparison.wire import json_sql, target_sql
 from etl.core.plan import ColumnPlan
-from etl.core.types import SERVER_READ, Kind, TargetType
+from etl.core.time_units import TimeUnit
+from etl.core.types import SERVER_READ, Kind, Rewriting, TargetType
 from etl.core.values import LargeText, StorageValue
 from etl.target.session import Session, cannot_be_read, concerns_one_row
 
@@ -36,34 +39,51 @@ class Canonical:
         self, columns: Sequence[ColumnPlan], values: Sequence[Sequence[StorageValue]]
     ) -> list[list[bytes | None]]:
         """The values of each column, spelled; None for NULL, bytes that match nothing for what has no meaning."""
-        return [self._of_column(column.type, cells) for column, cells in zip(columns, values, strict=True)]
+        return [self._of_column(column, cells) for column, cells in zip(columns, values, strict=True)]
 
-    def _of_column(self, target: TargetType, cells: Sequence[StorageValue]) -> list[bytes | None]:
+    def _of_column(self, column: ColumnPlan, cells: Sequence[StorageValue]) -> list[bytes | None]:
+        target = column.type
         if target.kind is Kind.JSON or target.kind in SERVER_READ:
-            return self._asked("jsonb" if target.kind is Kind.JSON else target.sql, cells)
-        return [None if cell is None else self._spelled(cell, target) for cell in cells]
+            return self._asked(target, cells)
+        return [None if cell is None else self._spelled(cell, column) for cell in cells]
 
-    def _spelled(self, value: StorageValue, target: TargetType) -> bytes:
+    def _spelled(self, value: StorageValue, column: ColumnPlan) -> bytes:
         try:
-            return _spell(value, target, self._zone).encode()
+            return _spell(value, column.type, self._zone, column.unit).encode()
         except MeaninglessError:
             return _MEANINGLESS
 
-    def _asked(self, type_sql: str, cells: Sequence[StorageValue]) -> list[bytes | None]:
-        """Each distinct text once."""
+    def _asked(self, target: TargetType, cells: Sequence[StorageValue]) -> list[bytes | None]:
+        """Each distinct text once; what the server reads as something else has no spelling."""
+        type_sql = "jsonb" if target.kind is Kind.JSON else target.sql
         if any(isinstance(cell, LargeText) for cell in cells):
-            return [self._asked_singly(type_sql, cell) for cell in cells]
+            return [self._asked_singly(target, type_sql, cell) for cell in cells]
         texts = [None if cell is None or isinstance(cell, bytes) else _text(cell, type_sql) for cell in cells]
         distinct = [text for text in dict.fromkeys(texts) if text is not None]
         spelled: dict[str | None, bytes | None] = dict(
             zip(distinct, spellings(self._session, type_sql, distinct), strict=True)
         )
+        spelled = {text: spelling for text, spelling in spelled.items() if _means_that(text, spelling, target)}
         return [None if cell is None else _known(spelled.get(text)) for cell, text in zip(cells, texts, strict=True)]
 
-    def _asked_singly(self, type_sql: str, cell: StorageValue) -> bytes | None:
+    def _asked_singly(self, target: TargetType, type_sql: str, cell: StorageValue) -> bytes | None:
         if not isinstance(cell, LargeText):
-            return self._asked(type_sql, [cell])[0]
+            return self._asked(target, [cell])[0]
         return _known(large_spelling(self._session, type_sql, cell))
+
+
+def _means_that(text: str | None, spelling: bytes | None, target: TargetType) -> bool:
+    """Whether the server's spelling of a text means what was stored, by our own reading."""
+    if text is None or spelling is None or mark_parts(spelling) is not None:
+        return True
+    try:
+        if target.kind is Kind.JSON:
+            return target.base != "jsonb" or meaning.has_unique_keys(text)
+        if is_readable(target):
+            return means_same(text, spelling.decode(), target)
+    except MeaninglessError:
+        return False
+    return judge_rewritten(text, spelling.decode()) is not Rewriting.BENT
 
 
 def _known(spelling: bytes | None) -> bytes:
@@ -136,7 +156,7 @@ def _text(value: StorageValue, type_sql: str) -> str:
     return repr(value) if isinstance(value, float) and type_sql == "jsonb" else meaning.text(value)
 
 
-def _spell(value: StorageValue, target: TargetType, zone: str) -> str:
+def _spell(value: StorageValue, target: TargetType, zone: str, unit: TimeUnit | None) -> str:
     if is_large(value) and target.kind in MARKED_KINDS:
         return mark_of(octets_of(value, target))
     if target.kind is Kind.BOOLEAN:
@@ -144,7 +164,7 @@ def _spell(value: StorageValue, target: TargetType, zone: str) -> str:
     if target.kind in INTEGERS:
         return _whole(value)
     if target.kind in TIMES:
-        return str(meaning.microseconds(value, target.kind, zone))
+        return str(meaning.microseconds(value, target.kind, zone, unit))
     if target.kind in FLOATS:
         return _bits(value, single=target.kind is Kind.REAL)
     if target.kind is Kind.NUMERIC:

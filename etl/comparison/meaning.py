@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from etl.core.time_units import TimeUnit
 from etl.core.types import Kind, TargetType
 from etl.core.values import StorageValue
 
@@ -29,7 +30,7 @@ _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)
 _TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
     r"(?:[Tt ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:(?<=:[0-9]{2}:[0-9]{2})\.([0-9]+))?"
-    r"([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
+    r"(?: ?([Zz]|UTC|[+-][0-9]{2}(?::?[0-9]{2})?))?)?"
 )
 _TRUTH = {"0": False, "f": False, "false": False, "1": True, "t": True, "true": True}
 
@@ -81,6 +82,8 @@ def is_float(value: StorageValue, target: float, *, single: bool) -> bool:
     """
     exact = number(value)
     expected = float(exact)
+    if isinstance(value, str) and exact not in (Decimal(repr(expected)), Decimal(expected)):
+        return False  # digits that no floating point number has
     if single:
         with np.errstate(over="ignore"):
             expected = float(np.float32(expected))
@@ -92,8 +95,8 @@ def is_float(value: StorageValue, target: float, *, single: bool) -> bool:
 
 
 def truth(value: StorageValue) -> bool:
-    """The integers 0 and 1, and six words in any case."""
-    if isinstance(value, int) and value in (0, 1):
+    """The whole numbers 0 and 1, and six words in any case."""
+    if isinstance(value, int | float) and value in (0, 1):
         return bool(value)
     if isinstance(value, str) and value.isascii() and value.lower() in _TRUTH:
         return _TRUTH[value.lower()]
@@ -136,25 +139,42 @@ def octets(value: StorageValue) -> bytes:
 # -- times --------------------------------------------------------------------------------------------------------
 
 
-def microseconds(value: StorageValue, target: Kind, zone: str) -> int:
-    """Microseconds since 1970: of the instant for timestamptz, of the wall clock in `zone` for timestamp."""
-    wall, instant = _read_time(value)
+def microseconds(value: StorageValue, target: Kind, zone: str, unit: TimeUnit | None = None) -> int:
+    """Microseconds since 1970: of the instant for timestamptz, of the wall clock in `zone` for timestamp.
+
+    A number has a meaning only in the `unit` of its column.
+    """
+    wall, instant = _read_time(value, unit)
     if target is Kind.TIMESTAMPTZ:
         return instant if instant is not None else _instant(wall, zone)
     return wall if instant is None else _wall_clock(instant, zone)
 
 
-def _read_time(value: StorageValue) -> tuple[int, int | None]:
+def _read_time(value: StorageValue, unit: TimeUnit | None) -> tuple[int, int | None]:
     """(wall clock, None) for a time without a zone, else (0, instant)."""
-    match value:
-        case str():
-            return _read_time_text(value)
-        case int() | float() if 1e8 <= abs(value) < 1e17:
-            unit = next(unit for limit, unit in ((1e11, 10**6), (1e14, 10**3), (1e17, 1)) if abs(value) < limit)
-            return 0, int((Decimal(value) * unit).to_integral_value())
-        case float() if 1721425.5 <= value < 5373484.5:
-            return 0, (int(value * 86_400_000 + 0.5) - 210_866_760_000_000) * 1000  # to the millisecond, as SQLite
-    raise MeaninglessError
+    if isinstance(value, str):
+        return _read_time_text(value)
+    if unit not in _UNITS or not isinstance(value, int | float) or not math.isfinite(value):
+        raise MeaninglessError
+    micros, beginning, steps = _UNITS[unit]
+    exact = Decimal(value) * micros + beginning
+    if isinstance(value, int) and exact != exact.to_integral_value():
+        raise MeaninglessError  # finer than the target can hold
+    if steps > 1:  # days, which are kept to the millisecond
+        return 0, (math.floor(value * 86_400_000 + 0.5) + beginning // 1000) * 1000
+    return 0, int(exact.to_integral_value())
+
+
+_UNITS = {  # microseconds of one, microseconds from 1970 to its beginning, and the steps that reals are rounded to
+    TimeUnit.SECONDS: (Decimal(10**6), 0, 1),
+    TimeUnit.MILLISECONDS: (Decimal(10**3), 0, 1),
+    TimeUnit.MICROSECONDS: (Decimal(1), 0, 1),
+    TimeUnit.NANOSECONDS: (Decimal("0.001"), 0, 1),
+    TimeUnit.CHROME: (Decimal(1), (datetime(1601, 1, 1) - _EPOCH) // _MICROSECOND, 1),
+    TimeUnit.MAC: (Decimal(10**6), (datetime(2001, 1, 1) - _EPOCH) // _MICROSECOND, 1),
+    TimeUnit.EXCEL: (Decimal(86_400 * 10**6), (datetime(1899, 12, 30) - _EPOCH) // _MICROSECOND, 1000),
+    TimeUnit.JULIAN: (Decimal(86_400 * 10**6), -210_866_760_000_000_000, 1000),
+}
 
 
 def _read_time_text(value: str) -> tuple[int, int | None]:
@@ -173,7 +193,7 @@ def _read_time_text(value: str) -> tuple[int, int | None]:
 
 
 def _offset(zone: str) -> timedelta:
-    if zone in "Zz":
+    if zone in ("Z", "z", "UTC"):
         return timedelta(0)
     digits = zone[1:].replace(":", "").ljust(4, "0")
     offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
@@ -217,9 +237,10 @@ def time_text(micros: int, target: Kind) -> str:
 # -- JSON ---------------------------------------------------------------------------------------------------------
 
 
-def is_json(value: StorageValue, target: str) -> bool:
+def is_json(value: StorageValue, target: str, *, unique: bool = False) -> bool:
     """Whether both are the same document: numbers by value and exactly, the last of equal keys, objects in any order.
 
+    `unique`: the target keeps one of equal keys only (jsonb), so a source that has any is not kept whole.
     Raises `TooDeepError` where Python cannot read one of them.
     """
     if isinstance(value, float):
@@ -230,7 +251,7 @@ def is_json(value: StorageValue, target: str) -> bool:
     if not isinstance(value, str):
         raise MeaninglessError
     try:
-        return _same_json(_parse_json(value), _parse_json(target))
+        return _same_json(_parse_json(value, unique=unique), _parse_json(target))
     except RecursionError:
         raise TooDeepError from None
 
@@ -239,12 +260,44 @@ def _refuse(_constant: str) -> object:
     raise MeaninglessError  # NaN and Infinity, which are not JSON
 
 
+def _of_unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise MeaninglessError  # a key twice, of which jsonb keeps the last
+    return found
+
+
 _JSON = json.JSONDecoder(parse_int=Decimal, parse_float=Decimal, parse_constant=_refuse)
+_UNIQUE_JSON = json.JSONDecoder(
+    parse_int=Decimal, parse_float=Decimal, parse_constant=_refuse, object_pairs_hook=_of_unique
+)
 
 
-def _parse_json(document: str) -> object:
+def plain_json(document: str, *, unique: bool) -> object:
+    """A document as a value that equals another of the same content; true is not 1."""
+    return _frozen(_parse_json(document, unique=unique))
+
+
+def has_unique_keys(document: str) -> bool:
+    """Whether no object of a JSON document holds a key twice; deeper ones than Python reads are taken for such."""
     try:
-        return _JSON.decode(document)
+        _parse_json(document, unique=True)
+    except TooDeepError:
+        return True
+    return True
+
+
+def _frozen(found: object) -> object:
+    if isinstance(found, dict):
+        return frozenset((key, _frozen(value)) for key, value in found.items())
+    if isinstance(found, list):
+        return tuple(map(_frozen, found))
+    return type(found).__name__, found
+
+
+def _parse_json(document: str, *, unique: bool = False) -> object:
+    try:
+        return (_UNIQUE_JSON if unique else _JSON).decode(document)
     except RecursionError:
         raise TooDeepError from None
     except ValueError:

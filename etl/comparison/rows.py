@@ -79,7 +79,7 @@ class RowComparer:
         """Adds to `doubt` what there is to say about one cell."""
         column = wire.column
         value = pair.original[column.source]
-        verdict = compare_value(value, found, column.type, self._zone)
+        verdict = compare_value(value, found, column.type, self._zone, column.unit)
         if isinstance(verdict, Question):
             unlike = DifferenceKind.OTHER if verdict.type_sql != "jsonb" else DifferenceKind.JSON_CHANGED
             doubt.questions.append((verdict, self._difference(wire, pair, found, Verdict(unlike))))

@@ -106,7 +106,7 @@ class SourceRows:
         found = [(ROW, pa.int64(), self.rowid)]
         for wire in self.wires:
             column = f"t.{quoted(wire.column.source)}"
-            expression = source_sql(column, wire.column.type, utf8=self.utf8, large=self.large)
+            expression = source_sql(column, wire.column, utf8=self.utf8, large=self.large)
             found.append((wire.name, wire.arrow_type, expression))
             if wire.zoned:
                 found.append((wire.native, pa.int64(), source_is_native_sql(column, wire.column.type)))

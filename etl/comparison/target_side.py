@@ -28,6 +28,7 @@ _PRESENT = f"({OLDER})::int"  # the row was there before this transaction
 
 SETTINGS = {
     "TimeZone": "UTC",
+    "lc_monetary": "C",
     "DateStyle": "ISO",
     "IntervalStyle": "postgres",
     "extra_float_digits": "1",  # floats by the shortest text that reads back exactly

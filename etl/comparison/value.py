@@ -8,7 +8,9 @@ import numpy as np
 from etl.comparison import meaning
 from etl.comparison.large import MARKED_KINDS, is_large, kind_of_large, mark_parts, octets_of
 from etl.comparison.meaning import MeaninglessError, TooDeepError
+from etl.comparison.readers import is_readable, means_same
 from etl.core.difference_kinds import DifferenceKind, kind_of_bytes, kind_of_number, kind_of_text, kind_of_time
+from etl.core.time_units import TimeUnit
 from etl.core.types import SERVER_READ, Kind, TargetType
 from etl.core.values import LargeText, StorageValue
 
@@ -38,14 +40,19 @@ EQUAL = Verdict(None)
 _OTHER = Verdict(DifferenceKind.OTHER)
 
 
-def compare_value(value: StorageValue, wire: WireValue, target: TargetType, zone: str) -> Verdict | Question:
-    """Compares what `value` means in `target` (wall clock times are read in `zone`) with what is there."""
+def compare_value(
+    value: StorageValue, wire: WireValue, target: TargetType, zone: str, unit: TimeUnit | None = None
+) -> Verdict | Question:
+    """Compares what `value` means in `target` with what is there.
+
+    Wall clock times are read in `zone`, numbers that stand for times in `unit`.
+    """
     if value is None or wire is None:
         return EQUAL if value is wire else Verdict(DifferenceKind.NULL_AGAINST_VALUE)
     try:
         if target.kind in MARKED_KINDS and isinstance(wire, bytes) and (is_large(value) or mark_parts(wire)):
             return _compare_large(value, wire, target)
-        return _judge(value, wire, target, zone)
+        return _judge(value, wire, target, zone, unit)
     except MeaninglessError:
         return _OTHER
     except TooDeepError:
@@ -62,7 +69,9 @@ def _compare_large(value: StorageValue, wire: bytes, target: TargetType) -> Verd
     return Verdict(DifferenceKind.OTHER if kind is DifferenceKind.CHANGED_TEXT and target.kind is Kind.BYTEA else kind)
 
 
-def _judge(value: StorageValue, wire: WireValue, target: TargetType, zone: str) -> Verdict | Question:
+def _judge(
+    value: StorageValue, wire: WireValue, target: TargetType, zone: str, unit: TimeUnit | None
+) -> Verdict | Question:
     match target.kind:
         case Kind.BOOLEAN:
             return EQUAL if meaning.truth(value) == bool(wire) else Verdict(DifferenceKind.BOOLEAN_FLIPPED)
@@ -78,12 +87,18 @@ def _judge(value: StorageValue, wire: WireValue, target: TargetType, zone: str) 
             equal = meaning.is_text(value, _text(wire), padded=meaning.is_padded(target))
             return EQUAL if equal else Verdict(kind_of_text(meaning.text(value), _text(wire)))
         case Kind.TIMESTAMPTZ | Kind.TIMESTAMP:
-            return _compare_time(meaning.microseconds(value, target.kind, zone), _int(wire))
+            return _compare_time(meaning.microseconds(value, target.kind, zone, unit), _int(wire))
         case Kind.JSON:
-            return EQUAL if meaning.is_json(value, _text(wire)) else Verdict(DifferenceKind.JSON_CHANGED)
+            return (
+                EQUAL
+                if meaning.is_json(value, _text(wire), unique=target.base == "jsonb")
+                else Verdict(DifferenceKind.JSON_CHANGED)
+            )
         case Kind.BYTEA:
             stored, found = meaning.octets(value), bytes.fromhex(_text(wire))
             return EQUAL if stored == found else Verdict(kind_of_bytes(stored, found))
+        case _ if is_readable(target):
+            return EQUAL if means_same(value, _text(wire), target) else _OTHER
         case _:
             return Question(target.sql, meaning.text(value), _text(wire))
 

@@ -14,6 +14,7 @@ from psycopg2 import sql
 from etl.comparison.large import MARKED_KINDS, bounded_bytes_sql, bounded_source_sql, bounded_sql
 from etl.comparison.meaning import BEYOND, FLOATS, INTEGERS, TIMES, is_padded
 from etl.core.plan import ColumnPlan
+from etl.core.time_units import TimeUnit
 from etl.core.types import Kind, TargetType
 
 STRANGE_INTEGER = -(2**63) + 1
@@ -77,12 +78,15 @@ def arrow_type(target: TargetType) -> pa.DataType:
 # -- SQLite -------------------------------------------------------------------------------------------------------
 
 
-def source_sql(column: str, target: TargetType, *, utf8: bool, large: bool = False) -> str:
+def source_sql(column: str, plan: ColumnPlan, *, utf8: bool, large: bool = False) -> str:
     """The SQLite expression for `column` (a quoted name); `utf8` says whether the database's own encoding is that.
 
     `large` puts marks in the place of large values, by functions that the connection must have.
     """
+    target = plan.type
     cases = _SOURCE_CASES.get(target.kind, _TEXT_CASES)
+    if target.kind in TIMES:
+        cases = {**cases, **_NUMBER_CASES.get(plan.unit, {})}
     if target.kind is Kind.BYTEA and not utf8:
         cases = {"blob": cases["blob"]}
     if is_padded(target):
@@ -166,22 +170,26 @@ def _time_branch(pattern: str, length: int, moment: str, micros: str = "") -> st
     return f"WHEN {length} THEN CASE WHEN {{c}} GLOB '{pattern}' AND {_EXISTS} THEN {value} ELSE {{strange}} END"
 
 
-_EPOCH_UNITS = ((10**8, 10**11, 10**6), (10**11, 10**14, 10**3), (10**14, 10**17, 1))
-_EPOCH_INTEGER = " ".join(
-    f"WHEN {{c}} >= {low} AND {{c}} < {high} OR {{c}} > -{high} AND {{c}} <= -{low} THEN {{c}} * {unit}"
-    for low, high, unit in _EPOCH_UNITS
-)
 _JULIAN_DAY = (
     f"CASE WHEN {{c}} >= 1721425.5 AND {{c}} < 5373484.5 THEN {_SECONDS.replace('{t}', '{c}')} * 1000000 "
-    "+ CAST(substr(strftime('%f', {c}), 4, 3) AS INTEGER) * 1000 "
-    "WHEN {c} >= 1e8 AND {c} < 1e11 THEN CAST({c} AS INTEGER) * 1000000 "
+    "+ CAST(substr(strftime('%f', {c}), 4, 3) AS INTEGER) * 1000 ELSE {strange} END"
+)
+_REAL_SECONDS = (
+    "CASE WHEN {c} >= 0 AND {c} < 1e11 THEN CAST({c} AS INTEGER) * 1000000 "
     "+ CAST(round(({c} - CAST({c} AS INTEGER)) * 1e6) AS INTEGER) ELSE {strange} END"
 )
-_TIME_CASES = {
-    "text": _time_text_sql(),
-    "integer": f"CASE {_EPOCH_INTEGER} ELSE {{strange}} END",
-    "real": _JULIAN_DAY,
+_COUNTED = "CASE WHEN {c} BETWEEN -{most} AND {most} THEN {c} * {micros} ELSE {strange} END"
+# The common units; the others' numbers are looked at singly.
+_NUMBER_CASES: Mapping[TimeUnit | None, Mapping[str, str]] = {
+    TimeUnit.SECONDS: {
+        "integer": _COUNTED.replace("{most}", "100000000000").replace("{micros}", "1000000"),
+        "real": _REAL_SECONDS,
+    },
+    TimeUnit.MILLISECONDS: {"integer": _COUNTED.replace("{most}", "100000000000000").replace("{micros}", "1000")},
+    TimeUnit.MICROSECONDS: {"integer": _COUNTED.replace("{most}", "100000000000000000").replace("{micros}", "1")},
+    TimeUnit.JULIAN: {"real": _JULIAN_DAY},
 }
+_TIME_CASES = {"text": _time_text_sql()}
 _SOURCE_CASES = {
     Kind.BOOLEAN: _BOOLEAN_CASES,
     Kind.SMALLINT: _INTEGER_CASES,

@@ -75,6 +75,10 @@ def _add(parser: argparse.ArgumentParser, name: str, option: Option, default: An
     elif isinstance(default, StrEnum):
         choices = [str(choice) for choice in type(default)]
         parser.add_argument(option.flag, dest=name, choices=choices, default=str(default), help=option.help)
+    elif name == "times":
+        parser.add_argument(
+            option.flag, dest=name, type=unit, action="append", default=[], metavar=option.metavar, help=option.help
+        )
     else:
         read = _READERS.get(name, str)
         parser.add_argument(
@@ -102,6 +106,14 @@ def names(text: str) -> tuple[str, ...]:
     if not found:
         raise argparse.ArgumentTypeError("name at least one table")
     return found
+
+
+def unit(text: str) -> tuple[str, str]:
+    """An argparse type: a column of the source, and the unit of its numbers."""
+    place, equals, word = text.rpartition("=")
+    if not equals or "." not in place:
+        raise argparse.ArgumentTypeError(f"{text!r} is not TABLE.COLUMN=UNIT")
+    return place, word
 
 
 def positive(text: str) -> int:

@@ -1,11 +1,10 @@
 """Raw frame → Converted(frame, rejected): every cell in its target type, or its row set aside with a reason.
 
-The stage does no I/O and guesses nothing; the rules stand in `CASTS` and the modules that it names.
+The stage does no I/O and guesses nothing; the rules stand in `families` and the casts that it names.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -15,103 +14,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.conversion.casts.booleans import NOT_BOOLEAN, boolean_from_integer, boolean_from_text
-from etl.conversion.casts.cells import LARGE_BYTES, VALUE, Cast, Cells, Storage
-from etl.conversion.casts.decimals import NOT_NUMBER, numeric_from_integer, numeric_from_real, numeric_from_text
-from etl.conversion.casts.floats import float_from_integer, float_from_real, float_from_text
-from etl.conversion.casts.integers import NOT_WHOLE, integer_from_integer, integer_from_real, integer_from_text
-from etl.conversion.casts.json_text import NOT_JSON, json_from_integer, json_from_real, json_from_text
+from etl.conversion.casts.cells import CANDIDATES, LARGE_BYTES, VALUE, Cells, Storage
 from etl.conversion.casts.storage import Part, split
-from etl.conversion.casts.texts import (
-    bytes_as_they_are,
-    bytes_from_text,
-    text_from_integer,
-    text_from_real,
-    text_from_text,
-)
-from etl.conversion.casts.timestamps import NOT_TIME, time_from_integer, time_from_real, time_from_text
+from etl.conversion.families import FAMILIES
 from etl.core import defaults
 from etl.core.plan import ColumnPlan
 from etl.core.redaction import SHOWN_CHARACTERS, shown
-from etl.core.types import SERVER_READ, Kind, TargetType
-
-_INTEGERS: Mapping[Storage, Cast] = {
-    Storage.INTEGER: integer_from_integer,
-    Storage.REAL: integer_from_real,
-    Storage.TEXT: integer_from_text,
-}
-_FLOATS: Mapping[Storage, Cast] = {
-    Storage.INTEGER: float_from_integer,
-    Storage.REAL: float_from_real,
-    Storage.TEXT: float_from_text,
-}
-_NUMERIC: Mapping[Storage, Cast] = {
-    Storage.INTEGER: numeric_from_integer,
-    Storage.REAL: numeric_from_real,
-    Storage.TEXT: numeric_from_text,
-}
-_TEXTS: Mapping[Storage, Cast] = {
-    Storage.INTEGER: text_from_integer,
-    Storage.REAL: text_from_real,
-    Storage.TEXT: text_from_text,
-}
-_BYTES: Mapping[Storage, Cast] = {
-    Storage.BLOB: bytes_as_they_are,
-    Storage.TEXT: bytes_from_text,
-    Storage.UNDECODABLE: bytes_as_they_are,
-}
-_JSON: Mapping[Storage, Cast] = {
-    Storage.INTEGER: json_from_integer,
-    Storage.REAL: json_from_real,
-    Storage.TEXT: json_from_text,
-}
-CASTS: Mapping[Kind, Mapping[Storage, Cast]] = {
-    Kind.BOOLEAN: {Storage.INTEGER: boolean_from_integer, Storage.TEXT: boolean_from_text},
-    Kind.SMALLINT: _INTEGERS,
-    Kind.INTEGER: _INTEGERS,
-    Kind.BIGINT: _INTEGERS,
-    Kind.REAL: _FLOATS,
-    Kind.DOUBLE: _FLOATS,
-    Kind.NUMERIC: _NUMERIC,
-    Kind.TEXT: _TEXTS,
-    **dict.fromkeys(SERVER_READ, _TEXTS),
-    Kind.JSON: _JSON,
-    Kind.BYTEA: _BYTES,
-}
-"""The rules: target kind and SQLite storage class → cast; a pair that is missing is refused. Times need a zone too."""
-
-ARROW_TYPES: Mapping[Kind, pa.DataType] = {
-    Kind.BOOLEAN: pa.bool_(),
-    Kind.SMALLINT: pa.int16(),
-    Kind.INTEGER: pa.int32(),
-    Kind.BIGINT: pa.int64(),
-    Kind.REAL: pa.float32(),
-    Kind.DOUBLE: pa.float64(),
-    Kind.NUMERIC: pa.string(),
-    Kind.TEXT: pa.string(),
-    Kind.TIMESTAMPTZ: pa.timestamp("us", "UTC"),
-    Kind.TIMESTAMP: pa.timestamp("us"),
-    Kind.JSON: pa.string(),
-    Kind.BYTEA: pa.binary(),
-    **dict.fromkeys(SERVER_READ, pa.string()),
-}
-"""The type of every converted column."""
-
-_REFUSALS: Mapping[Kind, str] = {
-    Kind.BOOLEAN: NOT_BOOLEAN,
-    Kind.SMALLINT: NOT_WHOLE,
-    Kind.INTEGER: NOT_WHOLE,
-    Kind.BIGINT: NOT_WHOLE,
-    Kind.REAL: NOT_NUMBER,
-    Kind.DOUBLE: NOT_NUMBER,
-    Kind.NUMERIC: NOT_NUMBER,
-    Kind.TEXT: f"{VALUE} is a BLOB, the column takes text",
-    Kind.TIMESTAMPTZ: NOT_TIME,
-    Kind.TIMESTAMP: NOT_TIME,
-    Kind.JSON: NOT_JSON,
-    Kind.BYTEA: f"{VALUE} is a number, the column takes bytes",
-    **dict.fromkeys(SERVER_READ, f"{VALUE} is a BLOB, the column takes text"),
-}
+from etl.core.time_units import NumberRange, TimeUnit, candidates, decide_unit
+from etl.core.types import TargetType
 
 
 class Fault(NamedTuple):
@@ -126,7 +36,7 @@ class Fault(NamedTuple):
 class Converted:
     """The rows whose every cell has its target type, and the others.
 
-    `frame`: columns by target name, Arrow dtypes as in `ARROW_TYPES`, NULL as <NA>. `rejected`: columns "column"
+    `frame`: columns by target name, Arrow dtypes as in `FAMILIES`, NULL as <NA>. `rejected`: columns "column"
     (source name of the first column at fault, in column order), "rule" (the fault without the value, the same for all
     rows that share it) and "reason" (with the value). Both keep the raw frame's index; each row is in one of them.
     """
@@ -138,56 +48,67 @@ class Converted:
 def convert(
     frame: pd.DataFrame, columns: Sequence[ColumnPlan], *, assume_timezone: str = defaults.TIMEZONE
 ) -> Converted:
-    """Cast the columns of a raw frame to their target types by the rules of `CASTS`.
+    """Cast the columns of a raw frame to their target types by the rules of `FAMILIES`.
 
     Takes integers, reals, text and BLOBs as SQLite stores them: uniform Arrow columns, or `object` columns of any
     mixture. Wall clock times are read in `assume_timezone`. The caller's frame is left as it is, and no row makes it
     raise. KeyError for a column that the frame lacks, TypeError for values that no SQLite column holds, zoneinfo's
     errors for the zone.
     """
-    casts = _casts(ZoneInfo(assume_timezone))
+    zone = ZoneInfo(assume_timezone)
     values: dict[str, pa.Array] = {}
     faults: dict[int, Fault] = {}
     for column in columns:
-        array, found = _cells(split(frame[column.source]), column, casts[column.type.kind], len(frame))
+        parts = split(frame[column.source])
+        array, found = _cells(parts, column, _Times(zone, column.unit or _unit_of(parts)), len(frame))
         values[column.target] = array
         faults = found | faults  # the first column at fault stays
     return _separated(values, faults, frame.index)
 
 
-def _casts(zone: ZoneInfo) -> Mapping[Kind, Mapping[Storage, Cast]]:
-    times: Mapping[Storage, Cast] = {
-        Storage.INTEGER: partial(time_from_integer, zone=zone),
-        Storage.REAL: partial(time_from_real, zone=zone),
-        Storage.TEXT: partial(time_from_text, zone=zone),
-    }
-    return {**CASTS, Kind.TIMESTAMPTZ: times, Kind.TIMESTAMP: times}
+class _Times(NamedTuple):
+    """How a column of times is to be read."""
+
+    zone: ZoneInfo
+    unit: TimeUnit
 
 
-def _cells(
-    parts: Iterable[Part], column: ColumnPlan, casts: Mapping[Storage, Cast], rows: int
-) -> tuple[pa.Array, dict[int, Fault]]:
+def _unit_of(parts: Iterable[Part]) -> TimeUnit:
+    """For a column that no plan has looked at as a whole: what the numbers of this frame say."""
+    numbers = [part.values for part in parts if part.storage in (Storage.INTEGER, Storage.REAL)]
+    bounds = [pc.min_max(values).as_py() for values in numbers]
+    known = [bound for bound in bounds if bound["min"] is not None]
+    if not known:
+        return TimeUnit.UNDECIDED
+    low, high = min(bound["min"] for bound in known), max(bound["max"] for bound in known)
+    sizes = [pc.min(pc.abs(values.filter(pc.not_equal(values, 0)))).as_py() for values in numbers]
+    smallest = min((size for size in sizes if size is not None), default=0)
+    return decide_unit(NumberRange(low, high, smallest, any(pa.types.is_floating(values.type) for values in numbers)))
+
+
+def _cells(parts: Iterable[Part], column: ColumnPlan, times: _Times, rows: int) -> tuple[pa.Array, dict[int, Fault]]:
     """One column's parts, each cast by its storage class, put together again in the order of the rows."""
     origin = np.full(rows, -1, np.int64)
     chunks: list[pa.Array] = []
     faults: dict[int, Fault] = {}
     offset = 0
     for part in parts:
-        cells = _cast(part, column.type, casts)
+        cells = _cast(part, column.type, times)
         faults |= _located(cells.faults, part, column.source)
         chunks.append(cells.values)
         origin[part.positions] = np.arange(offset, offset + len(cells.values))
         offset += len(cells.values)
-    return _in_order(chunks, origin, ARROW_TYPES[column.type.kind]), faults
+    return _in_order(chunks, origin, FAMILIES[column.type.kind].arrow), faults
 
 
-def _cast(part: Part, target: TargetType, casts: Mapping[Storage, Cast]) -> Cells:
-    cast = casts.get(part.storage)
+def _cast(part: Part, target: TargetType, times: _Times) -> Cells:
+    family = FAMILIES[target.kind]
+    cast = family.cast_of(part.storage, times.zone, times.unit)
     if cast is not None:
         return cast(part.values, target)
-    reason = f"{VALUE} is not valid UTF-8" if part.storage is Storage.UNDECODABLE else _REFUSALS[target.kind]
+    reason = f"{VALUE} is not valid UTF-8" if part.storage is Storage.UNDECODABLE else family.otherwise
     refused = np.flatnonzero(part.values.is_valid().to_numpy(zero_copy_only=False))
-    return Cells(pa.nulls(len(part.values), ARROW_TYPES[target.kind]), dict.fromkeys(refused.tolist(), reason))
+    return Cells(pa.nulls(len(part.values), family.arrow), dict.fromkeys(refused.tolist(), reason))
 
 
 def _located(faults: Mapping[int, str], part: Part, column: str) -> dict[int, Fault]:
@@ -195,10 +116,16 @@ def _located(faults: Mapping[int, str], part: Part, column: str) -> dict[int, Fa
     values = _beginnings(part.values).take(pa.array(list(faults), pa.int64())).to_pylist()
     return {
         int(part.positions[position]): Fault(
-            column, rule.replace(VALUE, "value"), rule.replace(VALUE, shown(value, column=column))
+            column,
+            rule.replace(VALUE, "value").replace(CANDIDATES, ""),
+            rule.replace(VALUE, shown(value, column=column)).replace(CANDIDATES, f" ({_named(value)})"),
         )
         for (position, rule), value in zip(faults.items(), values, strict=True)
     }
+
+
+def _named(value: object) -> str:
+    return candidates(value) if isinstance(value, int | float) else ""
 
 
 def _beginnings(values: pa.Array) -> pa.Array:

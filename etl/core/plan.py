@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from etl.core.source_tables import SourceTable
 from etl.core.tables import TargetTable
+from etl.core.time_units import TimeUnit
 from etl.core.types import TargetType
 
 
@@ -16,6 +17,7 @@ class ColumnPlan:
     source: str
     target: str
     type: TargetType
+    unit: TimeUnit | None = None  # of the numbers in a column of times; None: it holds none, as far as is known
 
 
 DRIFT_WORDS = {

@@ -187,6 +187,16 @@ class DifferenceTotal:
 
 
 @dataclass(frozen=True)
+class RewrittenReport:
+    """Values of a column that PostgreSQL spells otherwise, with the same meaning; up to three examples of both."""
+
+    table: str
+    column: str
+    rows: int
+    examples: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class SourceReport:
     """Which file was read."""
 
@@ -238,6 +248,7 @@ class ReportData:
     folder: Path | None = None
     error: str | None = None
     remarks: tuple[str, ...] = ()
+    rewritten: tuple[RewrittenReport, ...] = ()
 
     @property
     def settled(self) -> bool:
@@ -284,6 +295,7 @@ class ReportData:
             "reconciled": self.reconciled,
             "tables": [asdict(table) for table in self.tables],
             "sequences": [asdict(sequence) for sequence in self.sequences],
+            "rewritten": [asdict(item) for item in self.rewritten],
             "rejects": [asdict(group) for group in self.rejects],
             "drift": [asdict(drift) for drift in self.drift],
             "expectations": [asdict(expectation) for expectation in self.expectations],

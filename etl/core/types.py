@@ -82,10 +82,20 @@ class TargetType:
     scale: int | None = None
     interval_fields: str | None = None
     padded: bool = False  # char(n): spaces at the end mean nothing
-    domain: bool = False
+    base_sql: str | None = None  # of a domain: how its base type is spelled
     element: "TargetType | None" = None
     subtype: "TargetType | None" = None
     fields: "tuple[tuple[str, TargetType], ...]" = ()
+
+    @property
+    def base(self) -> str:
+        """How the type is spelled without what a domain adds."""
+        return self.base_sql or self.sql
+
+    @property
+    def is_domain(self) -> bool:
+        """Whether it has checks of its own, which the server applies."""
+        return self.base_sql is not None
 
 
 _OTHER_SPELLINGS = {

@@ -18,11 +18,12 @@ from pgpq.encoders import StringEncoderBuilder
 from pgpq.schema import Jsonb
 from psycopg2 import sql
 
-from etl.core.types import SERVER_READ, Kind, TargetType
+from etl.conversion.families import FAMILIES
+from etl.core.types import TargetType
 from etl.target.session import Session
 
 # Kinds whose Arrow type in a converted frame has the binary form of the target's type. A numeric travels as exact text.
-_BINARY_KINDS = frozenset(Kind) - {Kind.NUMERIC} - SERVER_READ
+_BINARY_KINDS = frozenset(kind for kind, family in FAMILIES.items() if family.binary)
 LARGE_VALUE_BYTES = 2**20  # larger values are sent from where they lie, without a copy
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # as COPY's binary format has it: signature, flags, no extension
 _TRAILER = b"\xff\xff"
@@ -89,7 +90,7 @@ def encode(frame: pd.DataFrame, types: Mapping[str, TargetType] | None = None) -
 def _as_binary(frame: pd.DataFrame, types: Mapping[str, TargetType]) -> Sequence[Buffer]:
     batch = pa.record_batch([_array(frame.iloc[:, place]) for place in range(frame.shape[1])], names=_places(frame))
     encoders = {field.name: ArrowToPostgresBinaryEncoder.infer_encoder(field) for field in batch.schema}
-    jsonb = [types[name].sql == "jsonb" for name in frame.columns]
+    jsonb = [types[name].base == "jsonb" for name in frame.columns]
     for field, has_version in zip(batch.schema, jsonb, strict=True):
         if has_version:  # a json is sent as text, a jsonb has a version number in front
             encoders[field.name] = StringEncoderBuilder.new_with_output(field, Jsonb())

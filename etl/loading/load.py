@@ -11,12 +11,13 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 import psycopg2
 from psycopg2 import sql
 
+from etl.conversion.families import FAMILIES
 from etl.core.plan import TablePlan
 from etl.core.tables import ForeignKey, TargetTable
 from etl.loading.copy import copy_encoded, encode
 from etl.loading.insert import insert, set_refused_aside
 from etl.loading.parents_first import insert_circle, insert_ready
-from etl.loading.row_checks import check_alone, check_blocked, check_parents
+from etl.loading.row_checks import RewritingJudge, check_alone, check_blocked, check_parents
 from etl.loading.rows import Accepted, Batches, Loaded, NotFastError, Retracted
 from etl.loading.staging import Present, Staged, Staging
 from etl.target.constraints import deferred, identifier, without_constraints
@@ -26,6 +27,8 @@ from etl.target.session import Session
 def can_be_fast(session: Session, table: TargetTable) -> bool:
     """Whether `table` is empty, ours to alter, and plain enough that COPY into it means the same as INSERT."""
     plain = table.owned and table.ordinary and not table.row_security and not table.has_triggers
+    families = [FAMILIES[column.type.kind] for column in table.columns]
+    plain = plain and not any(family.checked or family.canonical for family in families)
     return plain and not session.value(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(identifier(table)))
 
 
@@ -49,13 +52,13 @@ def load_fast(
     return Loaded(plan.name, loaded, Present(), lambda: iter(()))
 
 
-def load_staged(session: Session, group: Sequence[TablePlan], batches: Batches) -> list[Loaded]:
+def load_staged(session: Session, group: Sequence[TablePlan], batches: Batches, judge: RewritingJudge) -> list[Loaded]:
     """Loads one table, or several that refer to each other in a circle, row by row where need be."""
     staged = {(plan.target.schema, plan.name): _stage(session, plan, batches, narrow=False) for plan in group}
-    check_together(staged)
+    check_together(staged, judge=judge)
     rows = _insert_group(session, staged)
     loaded = [
-        Loaded(stage.plan.name, count, stage.present, stage.read_fates)
+        Loaded(stage.plan.name, count, stage.present, stage.read_fates, tuple(stage.rewritten))
         for stage, count in zip(staged.values(), rows, strict=True)
     ]
     for stage in staged.values():
@@ -116,22 +119,27 @@ class _OrphanedError(Exception):
     """Rows were inserted whose parents, of the same group, were then refused."""
 
 
-def forecast(session: Session, group: Sequence[TablePlan], batches: Batches, staged_before: Staged) -> list[Loaded]:
+def forecast(
+    session: Session, group: Sequence[TablePlan], batches: Batches, staged_before: Staged, judge: RewritingJudge
+) -> list[Loaded]:
     """What `load_staged` would do, without writing into the target; `staged_before` grows by the group's tables."""
     staged = {}
     for plan in group:
         empty = not session.value(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(identifier(plan.target)))
         staged[plan.target.schema, plan.name] = _stage(session, plan, batches, narrow=empty)
-    check_together(staged, staged_before)
+    check_together(staged, staged_before, judge=judge)
     staged_before |= staged
-    return [Loaded(stage.plan.name, stage.count(), stage.present, stage.read_fates) for stage in staged.values()]
+    return [
+        Loaded(stage.plan.name, stage.count(), stage.present, stage.read_fates, tuple(stage.rewritten))
+        for stage in staged.values()
+    ]
 
 
-def check_together(staged: Staged, before: Staged | None = None) -> None:
+def check_together(staged: Staged, before: Staged | None = None, *, judge: RewritingJudge) -> None:
     """Judges a group to the end: a rejected row takes its children with it, within the group as well."""
     known = (before or {}) | staged
     for stage in staged.values():
-        check_alone(stage)
+        check_alone(stage, judge)
     _judge_parents(staged, known)
     for stage in staged.values():
         check_blocked(stage)

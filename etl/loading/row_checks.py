@@ -3,20 +3,36 @@
 The same judgement serves the load and the forecast of a dry run. In conditions, staged rows are `s`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import psycopg2
 from psycopg2 import sql
 
+from etl.conversion.families import FAMILIES
 from etl.core.errors import TargetError
 from etl.core.plan import ColumnPlan
 from etl.core.tables import Check, ForeignKey, UniqueKey
-from etl.core.types import SERVER_READ
-from etl.loading.staging import ROW, Present, Staged, Staging, all_present, compose, equal
+from etl.core.types import SERVER_READ, Rewriting
+from etl.loading.staging import (
+    ROW,
+    Present,
+    Rewritten,
+    Staged,
+    Staging,
+    all_present,
+    compose,
+    equal,
+    is_judged_by_server,
+    staged_type,
+)
 from etl.target.session import cannot_be_read, concerns_one_row, first_line
 
+RewritingJudge = Callable[[str, str], Rewriting]
+"""Says what the server's spelling of a text means for it: the comparison's own code, handed in by the conductor."""
+
+EXAMPLES = 3
 # An assignment refuses what is too long, as COPY does; an explicit cast would cut '{abcd}'::varchar(3)[] to {abc}.
-_READ_FUNCTION = sql.SQL("CREATE FUNCTION pg_temp.etl_read(value text) RETURNS {type} LANGUAGE plpgsql AS {body}")
+_READ_FUNCTION = sql.SQL("CREATE FUNCTION pg_temp.etl_read(value {staged}) RETURNS {type} LANGUAGE plpgsql AS {body}")
 _READ_BODY = "DECLARE result {type} := value; BEGIN RETURN result; END"
 # To a variable of a composite type no text can be assigned. A cast does not cut its fields: they are read one by one.
 _READ_COMPOSITE_BODY = "BEGIN RETURN value::{type}; END"
@@ -28,7 +44,7 @@ _IS_COMPOSITE = sql.SQL(
 # pg_input_is_valid, but 15 has not, and it knows no CHECKs of domains.
 _INPUT_ERROR_FUNCTION = sql.SQL(
     """
-CREATE OR REPLACE FUNCTION pg_temp.etl_input_error(value text) RETURNS text LANGUAGE plpgsql AS $$
+CREATE FUNCTION pg_temp.etl_input_error(value {staged}) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE 'SELECT pg_temp.etl_read($1)' USING value;
     RETURN NULL;
@@ -41,11 +57,11 @@ END $$
 )
 
 
-def check_alone(stage: Staging) -> None:
+def check_alone(stage: Staging, judge: RewritingJudge) -> None:
     """All that can be said without looking at other tables: types, duplicate keys, rows present, checks."""
     for column in stage.columns:
-        if column.type.kind in SERVER_READ:
-            _check_type(stage, column)
+        if is_judged_by_server(column.type):
+            _check_type(stage, column, judge)
     stage.run("ANALYZE {}", stage.name)
     if stage.plan.key and not stage.keys_ascend:
         _check_duplicates(stage, "primary key", [column.target for column in stage.plan.key], _key_name(stage))
@@ -54,20 +70,49 @@ def check_alone(stage: Staging) -> None:
         _check_check(stage, check)
 
 
-def _check_type(stage: Staging, column: ColumnPlan) -> None:
-    """Values that PostgreSQL's own input refuses; then the column takes its true type."""
+def _check_type(stage: Staging, column: ColumnPlan, judge: RewritingJudge) -> None:
+    """Values that PostgreSQL's own input refuses or bends; then the column takes its true type."""
+    staged = staged_type(column.type).sql
     name, type_ = sql.Identifier(column.target), sql.SQL(column.type.sql)
     composite = (stage.session.rows(_IS_COMPOSITE.format(sql.Literal(column.type.sql))) or [(False,)])[0][0]
     # The body as a literal: a type's name may hold any mark between which it could stand.
     body = (_READ_COMPOSITE_BODY if composite else _READ_BODY).replace("{type}", column.type.sql)
-    stage.session.run(_READ_FUNCTION.format(type=type_, body=sql.Literal(body)))
+    stage.session.run(_READ_FUNCTION.format(staged=sql.SQL(staged), type=type_, body=sql.Literal(body)))
     if not _readable(stage, column):
-        stage.session.run(_INPUT_ERROR_FUNCTION)
+        stage.session.run(_INPUT_ERROR_FUNCTION.format(staged=sql.SQL(staged)))
         error = compose("pg_temp.etl_input_error({})", name)
         rule = f"not accepted as {column.type.sql}"
         stage.reject(compose("{} IS NOT NULL", error), "convert", column.source, rule, error)
+        stage.session.run(sql.SQL("DROP FUNCTION pg_temp.etl_input_error"))
+    _check_rewriting(stage, column, judge)
     stage.run("ALTER TABLE {} ALTER COLUMN {} TYPE {} USING pg_temp.etl_read({})", stage.name, name, type_, name)
     stage.session.run(sql.SQL("DROP FUNCTION pg_temp.etl_read"))
+
+
+def _check_rewriting(stage: Staging, column: ColumnPlan, judge: RewritingJudge) -> None:
+    """Refuses what the server would write back with another meaning, and counts other spellings of the same."""
+    family = FAMILIES[column.type.kind]
+    if not (family.checked or family.canonical):
+        return
+    name = sql.Identifier(column.target)
+    others = stage.session.rows(
+        compose(
+            "SELECT stored, written, count(*) "
+            "FROM (SELECT {0} AS stored, pg_temp.etl_read({0})::text AS written FROM {1}) s "
+            "WHERE stored <> written GROUP BY 1, 2 ORDER BY 3 DESC, 1",
+            name,
+            stage.name,
+        )
+    )
+    bent = [stored for stored, written, _ in others if family.checked and judge(stored, written) is Rewriting.BENT]
+    if bent:
+        rule = f"PostgreSQL would keep another value than this {column.type.sql}"
+        detail = compose("{} || pg_temp.etl_read(s.{})::text", sql.Literal("PostgreSQL would keep this as "), name)
+        stage.reject(compose("s.{} = ANY({})", name, sql.Literal(bent)), "convert", column.source, rule, detail)
+    kept = [(stored, written, rows) for stored, written, rows in others if stored not in set(bent)]
+    if kept:
+        examples = tuple((stored, written) for stored, written, _ in kept[:EXAMPLES])
+        stage.rewritten.append(Rewritten(column.source, sum(rows for _, _, rows in kept), examples))
 
 
 def _readable(stage: Staging, column: ColumnPlan) -> bool:
@@ -260,5 +305,5 @@ def _key_name(stage: Staging) -> str:
 def _differs(column: ColumnPlan) -> sql.Composable:
     """Whether the two sides of a column differ; json and types that may lack an equality are compared by their text."""
     name = sql.Identifier(column.target)
-    cast = {"json": "::jsonb"}.get(column.type.sql, "::text" if column.type.kind in SERVER_READ else "")
+    cast = {"json": "::jsonb"}.get(column.type.base, "::text" if column.type.kind in SERVER_READ else "")
     return sql.SQL("s.{0}{1} IS DISTINCT FROM t.{0}{1}").format(name, sql.SQL(cast))

@@ -8,7 +8,7 @@ import pandas as pd
 
 from etl.core.plan import TablePlan
 from etl.loading.copy import CopyData
-from etl.loading.staging import Present, RefusedRow
+from etl.loading.staging import Present, RefusedRow, Rewritten
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Loaded:
     loaded_rows: int
     present: Present
     refused_rows: Callable[[], Iterator[list[RefusedRow]]]
+    rewritten: tuple[Rewritten, ...] = ()
 
 
 Batches = Callable[[TablePlan], Generator[Accepted | Retracted]]

@@ -8,7 +8,7 @@ import contextlib
 import re
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -60,6 +60,15 @@ class Present:
     different_rows: int = 0
 
 
+@dataclass(frozen=True)
+class Rewritten:
+    """Values of a column that the server spells otherwise than the source does, with up to three examples."""
+
+    column: str
+    rows: int
+    examples: tuple[tuple[str, str], ...]
+
+
 class Staging:
     """The rows of one table on their way. Column names inside are the target's.
 
@@ -72,6 +81,7 @@ class Staging:
         self.columns = _judged_columns(plan) if narrow else plan.columns
         self.present = Present()
         self.refused: list[RefusedRow] = []  # by the server, in the latest insert
+        self.rewritten: list[Rewritten] = []
         self.keys_ascend = _is_number(plan.key)  # so no two are equal
         self._last_key: int | None = None
         self.name = sql.Identifier("pg_temp", f"etl_stage_{plan.target.oid}")
@@ -81,10 +91,8 @@ class Staging:
 
     @property
     def _types(self) -> dict[str, TargetType]:
-        """The staged columns; what only PostgreSQL's own input can judge is a text at first."""
-        number, text = named_type("bigint"), named_type("text")
-        types = {column.target: text if column.type.kind in SERVER_READ else column.type for column in self.columns}
-        return {ROW: number, ROWID: number, **types}
+        number = named_type("bigint")
+        return {ROW: number, ROWID: number, **{column.target: staged_type(column.type) for column in self.columns}}
 
     def _create(self) -> None:
         if len(self._types) > MOST_COLUMNS:
@@ -232,6 +240,18 @@ class Staging:
         return next((column.source for column in self.plan.columns if column.target == target_name), target_name)
 
 
+def staged_type(target: TargetType) -> TargetType:
+    """What a value is staged as: a text where only the server's input can read it, the base type of a domain."""
+    if target.kind in SERVER_READ:
+        return named_type("text")
+    return replace(target, sql=target.base, base_sql=None) if target.is_domain else target
+
+
+def is_judged_by_server(target: TargetType) -> bool:
+    """Whether the server has a say in what fits the type: its input reads it, or a domain's checks do."""
+    return target.kind in SERVER_READ or target.is_domain
+
+
 Staged = dict[tuple[str, str], Staging]
 """The stagings of several tables, by schema and name."""
 
@@ -263,4 +283,4 @@ def _judged_columns(plan: TablePlan) -> tuple[ColumnPlan, ...]:
     names = {column.target for column in plan.key}
     for constraint in target.constraints:
         names |= set(constraint.columns)
-    return tuple(column for column in plan.columns if column.target in names or column.type.kind in SERVER_READ)
+    return tuple(column for column in plan.columns if column.target in names or is_judged_by_server(column.type))

@@ -1,10 +1,12 @@
 """Asks both databases for their catalogues and makes the plan of them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from etl.core.errors import DriftError
 from etl.core.plan import Drift, ExtraColumns, Plan
 from etl.planning.plan import make_plan
+from etl.planning.time_units import check_units, plan_with_units
 from etl.schema import unified as schema
 from etl.source.database import Source
 from etl.target.catalog import current_schema, read_catalog, read_other_relations
@@ -19,6 +21,7 @@ def plan_between(
     only: Sequence[str] = (),
     extra_columns: ExtraColumns = ExtraColumns.STOP,
     comparing: bool = False,
+    times: Sequence[tuple[str, str]] = (),
 ) -> Plan:
     """The plan from both catalogues as they stand; the 20 known tables in their usual order where keys leave a choice.
 
@@ -39,7 +42,9 @@ def plan_between(
     )
     if not plan.tables:
         raise DriftError(_nothing_in_common(len(tables), len(target), plan.drift))
-    return plan
+    said = check_units(times, tables)
+    groups = tuple(tuple(plan_with_units(source, table, said) for table in group) for group in plan.groups)
+    return replace(plan, groups=groups)
 
 
 def _nothing_in_common(source_tables: int, target_tables: int, drift: Sequence[Drift]) -> str:

@@ -15,6 +15,7 @@ from etl.core.errors import UsageError
 from etl.core.source_tables import SourceTable
 from etl.core.text import did_you_mean
 from etl.planning.declared_types import columns_without_target
+from etl.planning.time_units import with_units
 from etl.profiling.html import profile_html
 from etl.profiling.tables import StoredColumn, find_orphans, measure_sizes, stored_columns
 from etl.profiling.values import ColumnFindings, TableFindings, read_values
@@ -177,7 +178,7 @@ class _Looked:
 
     @classmethod
     def at(cls, source: Source, table: SourceTable, assume_timezone: str) -> "_Looked":
-        plans = columns_without_target(table, schema.target_types(table.name))
+        plans = with_units(source, table, columns_without_target(table, schema.target_types(table.name)))
         return cls(table.name, stored_columns(source, table), read_values(source, table, plans, assume_timezone))
 
     def columns(self) -> Iterable[Record]:

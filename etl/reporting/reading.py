@@ -18,6 +18,7 @@ from etl.core.report import (
     ExpectationReport,
     Outcome,
     RejectGroup,
+    RewrittenReport,
     SequenceReport,
     SourceReport,
     Status,
@@ -88,6 +89,10 @@ def _report(content: Json) -> Report:
         reconciled=content["reconciled"],
         error=content["error"],
         remarks=tuple(content.get("remarks", ())),  # reports of older versions have none
+        rewritten=tuple(
+            RewrittenReport(**{**item, "examples": tuple(map(tuple, item["examples"]))})
+            for item in content.get("rewritten", ())
+        ),
     )
 
 

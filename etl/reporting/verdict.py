@@ -180,6 +180,7 @@ def _notes(report: ReportData, sums: Sums) -> Iterator[Note]:
     yield from _about_rows(report, sums)
     yield from _about_comparison(report, sums)
     yield from _about_narrowing(report)
+    yield from _about_rewriting(report)
     yield from _about_validation(report)
     yield from _about_drift(report, sums)
     if report.outcome is Outcome.DRY_RUN:
@@ -222,6 +223,13 @@ def _about_narrowing(report: ReportData) -> Iterator[Note]:
     narrowed = sum(total.rows for total in report.difference_kinds if total.kind == DifferenceKind.NARROWED)
     if narrowed:
         yield Note(Tone.NOTE, f"{counted(narrowed, 'number')} kept as many digits as the target's type has.")
+
+
+def _about_rewriting(report: ReportData) -> Iterator[Note]:
+    for item in report.rewritten:
+        stored, written = item.examples[0]
+        text = f"{counted(item.rows, 'value')} of {item.table}.{item.column} kept in PostgreSQL's own spelling"
+        yield Note(Tone.NOTE, f"{text}: {stored} as {written}.")
 
 
 def _about_validation(report: ReportData) -> Iterator[Note]:

@@ -7,13 +7,22 @@ from dataclasses import dataclass, field
 from etl.comparison.compare import TableComparison
 from etl.comparison.findings import Findings
 from etl.core.plan import Drift, Plan, TablePlan
-from etl.core.report import DriftReport, ExpectationReport, RejectGroup, SequenceReport, Status, TableReport
+from etl.core.redaction import shown
+from etl.core.report import (
+    DriftReport,
+    ExpectationReport,
+    RejectGroup,
+    RewrittenReport,
+    SequenceReport,
+    Status,
+    TableReport,
+)
 from etl.core.tables import ForeignKey
 from etl.core.values import StorageValue
 from etl.files.reject_files import Reason, TableRejects
 from etl.loading.row_checks import orphan_rule
 from etl.loading.rows import Loaded
-from etl.loading.staging import RefusedRow
+from etl.loading.staging import RefusedRow, Rewritten
 from etl.source.database import Source
 from etl.validation.results import ExpectationResult
 
@@ -31,6 +40,7 @@ class Accounting:
     timings: dict[str, float] = field(default_factory=dict)
     findings: Findings = field(default_factory=Findings)
     remarks: list[str] = field(default_factory=list)
+    rewritten: list[RewrittenReport] = field(default_factory=list)
 
     def note_drift(self, drift: tuple[Drift, ...]) -> None:
         """Keeps the differences of the two schemas."""
@@ -59,6 +69,9 @@ class Accounting:
         """Writes down the rows that the target refused, sums up, and gives the table's report."""
         self._write_refused(plan, loaded, rejects)
         self.reasons += rejects.reasons
+        self.rewritten += [
+            RewrittenReport(plan.name, item.column, item.rows, _for_people(item)) for item in loaded.rewritten
+        ]
         accounted = loaded.loaded_rows + loaded.present.rows + rejects.rejected_rows
         report = TableReport(
             name=plan.name,
@@ -148,6 +161,10 @@ class Accounting:
         names = [columns.get(name.lower()) for name in key.parent_columns]
         known = {name: value for name, value in zip(names, values, strict=True) if name is not None}
         return len(known) == len(values) and self.source.has_row(parent.name, known)
+
+
+def _for_people(item: Rewritten) -> tuple[tuple[str, str], ...]:
+    return tuple((shown(one, column=item.column), shown(other, column=item.column)) for one, other in item.examples)
 
 
 def expectation_report(result: ExpectationResult) -> ExpectationReport:

@@ -84,7 +84,12 @@ class _Comparison:
         enter_schema(self.session, self.settings.schema)
         self.session.be_watched()
         plan = plan_between(
-            self.source, self.session, only=self.settings.tables, extra_columns=ExtraColumns.DROP, comparing=True
+            self.source,
+            self.session,
+            only=self.settings.tables,
+            extra_columns=ExtraColumns.DROP,
+            comparing=True,
+            times=self.settings.times,
         )
         require_to_read(self.session, plan.tables)
         self.observer.planned(plan)

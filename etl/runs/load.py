@@ -129,7 +129,9 @@ class _Load:
         return plan
 
     def _plan_with(self, extra_columns: ExtraColumns) -> Plan:
-        return plan_between(self.source, self.session, only=self.settings.tables, extra_columns=extra_columns)
+        return plan_between(
+            self.source, self.session, only=self.settings.tables, extra_columns=extra_columns, times=self.settings.times
+        )
 
     def _use_suites(self, plan: Plan) -> Future[None] | None:
         """Reads and checks the suites; what Great Expectations itself says of them is known before the commit."""

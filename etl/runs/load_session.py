@@ -17,6 +17,8 @@ _SETTINGS = {
     "idle_in_transaction_session_timeout": "0",
     "TimeZone": "UTC",
     "DateStyle": "ISO",
+    "lc_monetary": "C",  # money is written and read without a locale's own marks
+    "quote_all_identifiers": "off",  # format_type would answer in quotes
     "work_mem": "64MB",
     "hash_mem_multiplier": "5",  # rows there already are hashed whole: without temporary files, a re-run is 10 % faster
     "maintenance_work_mem": "256MB",  # indexes and foreign keys are built over whole tables

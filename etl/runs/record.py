@@ -80,6 +80,7 @@ class RunRecord:
             folder=self.folder,
             error=error,
             remarks=tuple(books.remarks),
+            rewritten=tuple(books.rewritten),
         )
 
     @contextlib.contextmanager

@@ -53,6 +53,12 @@ class CommonSettings:
         default=defaults.TIMEZONE,
         metavar="ZONE",
     )
+    times: tuple[tuple[str, str], ...] = _option(
+        "--times",
+        "unit of the numbers in a column of times: s, ms, us, ns (since 1970), julian, chrome, mac, excel; repeatable",
+        default=(),
+        metavar="TABLE.COLUMN=UNIT",
+    )
     report_folder: Path | None = _option(
         "--report", f"folder for the report (default: {defaults.REPORTS}/RUN_ID)", default=None, metavar="DIR"
     )
@@ -112,6 +118,11 @@ def table_names(tables: str | Sequence[str]) -> tuple[str, ...]:
     return (tables,) if isinstance(tables, str) else tuple(tables)
 
 
+def time_units(times: Mapping[str, str] | Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """`{"person.born": "ms"}` as pairs."""
+    return tuple(times.items()) if isinstance(times, Mapping) else tuple(times)
+
+
 def _path(value: str | Path | None) -> Path | None:
     return None if value is None else Path(value)
 
@@ -122,6 +133,7 @@ def _same(value: Any) -> Any:
 
 _READERS: dict[str, Callable[[Any], Any]] = {
     "tables": table_names,
+    "times": time_units,
     "report_folder": _path,
     "expectations": _path,
     "load_report": _path,

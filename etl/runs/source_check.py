@@ -18,6 +18,7 @@ from etl.core.source_tables import SourceTable
 from etl.core.text import did_you_mean
 from etl.core.types import TargetType
 from etl.planning.declared_types import columns_without_target
+from etl.planning.time_units import with_units
 from etl.runs.accounting import expectation_report
 from etl.runs.settings import table_names
 from etl.schema import unified as schema
@@ -108,7 +109,10 @@ def check_source(
     """
     with Validator() as validator, Source(Path(source)) as opened:
         chosen = _chosen(opened, table_names(tables))
-        columns = {table.name: columns_without_target(table, schema.target_types(table.name)) for table in chosen}
+        columns = {
+            table.name: with_units(opened, table, columns_without_target(table, schema.target_types(table.name)))
+            for table in chosen
+        }
         types = {name: schema.target_types(name) | _types(plans) for name, plans in columns.items()}
         suites = load_suites(Path(expectations) if expectations else default_folder(), types)
         accepted = validator.use(suites)

@@ -5,6 +5,7 @@ Two connections share that state: `sqlite3` for the catalogue and the careful re
 """
 
 import contextlib
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 from etl.concurrency.background import Abandoned, run_in_background
 from etl.core.errors import SourceError
 from etl.core.source_tables import SourceColumn, SourceTable, quoted
+from etl.core.time_units import NumberRange
 from etl.core.values import LARGE_BYTES, LargeText, StorageValue, UndecodableText
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ ROWS_PER_LOOKUP = 500  # well below SQLite's limit of 32,766 bound parameters
 INTEGRITY_FAULTS = 100  # the most that SQLite is to name of them
 # What an integrity check finds as well, though nothing is damaged: rows that break a rule which was made later.
 _BROKEN_RULES = ("NULL value in", "CHECK constraint failed", "non-unique entry")
+_CLOCK_WORD = re.compile("date|time", re.IGNORECASE)
+MOST_CLOCKS = 500  # SQLite answers with at most 2,000 columns
 _Stamps = dict[Path, tuple[int, int]]
 
 
@@ -218,7 +222,7 @@ class Source:
             )
             if hidden != 1
         )
-        rows, largest = self._measure(name, columns)
+        rows, largest, without_numbers = self._measure(name, columns)
         return SourceTable(
             name=name,
             columns=columns,
@@ -226,21 +230,26 @@ class Source:
             largest_row_bytes=largest,
             rowid_name=None if without_rowid else _rowid_name(columns),
             autoincrement_last=self._autoincrement_last(name),
+            without_numbers=without_numbers,
         )
 
-    def _measure(self, name: str, columns: Sequence[SourceColumn]) -> tuple[int, int]:
-        """Rows and the bytes of the largest, in one pass over the table itself (an index may disagree with it).
+    def _measure(self, name: str, columns: Sequence[SourceColumn]) -> tuple[int, int, frozenset[str]]:
+        """Rows, the bytes of the largest, and which columns of times hold no number, in one pass over the table itself
+        (an index may disagree with it).
 
         `octet_length` does not read the values, but is newer (3.43) than many installed SQLite: ADBC brings its own.
         """
         sizes = _sum_sql([f"coalesce(octet_length({quoted(column.name)}), 0)" for column in columns])
+        clocks = [column.name for column in columns if _CLOCK_WORD.search(column.declared_type)][:MOST_CLOCKS]
+        numbers = [f"coalesce(max(typeof({quoted(clock)}) IN ('integer', 'real')), 0)" for clock in clocks]
+        answers = ", ".join(["count(*)", f"coalesce(max({sizes}), 0)", *numbers])
         with self.fast.cursor() as cursor:
             try:
-                cursor.execute(f"SELECT count(*), coalesce(max({sizes}), 0) FROM main.{quoted(name)} NOT INDEXED")
-                rows, largest = cursor.fetchall()[0]
+                cursor.execute(f"SELECT {answers} FROM main.{quoted(name)} NOT INDEXED")
+                rows, largest, *found = cursor.fetchall()[0]
             except (OSError, self.fast.Error) as error:
                 raise SourceError(f"{self.path}: table {name!r} cannot be read: {error}") from error
-        return int(rows), int(largest)
+        return int(rows), int(largest), frozenset(clock for clock, any_ in zip(clocks, found, strict=True) if not any_)
 
     def _autoincrement_last(self, name: str) -> int | None:
         if not self._connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'").fetchone():
@@ -254,6 +263,21 @@ class Source:
         """All rows of a SELECT in this state; for questions that no other method answers."""
         with self._failing_clearly():
             return self._connection.execute(statement, parameters).fetchall()
+
+    def number_ranges(self, table: str, columns: Sequence[str]) -> dict[str, NumberRange | None]:
+        """The numbers in each of these columns of `table`: lowest, highest, whether any is a real; None without any."""
+        parts = []
+        for column in columns:
+            number = f"CASE WHEN typeof({quoted(column)}) IN ('integer', 'real') THEN {quoted(column)} END"
+            parts += [f"min({number})", f"max({number})", f"min(nullif(abs({number}), 0))"]
+            parts.append(f"max(typeof({quoted(column)}) = 'real')")
+        with self._failing_clearly():
+            query = f"SELECT {', '.join(parts)} FROM main.{quoted(table)} NOT INDEXED"
+            answers = self._connection.execute(query).fetchone()
+        return {
+            column: None if low is None else NumberRange(low, high, least or 0, bool(reals))
+            for column, low, high, least, reals in zip(columns, *(answers[place::4] for place in range(4)), strict=True)
+        }
 
     def count_values(self, table: str, column: str) -> int:
         """How many rows of `table` hold a value (not NULL) in `column`."""

@@ -97,7 +97,8 @@ def read_types(session: Session, wanted: Collection[TypeId]) -> dict[TypeId, Tar
 def _type(identity: TypeId, described: Mapping[TypeId, Row]) -> TargetType:
     _, modifier, name, builtin, category, spelled, base, base_modifier, element, subtype, *fields = described[identity]
     if base is not None:
-        return replace(_type((base, base_modifier), described), sql=spelled, domain=True)
+        below = _type((base, base_modifier), described)
+        return replace(below, sql=spelled, base_sql=below.base)
     if element is not None and name not in _NO_ARRAYS:
         return TargetType(Kind.ARRAY, spelled, element=_type((element, modifier), described))
     if category in _CONSTRUCTED:

@@ -13,6 +13,7 @@ from etl.conversion.casts.cells import RefusalError
 from etl.conversion.casts.json_text import DEEPEST, check_json, json_from_text
 from etl.core.types import Kind, TargetType
 
+JSON = TargetType(Kind.JSON, "json")
 JSONB = TargetType(Kind.JSON, "jsonb")
 
 ACCEPTED = [
@@ -152,13 +153,32 @@ REFUSED = [
 
 
 def accepts(texts: list[str]) -> list[bool]:
-    return [value is not None for value in json_from_text(pa.array(texts, pa.string()), JSONB).values.to_pylist()]
+    return [value is not None for value in json_from_text(pa.array(texts, pa.string()), JSON).values.to_pylist()]
 
 
 @pytest.mark.parametrize("value", ACCEPTED, ids=lambda value: ascii(value)[:30])
 def test_accepted_and_unchanged(value: str) -> None:
-    assert json_from_text(pa.array([value, None, value]), JSONB).values.to_pylist() == [value, None, value]
+    assert json_from_text(pa.array([value, None, value]), JSON).values.to_pylist() == [value, None, value]
     check_json(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ('{"a":1,"a":2}', False),
+        ('{"a":1,"\\u0061":2}', False),
+        ('{"a" : 1 , "a" : 1}', False),
+        ('[{"b":{"a":1,"a":1}}]', False),
+        ('{"a\\u0022: ":1,"a\\u0022: ":2}', False),
+        ('{"a\\u0022: ":1,"b":2}', True),
+        ('{"a":{"a":1},"b":[{"a":1},{"a":2}]}', True),
+        ('{"a":"\\"a\\":1","b":18446744073709551616}', True),
+    ],
+)
+def test_jsonb_keeps_every_key_or_nothing(value: str, kept: bool) -> None:
+    cells = json_from_text(pa.array([value]), JSONB)
+    assert cells.values.to_pylist() == [value if kept else None]
+    assert kept or "has a key twice" in cells.faults[0]
 
 
 @pytest.mark.parametrize("value", REFUSED, ids=lambda value: ascii(value)[:30])

@@ -17,6 +17,12 @@ def boolean_from_integer(values: pa.Array, _target: TargetType) -> Cells:
     return look_singly(values, where(known, pc.equal(values, 1)), _refuse)
 
 
+def boolean_from_real(values: pa.Array, _target: TargetType) -> Cells:
+    """0.0 and 1.0: whole numbers, as integer columns take them too."""
+    known = pc.is_in(values, pa.array([0.0, 1.0], values.type))
+    return look_singly(values, where(known, pc.equal(values, 1.0)), _refuse)
+
+
 def boolean_from_text(values: pa.Array, _target: TargetType) -> Cells:
     """0, 1, t, f, true and false in any case."""
     words = pc.ascii_lower(values)

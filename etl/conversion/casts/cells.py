@@ -15,6 +15,9 @@ from etl.core.types import TargetType
 VALUE = "{value}"
 """Stands in a reason where the value itself is to be shown; whoever knows the column puts it in."""
 
+CANDIDATES = "{candidates}"
+"""Stands where a reason shows what each unit would make of a number."""
+
 LARGE_BYTES = 2**26  # columns that are larger hold a large value, of which there shall not be many copies
 LONGEST_SINGLE = 2**20
 _BEGINNING = 1_000

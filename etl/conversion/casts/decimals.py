@@ -19,7 +19,6 @@ DECIMAL = re.compile(r"([+-]?)(?:([0-9]+)(?:\.([0-9]*))?|\.([0-9]+))(?:[eE]([+-]
 
 _PLAIN = r"^[+-]?[0-9]+(\.[0-9]*)?$"
 _PLAIN_CHARACTERS = 1000
-_MODIFIER = re.compile(r"\((\d+),\s*(-?\d+)\)")
 # Seen on PostgreSQL 15 and 18: 1e131071 and 1e-16383 are the last powers of ten, and 0 may not have a larger exponent
 # (one more on 18).
 _LARGEST_POWER = 131071
@@ -71,8 +70,7 @@ def _checked(values: pa.Array, texts: pa.Array, target: TargetType) -> Cells:
 
 
 def _limits(target: TargetType) -> tuple[int, int] | None:
-    match = _MODIFIER.search(target.sql)
-    return (int(match[1]), int(match[2])) if match else None
+    return None if target.precision is None else (target.precision, target.scale or 0)
 
 
 def _fitting(precision: int, scale: int) -> str:

@@ -3,6 +3,8 @@
 Narrowing an 8-byte number to `real` is the target type's own doing and accepted, overflow and underflow are not.
 """
 
+from decimal import Decimal
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,7 +14,7 @@ from etl.conversion.casts.decimals import DECIMAL, NOT_NUMBER
 from etl.core.types import Kind, TargetType
 
 _EXACT = 2**53
-_SHORT_DECIMAL = r"^-?[0-9]{1,20}(\.[0-9]{1,20})?$"  # neither overflows nor underflows; others are looked at singly
+_SHORT_DECIMAL = r"^-?[0-9]{1,9}(\.[0-9]{1,6})?$"  # 15 digits are always kept; others are looked at singly
 
 
 def float_from_integer(values: pa.Array, target: TargetType) -> Cells:
@@ -45,6 +47,9 @@ def _from_text(value: str) -> float:
     mantissa = value.lower().partition("e")[0]
     if np.isinf(number) or (number == 0 and mantissa.strip("+-.0") != ""):
         raise RefusalError(f"{VALUE} is out of range for double precision")
+    exact = Decimal(value)
+    if exact not in (Decimal(repr(number)), Decimal(number)):
+        raise RefusalError(f"{VALUE} is not exact as a floating point number")
     return number
 
 

@@ -22,7 +22,9 @@ NOT_JSON = f"{VALUE} is not JSON"
 DEEPEST = 16384
 
 # Accepted by orjson and perhaps not by jsonb: an escaped NUL, numbers with more than 16383 decimals, 0e9999999999.
-_DOUBTFUL = r"\\u0000|[0-9][eE](?:-[0-9]{4}|\+?[0-9]{8})|[0-9]{1000}"
+_DOUBTFUL = r"\\u00(?:00|22)|[0-9][eE](?:-[0-9]{4}|\+?[0-9]{8})|[0-9]{1000}"
+# Where a key ends, or a text that looks like one; an escaped quote may do so too, and such texts are scanned.
+_KEY_END = r"\"[ \t\r\n]*:"
 _SURROGATE = r"\\u[dD][89a-fA-F]"  # Python's own reader takes half a pair
 _TOKEN = re.compile(
     r"""[ \t\n\r]*+(?:
@@ -46,28 +48,33 @@ _STEPS = {  # what is expected -> the token found -> what is expected then
 }
 
 
-def json_from_text(values: pa.Array, _target: TargetType) -> Cells:
-    """Text that jsonb accepts, unchanged; `json` columns are held to the same rule, so that both read alike."""
+def json_from_text(values: pa.Array, target: TargetType) -> Cells:
+    """Text that jsonb accepts, unchanged; `json` columns are held to the same rule, so that both read alike.
+
+    A key twice in one object is refused for jsonb, which keeps the last of them; json keeps both.
+    """
+    unique = target.base == "jsonb"
     if values.nbytes > LARGE_BYTES:
-        return _from_large_text(values)
+        return _from_large_text(values, unique=unique)
     distinct = pc.drop_null(pc.unique(values))
     doubtful = mask_of(pc.match_substring_regex(distinct, _DOUBTFUL))
     refused: dict[str, str] = {}
+    keys = pc.count_substring_regex(distinct, _KEY_END).to_numpy(zero_copy_only=False)
     for position, text in enumerate(distinct.to_numpy(zero_copy_only=False)):
-        if doubtful[position] or not _read_by_orjson(text):
-            _scan_into(refused, text)
+        if doubtful[position] or not _read_by_orjson(text, int(keys[position]) if unique else None):
+            _scan_into(refused, text, unique=unique)
     return _without(values, refused)
 
 
-def _from_large_text(values: pa.Array) -> Cells:
+def _from_large_text(values: pa.Array, *, unique: bool) -> Cells:
     """The same, without a copy of the texts or of what they hold."""
     doubtful = mask_of(pc.match_substring_regex(values, f"{_DOUBTFUL}|{_SURROGATE}"))
     faults: dict[int, str] = {}
     for place in np.flatnonzero(mask_of(values.is_valid())).tolist():
         text = values[place].as_py()
-        if doubtful[place] or not _read_and_forgotten(text):
+        if doubtful[place] or unique or not _read_and_forgotten(text):
             try:
-                check_json(text)
+                check_json(text, unique=unique)
             except RefusalError as refusal:
                 faults[place] = str(refusal)
         del text
@@ -88,17 +95,33 @@ def json_from_real(values: pa.Array, _target: TargetType) -> Cells:
     return look_singly(values, where(pc.is_finite(values), shortest(values)), _refuse)
 
 
-def check_json(text: str) -> None:
-    """Raise RefusalError unless PostgreSQL's jsonb accepts the text."""
+def check_json(text: str, *, unique: bool = False) -> None:
+    """Raise RefusalError unless PostgreSQL's jsonb accepts the text; with `unique`, unless it keeps every key."""
     open_brackets: list[str] = []
+    keys: list[set[str]] = []  # of the objects that are open
     expected, position = "element", 0
     while position < len(text):
         token = _TOKEN.match(text, position)
         if token is None:
             raise RefusalError(NOT_JSON)
+        if unique:
+            _note_key(token, expected, keys)
         expected, position = _step(expected, token, open_brackets), token.end()
     if open_brackets or expected != "end":
         raise RefusalError(NOT_JSON)
+
+
+def _note_key(token: re.Match[str], expected: str, keys: list[set[str]]) -> None:
+    """Keeps the keys of each open object; a key that is there already is refused."""
+    if token["mark"] == "{":
+        keys.append(set())
+    elif token["mark"] == "}" and keys:
+        keys.pop()
+    elif token["string"] and expected in ("key", "first key") and keys:
+        key = json.loads(token["string"])
+        if key in keys[-1]:
+            raise RefusalError(f"{VALUE} has a key twice in one object, of which jsonb keeps one")
+        keys[-1].add(key)
 
 
 def _step(expected: str, token: re.Match[str], open_brackets: list[str]) -> str:
@@ -136,12 +159,21 @@ def _check_escapes(string: str) -> None:
             raise RefusalError(f"{VALUE} holds half a surrogate pair (\\u{escape[1]})")
 
 
-def _read_by_orjson(text: str) -> bool:
+def _read_by_orjson(text: str, keys: int | None) -> bool:
+    """Whether orjson reads the text, and finds as many keys as it seems to have (None: not to be counted).
+
+    Of equal keys it keeps one, which shows when it writes the document again.
+    """
     try:
-        orjson.loads(text)
+        found = orjson.loads(text)
     except orjson.JSONDecodeError:
         return False
-    return True
+    if not keys or keys < 2:
+        return True
+    try:
+        return orjson.dumps(found).count(b'":') == keys
+    except orjson.JSONEncodeError:  # an integer beyond 64 bits
+        return False
 
 
 def _forget(_found: object) -> None:
@@ -166,9 +198,9 @@ def _read_and_forgotten(text: str) -> bool:
     return True
 
 
-def _scan_into(refused: dict[str, str], text: str) -> None:
+def _scan_into(refused: dict[str, str], text: str, *, unique: bool) -> None:
     try:
-        check_json(text)
+        check_json(text, unique=unique)
     except RefusalError as refusal:
         refused[text] = str(refusal)
 

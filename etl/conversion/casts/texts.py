@@ -1,7 +1,5 @@
 """text, varchar(n), char(n), bytea, and the types whose text only PostgreSQL itself can judge."""
 
-import re
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,25 +8,17 @@ from etl.conversion.casts.cells import VALUE, Cells, mask_of, where
 from etl.core.types import TargetType
 
 _NUL = "\x00"
-_DATE_OR_TIME = re.compile(r"(date|time(stamp)?(\(\d\))? with(out)? time zone)(\[\])*")
-_MOVING = r"(?i)\b(now|today|tomorrow|yesterday)\b"  # PostgreSQL would take the moment of the load for these
 
 
 def text_from_text(values: pa.Array, target: TargetType) -> Cells:
-    """Text as it stands: without NUL characters, no longer than the column takes (counted in characters).
-
-    Of dates and times, which PostgreSQL itself reads, the words are refused that mean another one each day.
-    """
+    """Text as it stands: without NUL characters, no longer than the column takes (counted in characters)."""
     too_long = target.length is not None and (pc.max(pc.binary_length(values)).as_py() or 0) > target.length
-    dated = _DATE_OR_TIME.fullmatch(target.sql) is not None
-    if not too_long and not dated and not _has_zero_byte(values):
+    if not too_long and not _has_zero_byte(values):
         return Cells(values)
     holds_nul, lengths = pc.match_substring(values, _NUL), pc.utf8_length(values)
     fine = pc.invert(holds_nul)
     if target.length is not None:
         fine = pc.and_(fine, pc.less_equal(lengths, target.length))
-    if dated:
-        fine = pc.and_(fine, pc.invert(pc.match_substring_regex(values, _MOVING)))
     refused = np.flatnonzero(mask_of(pc.invert(fine)))
     if not len(refused):
         return Cells(values)
@@ -82,6 +72,4 @@ def _has_zero_byte(values: pa.Array) -> bool:
 def _reason(target: TargetType, *, holds_nul: bool, length: int) -> str:
     if holds_nul:
         return f"{VALUE} holds a NUL character"
-    if target.length is None:
-        return f"{VALUE} means the moment at which it is read"
     return f"too long: {length} characters, the column takes {target.length}"

@@ -1,20 +1,16 @@
-"""timestamptz and timestamp: ISO texts, epoch numbers and Julian days, in microseconds since 1970 throughout.
+"""timestamptz and timestamp: ISO texts and numbers, in microseconds since 1970 throughout.
 
-Texts: `YYYY-MM-DD`, alone or with space or T, `HH:MM[:SS[.f]]`, and Z or an offset if any; formats may change from row
-to row. Numbers name an instant by their magnitude, and no magnitude means two units:
+Texts: `YYYY-MM-DD`, alone or with space or T, `HH:MM[:SS[.f]]`, and Z, UTC or an offset if any, behind a space or not;
+formats may change from row to row. Numbers are in the one unit of their column (`etl.core.time_units`): reals are
+rounded to the microsecond, Julian and Excel's days to the millisecond. Where the column has no certain unit, they are
+refused.
 
-- epoch seconds from 1e8 to below 1e11 (1973-03-03 to 5138-11-16), milliseconds from 1e11 to below 1e14 and
-  microseconds from 1e14 to below 1e17 (the same dates); negative ones count back from 1970 in the same way.
-  Reals are rounded to the microsecond.
-- Julian days, as reals from 1721425.5 to below 5373484.5 (years 1 to 9999), to the millisecond as SQLite computes them.
-
-Everything else, 0 and small integers included, is refused. Numbers and texts with Z or an offset are instants, the
-other texts wall clock times of `zone`. Only the years 1 to 9999 (in UTC for timestamptz) are accepted, and nothing
-finer than a microsecond.
+Numbers and texts with Z or an offset are instants, the other texts wall clock times of `zone`. Only the years 1 to 9999
+(in UTC for timestamptz) are accepted, and nothing finer than a microsecond, or than the column keeps.
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -24,21 +20,33 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.conversion.casts.cells import VALUE, Cells, Mask, RefusalError, mask_of
+from etl.conversion.casts.cells import CANDIDATES, VALUE, Cells, Mask, RefusalError, mask_of
+from etl.core.time_units import TimeUnit
 from etl.core.types import Kind, TargetType
 
 NOT_TIME = f"{VALUE} is not a date and time (YYYY-MM-DD HH:MM:SS, with fraction, Z or offset if any)"
-NOT_EPOCH = f"{VALUE} is not an unambiguous time (epoch seconds, milliseconds or microseconds; Julian days as reals)"
+NOT_EPOCH = (
+    f"{VALUE} is not an unambiguous time: no one unit makes all numbers of the column plausible{CANDIDATES}; "
+    "say the unit with --times TABLE.COLUMN=UNIT"
+)
 OUT_OF_YEARS = f"{VALUE} is outside the years 1 to 9999"
+TOO_FINE = f"{VALUE} has more fraction digits than the column keeps"
 
 Micros = npt.NDArray[np.int64]
 
 _EPOCH = datetime(1970, 1, 1)
 _FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
 _DAY = 86_400_000_000
-_JULIAN_FIRST, _JULIAN_END = 1721425.5, 5373484.5
-_JULIAN_EPOCH_MILLISECONDS = 210_866_760_000_000
-_UNITS = ((1e8, 1_000_000), (1e11, 1_000), (1e14, 1))  # a unit's first magnitude (of three), its microseconds
+_COUNTS = {  # microseconds of a unit, and of its beginning since 1970
+    TimeUnit.SECONDS: (1_000_000, 0),
+    TimeUnit.MILLISECONDS: (1_000, 0),
+    TimeUnit.MICROSECONDS: (1, 0),
+    TimeUnit.CHROME: (1, -11_644_473_600_000_000),
+    TimeUnit.MAC: (1_000_000, 978_307_200_000_000),
+}
+_DAYS = {TimeUnit.JULIAN: 210_866_760_000_000, TimeUnit.EXCEL: 2_209_161_600_000}  # milliseconds from 0 to 1970
+_LARGEST_COUNT = 10**15  # in seconds or milliseconds far beyond the year 9999, and no overflow in microseconds
+_MOST_DAYS = 1e8
 
 
 def _dates() -> str:
@@ -51,13 +59,15 @@ def _dates() -> str:
     return f"(?:{year}-(?:{long_months}|{short_months}|{february})|{leap_year}-02-29)"
 
 
+DATE_PATTERN = _dates()
 _TIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\\.[0-9]{1,6})?)?"
-_OFFSET = "(?:Z|[+-](?:0[0-9]|1[0-5])(?::?[0-5][0-9])?)"
-_LOCAL = f"^{_dates()}(?:[T ]{_TIME})?$"
-_ZONED = f"^{_dates()}[T ]{_TIME}{_OFFSET}$"
+OFFSET_PATTERN = "(?:Z|[+-](?:0[0-9]|1[0-5])(?::?[0-5][0-9])?)"
+_LOCAL = f"^{DATE_PATTERN}(?:[T ]{_TIME})?$"
+_ZONED = f"^{DATE_PATTERN}[T ]{_TIME}{OFFSET_PATTERN}$"
+_SPACED = r"^(.{10}[T ][0-9:.]+) (Z|UTC|[+-].*)$"  # as Go, Rails and Sequelize write an offset
 _TEXT = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
-    r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]+))?)?([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
+    r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]+))?)?(?: ?([Zz]|UTC|[+-][0-9]{2}(?::?[0-9]{2})?))?)?"
 )
 
 
@@ -71,44 +81,62 @@ class _Times:
     faults: dict[int, str] = field(default_factory=dict)
 
 
-def time_from_text(values: pa.Array, target: TargetType, *, zone: ZoneInfo) -> Cells:
+def time_from_text(
+    values: pa.Array,
+    target: TargetType,
+    *,
+    zone: ZoneInfo,
+    unit: TimeUnit,  # noqa: ARG001 - of numbers alone
+) -> Cells:
     """ISO texts in any mixture; wall clock times that `zone` skips or has twice are refused."""
-    return _finished(_complete(_read_iso(values), values), target, zone)
+    return _finished(_complete(_read_iso(_without_spaces(values)), values), target, zone)
 
 
-def time_from_integer(values: pa.Array, target: TargetType, *, zone: ZoneInfo) -> Cells:
-    """Epoch seconds, milliseconds or microseconds by magnitude."""
+def _without_spaces(values: pa.Array) -> pa.Array:
+    """The texts with their offsets as Arrow's parser wants them; most columns have no such text."""
+    spaced = pc.match_substring_regex(values, _SPACED)
+    if not pc.any(spaced).as_py():
+        return values
+    joined = pc.replace_substring_regex(values, _SPACED, r"\1\2")
+    return pc.if_else(pc.fill_null(spaced, False), pc.replace_substring_regex(joined, "UTC$", "Z"), values)
+
+
+def time_from_integer(values: pa.Array, target: TargetType, *, zone: ZoneInfo, unit: TimeUnit) -> Cells:
+    """Whole numbers in the unit of their column."""
+    if unit in _DAYS:
+        return time_from_real(values.cast(pa.float64(), safe=False), target, zone=zone, unit=unit)
     numbers = pc.fill_null(values, 0).to_numpy(zero_copy_only=False)
-    micros = np.zeros(len(numbers), np.int64)
-    known = np.zeros(len(numbers), np.bool_)
-    for start, factor in _UNITS:
-        unit = _within(numbers, start)
-        micros[unit], known = numbers[unit] * factor, known | unit
+    if unit is TimeUnit.NANOSECONDS:
+        times = _instants(values, numbers // 1000, np.ones(len(numbers), np.bool_))
+        finer = mask_of(pc.is_valid(values)) & (numbers % 1000 != 0)
+        return _finished(replace(times, faults=dict.fromkeys(np.flatnonzero(finer).tolist(), TOO_FINE)), target, zone)
+    factor, offset = _COUNTS.get(unit, (0, 0))
+    within = (numbers > -_LARGEST_COUNT) & (numbers < _LARGEST_COUNT)
+    known = within if factor > 1 else np.full(len(numbers), factor == 1)
+    micros = np.where(known, numbers, 0) * factor + offset
     return _finished(_instants(values, micros, known), target, zone)
 
 
-def time_from_real(values: pa.Array, target: TargetType, *, zone: ZoneInfo) -> Cells:
-    """Julian days, or epoch numbers with a fraction."""
+def time_from_real(values: pa.Array, target: TargetType, *, zone: ZoneInfo, unit: TimeUnit) -> Cells:
+    """Numbers with a fraction in the unit of their column."""
     numbers = pc.fill_null(values, 0.0).to_numpy(zero_copy_only=False)
-    known = (numbers >= _JULIAN_FIRST) & (numbers < _JULIAN_END)
     micros = np.zeros(len(numbers), np.int64)
-    milliseconds = (numbers[known] * 86_400_000.0 + 0.5).astype(np.int64)  # as in SQLite's date.c
-    micros[known] = (milliseconds - _JULIAN_EPOCH_MILLISECONDS) * 1000
-    for start, factor in _UNITS:
-        unit = _within(numbers, start)
-        whole = np.floor(numbers[unit])
-        fraction = np.rint((numbers[unit] - whole) * factor).astype(np.int64)
-        micros[unit], known = whole.astype(np.int64) * factor + fraction, known | unit
+    if unit in _DAYS:
+        known = np.abs(numbers) < _MOST_DAYS
+        milliseconds = (numbers[known] * 86_400_000.0 + 0.5).astype(np.int64)  # as in SQLite's date.c
+        micros[known] = (milliseconds - _DAYS[unit]) * 1000
+        return _finished(_instants(values, micros, known), target, zone)
+    factor, offset = (0.001, 0) if unit is TimeUnit.NANOSECONDS else _COUNTS.get(unit, (0, 0))
+    known = np.isfinite(numbers) & (np.abs(numbers) * max(factor, 1) < 2.0**62) & (factor > 0)
+    whole = np.floor(numbers[known])
+    fraction = np.rint((numbers[known] - whole) * factor).astype(np.int64)
+    micros[known] = (whole * factor).astype(np.int64) + fraction + offset
     return _finished(_instants(values, micros, known), target, zone)
-
-
-def _within(numbers: npt.NDArray[np.int64] | npt.NDArray[np.float64], start: float) -> Mask:
-    size = np.abs(numbers)
-    return np.asarray((size >= start) & (size < start * 1000), np.bool_)
 
 
 def _instants(values: pa.Array, micros: Micros, known: Mask) -> _Times:
-    refused = mask_of(pc.is_valid(values)) & ~known
+    valid = mask_of(pc.is_valid(values))
+    refused, known = valid & ~known, valid & known
     return _Times(micros, known, known, dict.fromkeys(np.flatnonzero(refused).tolist(), NOT_EPOCH))
 
 
@@ -164,7 +192,7 @@ def _fraction(digits: str) -> int:
 
 
 def _offset(text: str) -> int:
-    if text in "Zz":
+    if text in ("Z", "z", "UTC"):
         return 0
     hours, minutes = int(text[1:3]), int(text[-2:] if len(text) > 3 else 0)
     if hours > 15 or minutes > 59:
@@ -183,6 +211,9 @@ def _finished(times: _Times, target: TargetType, zone: ZoneInfo) -> Cells:
         faults |= {int(positions[index]): reason for index, reason in skipped.items()}
     outside = times.known & ((micros < _FIRST) | (micros > _LAST))
     faults = dict.fromkeys(np.flatnonzero(outside).tolist(), OUT_OF_YEARS) | faults
+    if target.precision is not None:
+        finer = times.known & (micros % 10 ** (6 - target.precision) != 0)
+        faults = dict.fromkeys(np.flatnonzero(finer).tolist(), TOO_FINE) | faults
     null = ~times.known
     null[list(faults)] = True
     unit = pa.timestamp("us", "UTC") if instant else pa.timestamp("us")
