@@ -48,7 +48,7 @@ _EPOCH = datetime(1970, 1, 1)
 
 @dataclass(frozen=True)
 class NumberRange:
-    """The numbers of a column: the lowest, the highest, the smallest size but 0, and whether any is stored as a real."""
+    """The numbers of a column: lowest, highest, the smallest size but 0, and whether any is stored as a real."""
 
     lowest: float
     highest: float
