@@ -17,10 +17,11 @@ from etl.planning.time_units import with_units
 from etl.reporting.report import Report
 from etl.runs.compare import run_comparison
 from etl.runs.connect import open_target
+from etl.runs.known import types_of
 from etl.runs.load import run_migration
 from etl.runs.observer import Observer
 from etl.runs.settings import CompareSettings, Settings, table_names
-from etl.schema.unified import create_missing, target_types
+from etl.schema.unified import create_missing
 from etl.source.batches import ROW_NUMBER, raw_series, read_batches
 from etl.source.database import Source
 from etl.target.catalog import enter_schema
@@ -200,7 +201,7 @@ def read_table(source: str | Path, table: str, *, assume_timezone: str = default
         if table not in opened.tables:
             raise UsageError(f"{source} has no table {table!r}; it has: {', '.join(opened.tables) or 'none'}.")
         described = opened.tables[table]
-        columns = with_units(opened, described, columns_without_target(described, target_types(table)))
+        columns = with_units(opened, described, columns_without_target(described, types_of(opened.tables, table)))
         parts = [
             convert(batch.frame, columns, assume_timezone=assume_timezone)
             for batch in read_batches(opened, described, described.column_names)

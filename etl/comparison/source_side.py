@@ -32,6 +32,7 @@ ROW = "rowid"
 _FETCH_BYTES = 32 * 2**20  # the most that is read before its size is looked at
 _ORDER = "temp.etl_order"
 _COPY = "temp.etl_copy"
+_OWN_ROWID = "etl_row_id_of_the_copy"
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ def open_rows(source: Source, plan: TablePlan, wires: tuple[Wire, ...], canonica
     """
     table, rowid = f"main.{quoted(plan.source.name)}", f"t.{plan.source.rowid_name}"
     if plan.source.rowid_name is None:
-        execute(source, f"CREATE TEMP TABLE etl_copy AS SELECT * FROM {table} NOT INDEXED")
+        _copy_rows(source, table)
         table, rowid = _COPY, _copied_rowid(source)
     utf8 = execute(source, "PRAGMA encoding").fetchone()[0] == "UTF-8"
     rows = SourceRows(source, plan, wires, table, rowid, utf8, canonical=False)
@@ -232,9 +233,22 @@ def _is_ordinary(rows: SourceRows) -> bool:
     return execute(rows.source, f"SELECT 1 FROM {rows.table} t WHERE NOT ({wanted}) LIMIT 1").fetchone() is None
 
 
+def _copy_rows(source: Source, table: str) -> None:
+    """A copy of a table without rowid, or whose columns bear all three names of the rowid."""
+    execute(source, f"CREATE TEMP TABLE etl_copy AS SELECT * FROM {table} NOT INDEXED")
+    names = [str(row[1]) for row in execute(source, "PRAGMA temp.table_info(etl_copy)")]
+    if {"rowid", "_rowid_", "oid"} <= {name.lower() for name in names}:
+        execute(source, "DROP TABLE temp.etl_copy")
+        columns = ", ".join(f"{quoted(name)} BLOB" for name in names)
+        execute(source, f"CREATE TEMP TABLE etl_copy ({_OWN_ROWID} INTEGER PRIMARY KEY, {columns})")
+        listed = ", ".join(map(quoted, names))
+        execute(source, f"INSERT INTO temp.etl_copy ({listed}) SELECT {listed} FROM {table} NOT INDEXED")
+
+
 def _copied_rowid(source: Source) -> str:
+    """How the rows of the copy are numbered: by SQLite's rowid, or a column of ours where all its names are taken."""
     taken = {str(row[1]).lower() for row in execute(source, "PRAGMA temp.table_info(etl_copy)")}
-    return "t." + next(name for name in ("rowid", "_rowid_", "oid") if name not in taken)
+    return "t." + next((name for name in ("rowid", "_rowid_", "oid") if name not in taken), _OWN_ROWID)
 
 
 def execute(source: Source, query: str, parameters: Sequence[object] = ()) -> sqlite3.Cursor:

@@ -23,6 +23,7 @@ class SourceTable:
     largest_row_bytes: int
     rowid_name: str | None  # how SQL calls the rowid here; None in WITHOUT ROWID tables
     autoincrement_last: int | None  # what sqlite_sequence remembers: the largest id ever given
+    unreadable: str | None = None  # why this SQLite cannot read it: a virtual table of a module that it lacks
     without_numbers: frozenset[str] = frozenset()  # columns declared as dates or times that hold no number
 
     @property

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import quote
 
 import orjson
 
@@ -44,8 +45,11 @@ class PrivateFolder:
 
 
 def file_name(name: str) -> str:
-    """`name` as a file name: no separators, no leading dot, `%` escaped so that two names never meet."""
-    safe = name.replace("%", "%25").replace("/", "%2F").replace("\0", "%00")
+    """`name` as a file name: no separators, no leading dot, nothing that a terminal obeys or that turns writing around.
+
+    `%` is escaped too, so that two names never meet.
+    """
+    safe = "".join(c if c.isprintable() and c not in "%/" else quote(c, safe="") for c in name)
     return "%2E" + safe[1:] if safe.startswith(".") else safe
 
 

@@ -10,6 +10,9 @@ from etl.core.tables import TargetTable
 
 def missing_table(table: SourceTable, others: Mapping[str, str]) -> Drift:
     """A table that the target lacks; `others` says what bears its name there instead."""
+    if table.unreadable is not None:
+        action = f"not migrated: a virtual table that cannot be read here ({table.unreadable})"
+        return Drift(table.name, None, "not_a_table", table.row_count, action)
     other = next((what for name, what in others.items() if name.lower() == table.name.lower()), None)
     if other is None:
         return Drift(table.name, None, "table_missing_in_target", table.row_count, "not migrated")

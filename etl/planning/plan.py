@@ -31,7 +31,8 @@ def make_plan(
     brought together without a decision.
     """
     source, target = _selected(source, target, only)
-    pairs = _match({name: name for name in source}, target, "table")
+    readable = [name for name, table in source.items() if table.unreadable is None]
+    pairs = _match(readable, target, "table")
     plans: list[TablePlan] = []
     drift: list[Drift] = []
     problems: list[str] = []
@@ -51,7 +52,8 @@ def make_plan(
     left = tuple(table for name, table in source.items() if name not in pairs)
     drift += [missing_table(table, others or {}) for table in left]
     left += tuple(plan.source for plan in apart)
-    absent = tuple(name for name in target if name not in pairs.values())
+    unreadable = {table.name.lower() for table in left if table.unreadable is not None}
+    absent = tuple(name for name in target if name not in pairs.values() and name.lower() not in unreadable)
     drift += [Drift(name, None, "table_missing_in_source", None, "skipped") for name in absent]
     return Plan(in_foreign_key_order(plans), absent, left, tuple(drift))
 

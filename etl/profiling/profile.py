@@ -20,6 +20,7 @@ from etl.profiling.html import profile_html
 from etl.profiling.tables import StoredColumn, find_orphans, measure_sizes, stored_columns
 from etl.profiling.values import ColumnFindings, TableFindings, read_values
 from etl.schema import unified as schema
+from etl.schema.recognise import is_unified
 from etl.source.database import Source
 
 COUNT, COUNT_OR_NULL, TIME = "int64", "Int64", "datetime64[us, UTC]"
@@ -178,7 +179,9 @@ class _Looked:
 
     @classmethod
     def at(cls, source: Source, table: SourceTable, assume_timezone: str) -> "_Looked":
-        plans = with_units(source, table, columns_without_target(table, schema.target_types(table.name)))
+        known = is_unified({name: other.column_names for name, other in source.tables.items()})
+        types = schema.target_types(table.name) if known else {}
+        plans = with_units(source, table, columns_without_target(table, types))
         return cls(table.name, stored_columns(source, table), read_values(source, table, plans, assume_timezone))
 
     def columns(self) -> Iterable[Record]:

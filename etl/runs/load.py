@@ -20,6 +20,7 @@ from etl.planning.added_columns import add_columns
 from etl.planning.from_catalogs import plan_between
 from etl.reporting.report import Report
 from etl.runs.connect import Target, open_target
+from etl.runs.known import folder_of
 from etl.runs.load_session import lock_tables, prepare_load_session
 from etl.runs.move import Mover
 from etl.runs.observer import Observer
@@ -33,9 +34,9 @@ from etl.target.catalog import current_schema
 from etl.target.commit import Evidence, commit
 from etl.target.constraints import identifier
 from etl.target.privileges import creation_error, require_schema, require_to_load
-from etl.target.sequences import reset_sequences
+from etl.target.sequences import reset_sequences, unreachable_ids
 from etl.target.session import Session
-from etl.validation.suites import default_folder, suites_for
+from etl.validation.suites import suites_for
 from etl.validation.validator import Validator
 
 
@@ -94,6 +95,7 @@ class _Load:
             accepted = self._use_suites(plan)
         for table in self.record.accounting.note_tables_left_out(plan):
             self.observer.table_finished(table)
+        self.record.accounting.remarks += [remark for table in plan.tables for remark in unreachable_ids(table)]
         with self._timed("load"):
             self._move(plan)
             if accepted:
@@ -137,7 +139,7 @@ class _Load:
         """Reads and checks the suites; what Great Expectations itself says of them is known before the commit."""
         if self.validator is None:
             return None
-        folder = self.settings.expectations or default_folder()
+        folder = self.settings.expectations or folder_of(self.source.tables)
         return self.validator.use(suites_for(folder, [table.target for table in plan.tables]))
 
     def _move(self, plan: Plan) -> None:

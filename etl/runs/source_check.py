@@ -20,11 +20,12 @@ from etl.core.types import TargetType
 from etl.planning.declared_types import columns_without_target
 from etl.planning.time_units import with_units
 from etl.runs.accounting import expectation_report
+from etl.runs.known import folder_of, types_of
 from etl.runs.settings import table_names
 from etl.schema import unified as schema
 from etl.source.batches import read_batches
 from etl.source.database import Source
-from etl.validation.suites import Suite, default_folder, load_suites
+from etl.validation.suites import Suite, load_suites
 from etl.validation.validator import Validator
 
 AWAITED = 4  # batches converted ahead of validation
@@ -110,11 +111,12 @@ def check_source(
     with Validator() as validator, Source(Path(source)) as opened:
         chosen = _chosen(opened, table_names(tables))
         columns = {
-            table.name: with_units(opened, table, columns_without_target(table, schema.target_types(table.name)))
+            table.name: with_units(opened, table, columns_without_target(table, types_of(opened.tables, table.name)))
             for table in chosen
         }
-        types = {name: schema.target_types(name) | _types(plans) for name, plans in columns.items()}
-        suites = load_suites(Path(expectations) if expectations else default_folder(), types)
+        types = {name: types_of(opened.tables, name) | _types(plans) for name, plans in columns.items()}
+        folder = Path(expectations) if expectations else folder_of(opened.tables)
+        suites = load_suites(folder, types) if folder is not None else {}
         accepted = validator.use(suites)
         check = _Check(opened, validator, suites, columns, assume_timezone)
         rejects: Counter[RejectKey] = Counter()

@@ -22,6 +22,7 @@ from etl.core.errors import SourceError
 from etl.core.source_tables import SourceColumn, SourceTable, quoted
 from etl.core.time_units import NumberRange
 from etl.core.values import LARGE_BYTES, LargeText, StorageValue, UndecodableText
+from etl.source.virtual_tables import look_at
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
@@ -194,18 +195,37 @@ class Source:
 
     @cached_property
     def tables(self) -> dict[str, SourceTable]:
-        """The ordinary tables by name, SQLite's own and virtual ones left out."""
+        """The tables by name: SQLite's own, those that modules keep their content in, and virtual ones without rows of
+        their own left out."""
         return self._measure_all() if self._measured is None else self._measured.result()
 
     def _measure_all(self) -> dict[str, SourceTable]:
         with self._failing_clearly():
             listed = self._connection.execute("PRAGMA main.table_list").fetchall()
             ordinary = {self._name(row[1]): bool(row[4]) for row in listed if row[2] == "table"}
-            return {
+            shadows = [self._name(row[1]) for row in listed if row[2] == "shadow"]
+            virtual = [self._virtual(self._name(row[1]), shadows) for row in listed if row[2] == "virtual"]
+            tables = {
                 name: self._table(name, without_rowid)
-                for name, without_rowid in sorted(ordinary.items())
+                for name, without_rowid in ordinary.items()
                 if not name.startswith("sqlite_")
             }
+            tables |= {table.name: table for table in virtual if table is not None}
+            return dict(sorted(tables.items()))
+
+    def _virtual(self, name: str, shadows: list[str]) -> SourceTable | None:
+        """A virtual table as a table to be read from beginning to end; None where it holds no rows of its own."""
+        query = "SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?"
+        found = look_at(self._connection, name, str(self._connection.execute(query, (name,)).fetchone()[0]), shadows)
+        if found is None:
+            return None
+        if found.rows is None:
+            return SourceTable(name, (), found.shadow_rows, 0, None, None, unreadable=found.reason)
+        columns = self._columns(name)
+        sizes = _sum_sql([f"coalesce(length(CAST({quoted(column.name)} AS BLOB)), 0)" for column in columns])
+        query = f"SELECT coalesce(max({sizes}), 0) FROM main.{quoted(name)}"
+        largest = self._connection.execute(query).fetchone()[0]
+        return SourceTable(name, columns, found.rows, int(largest), None, None)
 
     def _name(self, name: str | UndecodableText) -> str:
         if isinstance(name, UndecodableText):
@@ -215,13 +235,7 @@ class Source:
     def _table(self, name: str, without_rowid: bool) -> SourceTable:
         if self._left:
             raise Abandoned
-        columns = tuple(
-            SourceColumn(self._name(column), _legible(declared), bool(not_null), key)
-            for _, column, declared, not_null, _, key, hidden in self._connection.execute(
-                f"PRAGMA main.table_xinfo({quoted(name)})"
-            )
-            if hidden != 1
-        )
+        columns = self._columns(name)
         rows, largest, without_numbers = self._measure(name, columns)
         return SourceTable(
             name=name,
@@ -231,6 +245,15 @@ class Source:
             rowid_name=None if without_rowid else _rowid_name(columns),
             autoincrement_last=self._autoincrement_last(name),
             without_numbers=without_numbers,
+        )
+
+    def _columns(self, name: str) -> tuple[SourceColumn, ...]:
+        return tuple(
+            SourceColumn(self._name(column), _legible(declared), bool(not_null), key)
+            for _, column, declared, not_null, _, key, hidden in self._connection.execute(
+                f"PRAGMA main.table_xinfo({quoted(name)})"
+            )
+            if hidden != 1
         )
 
     def _measure(self, name: str, columns: Sequence[SourceColumn]) -> tuple[int, int, frozenset[str]]:

@@ -12,8 +12,11 @@ from etl.core.errors import TargetError
 from etl.core.plan import TablePlan
 from etl.core.report import SequenceReport
 from etl.core.tables import TargetColumn
+from etl.core.types import Kind
 from etl.target.constraints import identifier
 from etl.target.session import Session
+
+_LARGEST = {Kind.SMALLINT: 2**15 - 1, Kind.INTEGER: 2**31 - 1, Kind.BIGINT: 2**63 - 1}
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ def _reset(session: Session, plan: TablePlan, column: TargetColumn) -> SequenceR
     name = sql.SQL(column.sequence or "")  # pg_get_serial_sequence gives it quoted and qualified
     state = _read(session, name, column)
     last = _last(session, plan, column, upwards=state.increment > 0)
+    if column.type.kind in _LARGEST and last > _LARGEST[column.type.kind]:
+        last = _last(session, plan, column, upwards=True, remembered=False)  # SQLite remembers an id that is gone
     if state.reaches(last):
         _set(session, name, state, last)
         state = _read(session, name, column)
@@ -52,14 +57,26 @@ def _reset(session: Session, plan: TablePlan, column: TargetColumn) -> SequenceR
     return SequenceReport(plain, plan.name, column.name, state.next_value - state.increment, state.next_value)
 
 
-def _last(session: Session, plan: TablePlan, column: TargetColumn, *, upwards: bool) -> int:
+def unreachable_ids(plan: TablePlan) -> list[str]:
+    """What to say of ids that SQLite remembers and the target's type cannot hold; the dry run and the load say it."""
+    remembered = plan.source.autoincrement_last or 0
+    return [
+        f"{plan.name}.{column.name}: SQLite remembers the id {remembered:,} of a row that is gone, beyond the type "
+        f"{column.type.sql}; the sequence goes on behind the largest id in the table"
+        for column in plan.target.columns
+        if column.sequence and column.name in [key.target for key in plan.key]
+        if column.type.kind in _LARGEST and remembered > _LARGEST[column.type.kind]
+    ]
+
+
+def _last(session: Session, plan: TablePlan, column: TargetColumn, *, upwards: bool, remembered: bool = True) -> int:
     """The largest id in the table, or that SQLite remembers; of a sequence that counts down the smallest there."""
     query = "SELECT coalesce({}({}), 0) FROM {}"
     found = sql.SQL(query).format(
         sql.SQL("max" if upwards else "min"), sql.Identifier(column.name), identifier(plan.target)
     )
     last = int(session.value(found))
-    if upwards and column.name in [key.target for key in plan.key]:
+    if remembered and upwards and column.name in [key.target for key in plan.key]:
         return max(last, plan.source.autoincrement_last or 0)
     return last
 

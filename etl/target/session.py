@@ -9,7 +9,8 @@ import itertools
 import os
 import socket
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -82,7 +83,7 @@ class Session:
 
     def copy_in(self, statement: sql.Composable, data: Readable) -> int:
         """COPY … FROM STDIN; returns the rows that the server says it took."""
-        with self._cursor(statement) as cursor, _last_words_heard():
+        with self._cursor(statement) as cursor, _LAST_WORDS.heard():
             cursor.copy_expert(statement.as_string(cursor), data, size=2**18)
             return int(cursor.rowcount)
 
@@ -163,31 +164,53 @@ def cannot_be_read(error: psycopg2.Error) -> bool:
     return error.pgcode in _READING_CODES
 
 
-@contextlib.contextmanager
-def _last_words_heard() -> Iterator[None]:
-    """Where the server ends the connection in the middle of a COPY, psycopg2 raises only that it is gone.
+class _LastWords:
+    """What the server says in the middle of a COPY before it ends the connection: that its disk is full, for instance.
 
-    What the server said before, that its disk is full for instance, psycopg2 prints through `sys.excepthook`; inside,
-    that is raised instead.
+    psycopg2 raises only that the connection is gone, and prints the rest through `sys.excepthook`. One hook serves all
+    COPYs that are under way, in whatever order they begin and end; the last one takes it away again.
     """
-    said: list[psycopg2.Error] = []
-    before = sys.excepthook
 
-    def hear(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if isinstance(error.__cause__, psycopg2.Error):
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._said: dict[int, list[psycopg2.Error]] = {}  # by thread: psycopg2 calls the hook on the thread that copies
+        self._before: Callable[..., object] = sys.excepthook
+
+    @contextlib.contextmanager
+    def heard(self) -> Iterator[None]:
+        """Inside, they are raised instead of psycopg2's own error."""
+        me = threading.get_ident()
+        said = self._begin(me)
+        try:
+            yield
+        except psycopg2.Error as error:
+            if said:
+                raise said[0] from error
+            raise
+        finally:
+            self._end(me)
+
+    def _begin(self, me: int) -> list[psycopg2.Error]:
+        with self._lock:
+            if not self._said:
+                self._before, sys.excepthook = sys.excepthook, self._hear
+            return self._said.setdefault(me, [])
+
+    def _end(self, me: int) -> None:
+        with self._lock:
+            self._said.pop(me, None)
+            if not self._said and sys.excepthook == self._hear:
+                sys.excepthook = self._before
+
+    def _hear(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        said = self._said.get(threading.get_ident())
+        if said is not None and isinstance(error.__cause__, psycopg2.Error):
             said.append(error.__cause__)
         else:
-            before(kind, error, trace)
+            self._before(kind, error, trace)
 
-    sys.excepthook = hear
-    try:
-        yield
-    except psycopg2.Error as error:
-        if said:
-            raise said[0] from error
-        raise
-    finally:
-        sys.excepthook = before
+
+_LAST_WORDS = _LastWords()
 
 
 @contextlib.contextmanager

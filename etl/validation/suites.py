@@ -74,11 +74,14 @@ def default_folder() -> Path:
     return packaged if packaged.is_dir() else Path(__file__).parent.parent.parent / "expectations"
 
 
-def suites_for(folder: Path, tables: Iterable[TargetTable]) -> dict[str, Suite]:
-    """The suite of every table: from `folder`, else derived from the table's own catalogue. Raises `SuiteError`."""
+def suites_for(folder: Path | None, tables: Iterable[TargetTable]) -> dict[str, Suite]:
+    """The suite of every table: from `folder`, if any, else derived from the table's own catalogue.
+
+    Raises `SuiteError`.
+    """
     known = {table.name: table for table in tables}
     described = {name: {column.name: column.type for column in table.columns} for name, table in known.items()}
-    written = load_suites(folder, described)
+    written = load_suites(folder, described) if folder is not None else {}
     return {name: written.get(name) or derive_suite(table) for name, table in known.items()}
 
 
