@@ -43,6 +43,7 @@ def migrate(
     times: Mapping[str, str] | Sequence[tuple[str, str]] = (),
     batch_rows: int = defaults.BATCH_ROWS,
     keep_constraints: bool = False,
+    disable_triggers: bool = False,
     validate: bool = True,
     expectations: str | Path | None = None,
     reconcile: bool = True,
@@ -65,6 +66,7 @@ def migrate(
         julian, chrome, mac, excel); without it, the one unit that makes all of them plausible.
     :param batch_rows: rows that are read, converted and copied at once, at the most; memory grows with it.
     :param keep_constraints: do not drop and rebuild the foreign keys and indexes of empty tables.
+    :param disable_triggers: switch off the triggers of the loaded tables for the time of the load; for their owner.
     :param validate: ask the expectation suites; False skips them, and the report says so.
     :param expectations: folder of expectation suites; None: those of the 20 tables, and derived ones for other tables.
     :param reconcile: compare every value after the load, before it is committed.
@@ -92,6 +94,7 @@ def migrate(
         times=times,
         batch_rows=batch_rows,
         keep_constraints=keep_constraints,
+        disable_triggers=disable_triggers,
         validate=validate,
         expectations=expectations,
         reconcile=reconcile,

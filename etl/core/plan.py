@@ -28,6 +28,7 @@ DRIFT_WORDS = {
     "no_common_column": "no column in common",
     "row_security": "row-level security is in force",
     "unlogged": "unlogged table",
+    "trigger_writes": "trigger that writes into a planned table",
 }
 """The kinds that a reader of the report is shown singly; tables of one side only are listed by their names."""
 

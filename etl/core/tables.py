@@ -63,6 +63,15 @@ class Index:
 
 
 @dataclass(frozen=True)
+class Trigger:
+    """A trigger in force: `body` is its function's source, `mode` when it fires (O, R or A, as pg_trigger has it)."""
+
+    name: str
+    body: str
+    mode: str
+
+
+@dataclass(frozen=True)
 class TargetTable:
     """An ordinary or partitioned table of the target."""
 
@@ -85,6 +94,8 @@ class TargetTable:
     rules: tuple[str, ...] = ()  # in force on INSERT
     ancestors: tuple[str, ...] = ()  # tables of this schema that show its rows as theirs (INHERITS)
     unlogged: bool = False
+    triggers: tuple[Trigger, ...] = ()
+    written_by: tuple[str, ...] = ()  # triggers of planned tables that write into it
 
     @property
     def keys(self) -> tuple[UniqueKey, ...]:

@@ -25,6 +25,7 @@ from etl.loading.staging import (
     is_judged_by_server,
     staged_type,
 )
+from etl.target.constraints import OLDER
 from etl.target.session import cannot_be_read, concerns_one_row, first_line
 
 RewritingJudge = Callable[[str, str], Rewriting]
@@ -161,6 +162,9 @@ def _set_present_aside(stage: Staging) -> Present:
         return Present()
     if not stage.plan.key:
         return _set_present_copies_aside(stage)
+    if stage.plan.target.written_by:
+        names = [column.target for column in stage.plan.key]
+        _reject_written(stage, equal(names, "s", "o"), names[0], f"key {_key_name(stage)}")
     same_key = equal([column.target for column in stage.plan.key], "s", "t")
     differs = sql.SQL(" OR ").join([_differs(column) for column in stage.columns])
     staged, found, different = stage.session.rows(
@@ -260,6 +264,8 @@ def _check_unique(stage: Staging, unique: UniqueKey) -> None:
         same = sql.SQL(" AND ").join(
             sql.SQL("s.{0} IS NOT DISTINCT FROM o.{0}").format(sql.Identifier(name)) for name in unique.columns
         )
+    if stage.plan.target.written_by:
+        _reject_written(stage, same, unique.columns[0], f"blocked: {what}")
     stage.reject(
         same,
         "load",
@@ -275,6 +281,18 @@ def _check_unique(stage: Staging, unique: UniqueKey) -> None:
         f"{unique.name} ({', '.join(unique.columns)})",
         nulls_distinct=unique.nulls_distinct,
     )
+
+
+def _reject_written(stage: Staging, same: sql.Composable, column: str, what: str) -> None:
+    """Rows whose place is taken by one that a trigger of the target has written while this load went on."""
+    triggers = ", ".join(stage.plan.target.written_by)
+    rule = (
+        f"{what} is taken by a row that a trigger of the target has written in this load ({triggers}); "
+        "ALTER TABLE … DISABLE TRIGGER for the time of the load, or --disable-triggers"
+    )
+    newer = sql.SQL(f"NOT ({OLDER.replace('xmin', 'o.xmin')})")
+    condition = compose("{} AND {}", same, newer)
+    stage.reject(condition, "load", stage.source_name(column), rule, sql.Literal(rule), using=stage.target)
 
 
 def orphan_rule(key: ForeignKey) -> str:

@@ -1,6 +1,8 @@
 """Where the two schemas differ, and what is peculiar about the target's tables: said in the report, or refused."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from etl.core.errors import DriftError
 from etl.core.plan import Drift
@@ -25,10 +27,36 @@ def peculiarities(tables: Sequence[TargetTable]) -> Iterator[Drift]:
         if table.row_security:
             action = "rows that it hides from the connected role are not seen: they count as missing, or not at all"
             yield Drift(table.name, None, "row_security", None, action)
+        if table.written_by:
+            action = (
+                f"{', '.join(table.written_by)} may write rows into it while others are loaded, beside or in the way "
+                "of the source's; ALTER TABLE … DISABLE TRIGGER for the time of the load, or "
+                "--disable-triggers"
+            )
+            yield Drift(table.name, None, "trigger_writes", None, action)
         if table.unlogged:
             yield Drift(
                 table.name, None, "unlogged", None, "a crash of the server empties it; ALTER TABLE … SET LOGGED"
             )
+
+
+def with_writers(tables: Sequence[TargetTable]) -> list[TargetTable]:
+    """The tables, each with the triggers of these tables whose functions write into it, as far as their text tells."""
+    writers: dict[str, list[str]] = {table.name: [] for table in tables}
+    for table in tables:
+        for trigger in table.triggers:
+            for other in writers:
+                if _writes(other).search(trigger.body):
+                    writers[other].append(f"{trigger.name} on {table.name}")
+    return [replace(table, written_by=tuple(writers[table.name])) for table in tables]
+
+
+def _writes(table: str) -> re.Pattern[str]:
+    """What a function's text holds where it writes into `table`."""
+    name = rf'(?:"{re.escape(table)}"|{re.escape(table)}\b)'
+    return re.compile(
+        rf'\b(?:insert\s+into|update|delete\s+from|merge\s+into)\s+(?:only\s+)?(?:"?\w+"?\.)?{name}', re.IGNORECASE
+    )
 
 
 def refuse_families(tables: Sequence[TargetTable]) -> None:

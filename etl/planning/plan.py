@@ -4,13 +4,14 @@ The only question that it asks the source is how many values a column holds for 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from etl.core.errors import DriftError, UsageError
 from etl.core.plan import ColumnPlan, Drift, ExtraColumns, Plan, TablePlan
 from etl.core.source_tables import SourceTable
 from etl.core.tables import TargetColumn, TargetTable
 from etl.core.text import did_you_mean
-from etl.planning.drift import missing_table, peculiarities, refuse_families, refuse_rules
+from etl.planning.drift import missing_table, peculiarities, refuse_families, refuse_rules, with_writers
 from etl.planning.order import in_foreign_key_order
 
 
@@ -44,6 +45,10 @@ def make_plan(
     apart = [plan for plan in plans if not plan.columns and not (extra_columns is ExtraColumns.ADD and plan.dropped)]
     plans = [plan for plan in plans if plan not in apart]
     drift += [Drift(plan.name, None, "no_common_column", plan.source.row_count, "not migrated") for plan in apart]
+    plans = [
+        replace(plan, target=target)
+        for plan, target in zip(plans, with_writers([plan.target for plan in plans]), strict=True)
+    ]
     targets = [plan.target for plan in plans]
     refuse_families(targets)
     if not comparing:

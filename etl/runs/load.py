@@ -36,6 +36,7 @@ from etl.target.constraints import identifier
 from etl.target.privileges import creation_error, require_schema, require_to_load
 from etl.target.sequences import reset_sequences, unreachable_ids
 from etl.target.session import Session
+from etl.target.triggers import without_triggers
 from etl.validation.suites import suites_for
 from etl.validation.validator import Validator
 
@@ -147,7 +148,11 @@ class _Load:
         if not self.settings.dry_run:
             lock_tables(self.session, plan)
         mover = Mover(self.settings, self.observer, self.source, self.session, self.validator, self.record)
-        mover.move_all(plan)
+        if self.settings.disable_triggers and not self.settings.dry_run:
+            with without_triggers(self.session, [table.target for table in plan.tables]):
+                mover.move_all(plan)
+        else:
+            mover.move_all(plan)
 
     def _reset_sequences(self, plan: Plan) -> None:
         for table in plan.tables:

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -55,20 +55,21 @@ class Mover:
                 )
             )
             pipeline.expect((table, self._is_fast(group)) for group in plan.groups for table in group)
-            totals = [total for group in plan.groups for total in self._move(group, pipeline)]
+            # Before the first row moves: afterwards, rows that triggers wrote would count as there before.
+            before = {table.name: self._count(table.target) for table in plan.tables}
+            totals = [total for group in plan.groups for total in self._move(group, pipeline, before)]
             for total in totals:
                 self.record.accounting.note_expectations(total.result())
 
-    def _move(self, group: Sequence[TablePlan], pipeline: Pipeline) -> list[Future[Totals]]:
+    def _move(self, group: Sequence[TablePlan], pipeline: Pipeline, before: Mapping[str, int]) -> list[Future[Totals]]:
         """Loads one table, or one circle of tables, and closes its accounting; validation sums up meanwhile."""
         started = time.monotonic()
-        before = [self._count(plan.target) for plan in group]
-        for plan, loaded, rows_before in zip(group, self._load(group, pipeline), before, strict=True):
+        for plan, loaded in zip(group, self._load(group, pipeline), strict=True):
             report = self.record.accounting.close_table(
                 plan,
                 loaded,
                 pipeline.rejects[plan.name],
-                rows_before=rows_before,
+                rows_before=before[plan.name],
                 rows_after=None if self.settings.dry_run else self._count(plan.target),
                 seconds=time.monotonic() - started,
             )

@@ -94,6 +94,9 @@ class Settings(CommonSettings):
     keep_constraints: bool = _option(
         "--keep-constraints", "do not drop and rebuild foreign keys and indexes of empty tables", default=False
     )
+    disable_triggers: bool = _option(
+        "--disable-triggers", "switch off the triggers of the loaded tables for the time of the load", default=False
+    )
     expectations: Path | None = _option(
         "--expectations", "folder of expectation suites (default: those of the 20 tables)", default=None, metavar="DIR"
     )

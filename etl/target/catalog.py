@@ -2,11 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from psycopg2 import sql
 
 from etl.core.errors import TargetError, UsageError
-from etl.core.tables import Check, ForeignKey, Index, TargetColumn, TargetTable, UniqueKey
+from etl.core.tables import Check, ForeignKey, Index, TargetColumn, TargetTable, Trigger, UniqueKey
 from etl.core.types import TargetType
 from etl.target.session import Row, Session
 from etl.target.types import TypeId, read_types
@@ -113,6 +114,12 @@ FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_class c ON c.oid
 WHERE c.relnamespace = quote_ident({schema})::regnamespace AND i.indislive
 ORDER BY i.indrelid, i.indisprimary DESC, x.relname
 """
+_TRIGGERS = """
+SELECT t.tgrelid, t.tgname, p.prosrc, t.tgenabled
+FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
+WHERE c.relnamespace = quote_ident({schema})::regnamespace AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+ORDER BY t.tgrelid, t.tgname
+"""
 _REFERENCED_COLUMNS = """
 SELECT a.attrelid, a.attnum, a.attname FROM pg_attribute a
 WHERE a.attnum > 0 AND a.attrelid IN (SELECT confrelid FROM pg_constraint WHERE contype = 'f')
@@ -164,9 +171,13 @@ def read_catalog(session: Session, schema: str) -> dict[str, TargetTable]:
     indexes = _grouped(session.rows(sql.SQL(_INDEXES).format(schema=literal, nulls_distinct=sql.SQL(nulls_distinct))))
     names = {(oid, number): name for oid, number, name in session.rows(sql.SQL(_REFERENCED_COLUMNS))}
     names |= {(oid, row[0]): row[1] for oid, rows in columns.items() for row in rows}
+    triggers = _grouped(session.rows(sql.SQL(_TRIGGERS).format(schema=literal)))
     types = read_types(session, {(row[2], row[3]) for rows in columns.values() for row in rows})
     return {
-        row[1]: _table(schema, row, columns[row[0]], constraints[row[0]], indexes[row[0]], names, types)
+        row[1]: replace(
+            _table(schema, row, columns[row[0]], constraints[row[0]], indexes[row[0]], names, types),
+            triggers=tuple(Trigger(*trigger) for trigger in triggers[row[0]]),
+        )
         for row in tables
     }
 
