@@ -12,7 +12,7 @@ import pyarrow.csv
 from psycopg2 import sql
 
 from etl.comparison.canonical import canonical_sql
-from etl.comparison.wire import Wire, target_key_order, target_other_sql, target_sql
+from etl.comparison.wire import Wire, arrow_type, target_key_order, target_other_sql, target_sql
 from etl.concurrency.background import Abandoned, Channel, ahead
 from etl.core.plan import TablePlan
 from etl.core.values import LARGE_BYTES
@@ -71,7 +71,7 @@ def read_target(
             sql.SQL("{} AS {}").format(expression, sql.Identifier(name)) for name, _, expression in selected
         ),
         identifier(plan.target),
-        _order(plan, canonical=canonical),
+        _order(plan, canonical=canonical, unicode=session.keeps_unicode),
     )
     types = {name: kind for name, kind, _ in selected}
 
@@ -117,12 +117,23 @@ def _canonical_keys(plan: TablePlan) -> list[sql.Composable]:
     return [sql.SQL("md5({})").format(sql.SQL(" || ").join(cells))]
 
 
-def _order(plan: TablePlan, *, canonical: bool) -> sql.Composable:
+def _order(plan: TablePlan, *, canonical: bool, unicode: bool) -> sql.Composable:
+    """By bytes, as the source is ordered; in another encoding than UTF-8 the server's own bytes would be others."""
     if canonical:
-        keys = [sql.SQL('{} COLLATE "C"').format(key) for key in _canonical_keys(plan)]
-    else:
-        keys = [target_key_order(sql.Identifier(column.target), column.type) for column in plan.key]
+        texts = _canonical_keys(plan)
+        if not unicode:
+            return sql.SQL(", ").join(map(_utf8, texts))
+        return sql.SQL(", ").join(sql.SQL('{} COLLATE "C"').format(key) for key in texts)
+    keys = []
+    for column in plan.key:
+        name = sql.Identifier(column.target)
+        is_text = arrow_type(column.type) == pa.binary()
+        keys.append(_utf8(name) if is_text and not unicode else target_key_order(name, column.type))
     return sql.SQL(", ").join(keys)
+
+
+def _utf8(text: sql.Composable) -> sql.Composable:
+    return sql.SQL("convert_to({}::text, 'UTF8')").format(text)
 
 
 class _Sink:

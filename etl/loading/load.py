@@ -126,7 +126,7 @@ def forecast(
     staged = {}
     for plan in group:
         empty = not session.value(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(identifier(plan.target)))
-        staged[plan.target.schema, plan.name] = _stage(session, plan, batches, narrow=empty)
+        staged[plan.target.schema, plan.name] = _stage(session, plan, batches, narrow=empty and session.keeps_unicode)
     check_together(staged, staged_before, judge=judge)
     staged_before |= staged
     return [

@@ -147,20 +147,26 @@ class Accounting:
         source_of = {column.target: column.source for column in plan.columns}
         values = [row[source_of[name]] for name in key.columns]
         named = ", ".join(f"{name} = {value!r}" for name, value in zip(key.parent_columns, values, strict=True))
+        if self._source_has(key, values) and not self._source_has(key, values, exactly=True):
+            rule = f"foreign key {key.name}: {key.parent} has its parent in another spelling only"
+            return rule, (
+                f"foreign key {key.name}: {key.parent} has no row with {named} exactly; SQLite's collation takes "
+                "another spelling for the same, PostgreSQL does not: spell both alike"
+            )
         if self._source_has(key, values):
             rule = f"foreign key {key.name}: its parent in {key.parent} was rejected"
             return rule, f"foreign key {key.name}: its parent in {key.parent} ({named}) was rejected"
         rule = f"foreign key {key.name}: {key.parent} has no such row"
         return rule, f"foreign key {key.name}: {key.parent} has no row with {named}, neither here nor in the target"
 
-    def _source_has(self, key: ForeignKey, values: list[StorageValue]) -> bool:
+    def _source_has(self, key: ForeignKey, values: list[StorageValue], *, exactly: bool = False) -> bool:
         parent = next((table for name, table in self.source.tables.items() if name.lower() == key.parent.lower()), None)
         if parent is None:
             return False
         columns = {name.lower(): name for name in parent.column_names}
         names = [columns.get(name.lower()) for name in key.parent_columns]
         known = {name: value for name, value in zip(names, values, strict=True) if name is not None}
-        return len(known) == len(values) and self.source.has_row(parent.name, known)
+        return len(known) == len(values) and self.source.has_row(parent.name, known, exactly=exactly)
 
 
 def _for_people(item: Rewritten) -> tuple[tuple[str, str], ...]:

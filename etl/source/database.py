@@ -308,9 +308,10 @@ class Source:
             query = f"SELECT count({quoted(column)}) FROM main.{quoted(table)} NOT INDEXED"
             return int(self._connection.execute(query).fetchone()[0])
 
-    def has_row(self, table: str, key: dict[str, StorageValue]) -> bool:
-        """Whether the source itself has a row of `table` with these values."""
-        condition = " AND ".join(f"{quoted(column)} = ?" for column in key)
+    def has_row(self, table: str, key: dict[str, StorageValue], *, exactly: bool = False) -> bool:
+        """Whether the source itself has a row of `table` with these values, by its own collations or `exactly`."""
+        collation = " COLLATE BINARY" if exactly else ""
+        condition = " AND ".join(f"{quoted(column)} = ?{collation}" for column in key)
         values = [_as_parameter(value) for value in key.values()]
         with self._failing_clearly():
             query = f"SELECT 1 FROM main.{quoted(table)} WHERE {condition} LIMIT 1"

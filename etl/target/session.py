@@ -65,6 +65,11 @@ class Session:
         """As PostgreSQL numbers it: 150018 for 15.18."""
         return int(self.driver.server_version)
 
+    @property
+    def keeps_unicode(self) -> bool:
+        """Whether the database's own encoding has every character, and so orders texts by their UTF-8."""
+        return str(self.driver.get_parameter_status("server_encoding")) == "UTF8"
+
     def run(self, statement: sql.Composable) -> int:
         """Executes; returns the number of rows that the server says were touched."""
         with self._cursor(statement) as cursor:
