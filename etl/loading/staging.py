@@ -85,7 +85,7 @@ class Staging:
         self.keys_ascend = _is_number(plan.key)  # so no two are equal
         self._last_key: int | None = None
         self.name = sql.Identifier("pg_temp", f"etl_stage_{plan.target.oid}")
-        self.refused_rows = sql.Identifier("pg_temp", f"etl_fates_{plan.target.oid}")
+        self.refused_rows = sql.Identifier("pg_temp", "etl_refused")
         self.target = identifier(plan.target)
         self._create()
 
@@ -112,10 +112,10 @@ class Staging:
             for name, type_ in self._types.items()
         ]
         self.run("CREATE TEMP TABLE {} ({}) ON COMMIT DROP", self._bare_stage, sql.SQL(", ").join(columns))
+        # One for all tables: a table of its own for each would take three more of the server's locks.
         self.run(
-            "CREATE TEMP TABLE {} ({} bigint, {} bigint, stage text, faulty text, rule text, detail text) "
-            "ON COMMIT DROP",
-            sql.Identifier(f"etl_fates_{self.plan.target.oid}"),
+            "CREATE TEMP TABLE IF NOT EXISTS etl_refused "
+            "(of oid, {} bigint, {} bigint, stage text, faulty text, rule text, detail text) ON COMMIT DROP",
             sql.Identifier(ROW),
             sql.Identifier(ROWID),
         )
@@ -153,8 +153,9 @@ class Staging:
         rule = f"PostgreSQL refuses it: {first_line(error)}"
         named = _COPY_COLUMN.search(error.diag.context or "")
         self.run(
-            "INSERT INTO {} VALUES ({}, {}, 'load', {}, {}, {})",
+            "INSERT INTO {} VALUES ({}, {}, {}, 'load', {}, {}, {})",
             self.refused_rows,
+            sql.Literal(self.plan.target.oid),
             sql.Literal(int(staged.index[0])),
             sql.Literal(None if rowid is pd.NA else int(rowid)),
             sql.Literal(self.source_name(named[1]) if named and named[1] in self._types else None),
@@ -171,11 +172,12 @@ class Staging:
 
     def retract(self, rows: list[int]) -> None:
         """Forgets rows, by their numbers, and whatever has been said of them so far."""
-        for table in (self.name, self.refused_rows):
-            self.run("DELETE FROM {} WHERE {} = ANY({})", table, sql.Identifier(ROW), sql.Literal(rows))
+        retracted = compose("{} = ANY({})", sql.Identifier(ROW), sql.Literal(rows))
+        self.run("DELETE FROM {} WHERE {}", self.name, retracted)
+        self.run("DELETE FROM {} WHERE of = {} AND {}", self.refused_rows, sql.Literal(self.plan.target.oid), retracted)
 
     def drop(self) -> None:
-        """Forgets the rows; the refused_rows are kept apart in theirs."""
+        """Forgets the rows; those that were refused are kept apart."""
         self.run("DROP TABLE {}", self.name)
 
     def count(self) -> int:
@@ -187,10 +189,11 @@ class Staging:
         last = 0
         while True:
             query = compose(
-                "SELECT {}, {}, stage, faulty, rule, detail FROM {} WHERE {} > {} ORDER BY 1 LIMIT {}",
+                "SELECT {}, {}, stage, faulty, rule, detail FROM {} WHERE of = {} AND {} > {} ORDER BY 1 LIMIT {}",
                 sql.Identifier(ROW),
                 sql.Identifier(ROWID),
                 self.refused_rows,
+                sql.Literal(self.plan.target.oid),
                 sql.Identifier(ROW),
                 sql.Literal(last),
                 sql.Literal(REFUSED_PAGE),
@@ -213,12 +216,13 @@ class Staging:
         *,
         using: sql.Composable | None = None,
     ) -> int:
-        """Moves rows to the refused_rows. In `condition` and `detail` they are `s`, rows of `using` are `o`."""
+        """Moves rows to the refused ones. In `condition` and `detail` they are `s`, rows of `using` are `o`."""
         return self.run(
             "WITH gone AS "
             "(DELETE FROM {stage} s {using} WHERE {condition} RETURNING s.{row}, s.{rowid}, {detail} AS detail) "
             "INSERT INTO {refused_rows} "
-            "SELECT DISTINCT ON (1) {row}, {rowid}, {level}, {column}, {rule}, detail FROM gone",
+            "SELECT DISTINCT ON (2) {oid}, {row}, {rowid}, {level}, {column}, {rule}, detail FROM gone",
+            oid=sql.Literal(self.plan.target.oid),
             stage=self.name,
             using=sql.SQL("USING {} o").format(using) if using else sql.SQL(""),
             condition=condition,

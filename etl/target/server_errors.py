@@ -16,9 +16,16 @@ _CASES = {
 }
 
 
+# 53200 too, but it is the shared table of locks that is full: no memory of the machine would help.
+_LOCKS_FULL = (
+    "its table of locks is full: set max_locks_per_transaction (64 by default) to twice what it is, restart the "
+    f"server, {_AGAIN}; or load some of the tables at a time, with --tables"
+)
+
+
 def explain(code: str, line: str) -> str:
     """One message for an error that ends a run: what the server says (`line`), what that means, what to do."""
-    meaning = _CASES.get(code)
+    meaning = _LOCKS_FULL if code == "53200" and "shared memory" in line else _CASES.get(code)
     if meaning is None:
         return f"PostgreSQL could not go on: {line}. Nothing was committed: run again when it can."
     return f"PostgreSQL could not go on: {line} ({meaning}). Nothing was committed."
