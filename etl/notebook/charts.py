@@ -164,7 +164,7 @@ def counts_side_by_side(report: Report) -> Picture:
     return figure
 
 
-def refused_rows(report: Report) -> Picture:
+def outcomes(report: Report) -> Picture:
     """For each table what became of its rows, in percent: loaded, present, rejected, unaccounted."""
     tables = report.frames.equation
     tables = tables[tables["source_rows"] > 0]

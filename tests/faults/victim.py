@@ -135,14 +135,14 @@ def _pause_at_batch(number: int, pause: Callable[[], None]) -> None:
 
 def _pause_before_report(_number: int, pause: Callable[[], None]) -> None:
     """Behind COMMIT, before anything of the report is written."""
-    migrate: Any = importlib.import_module("etl.runs.load")
-    write = migrate.write_report
+    record: Any = importlib.import_module("etl.runs.record")
+    write = record.write_report
 
     def write_report(*arguments: Any) -> Path:
         pause()
         return write(*arguments)
 
-    migrate.write_report = write_report
+    record.write_report = write_report
 
 
 _HOOKS = {READING: _pause_at_batch, REPORTING: _pause_before_report}

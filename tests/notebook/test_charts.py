@@ -17,7 +17,7 @@ from etl.profiling.profile import Profile
 from etl.reporting.report import Report
 
 OF_PROFILES = (charts.rows_per_table, charts.storage_classes, charts.activity)
-OF_REPORTS = (charts.counts_side_by_side, charts.refused_rows, charts.rejects_by_reason, charts.differences_by_kind)
+OF_REPORTS = (charts.counts_side_by_side, charts.outcomes, charts.rejects_by_reason, charts.differences_by_kind)
 REPORTS = [clean(), bad(), hostile(), many_differences(), dry_run(), failed(), compare_only()]
 
 

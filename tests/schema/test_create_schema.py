@@ -91,7 +91,7 @@ def test_types_parents_and_namesakes_elsewhere(database: Database, tmp_path: Pat
     forecast = etl.migrate(source, database.url, dry_run=True, report_folder=tmp_path / "dry", **options)
     done = etl.migrate(source, database.url, report_folder=tmp_path / "report", **options)
     assert books(done) == books(forecast) == {"t": (6, 2, 0, 4), "up": (1, 1, 0, 0)}
-    assert [(line["row_number"], line["column"]) for line in rejects(done, "t")] == [
+    assert sorted((line["row_number"], line["column"]) for line in rejects(done, "t")) == [
         (3, "m"),
         (4, "s"),
         (5, "p"),

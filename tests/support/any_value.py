@@ -41,6 +41,14 @@ TYPES = [
         "present",
     ),
 ]
+# The written forms of types that PostgreSQL reads more leniently; whether a day exists, say, the server tells.
+_FORMS = {
+    "date": r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}",
+    "time": r"([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6}0*)?)?",
+    "uuid": r"(?i)\{([0-9a-f]{4}-?){7}[0-9a-f]{4}\}|([0-9a-f]{4}-?){7}[0-9a-f]{4}",
+    "interval": r"(?i)(-?\d+ (year|mon|day|hour|minute|second)s? ?)*(-?\d+:\d\d(:\d\d(\.\d{1,6})?)?)?|P.+",
+    **dict.fromkeys(("integer[]", "text[]", "varchar(3)[]"), r"\{.*\}"),
+}
 _BITS = {"smallint": 15, "integer": 31, "bigint": 63}
 _SHORT_NAMES = [
     ("character varying", "varchar"),
@@ -52,7 +60,7 @@ _LIMITED_TEXT = re.compile(r"(?:varchar|char)\((\d+)\)")
 _LIMITED_NUMERIC = re.compile(r"numeric\((\d+),(\d+)\)")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _TIME = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)(?:[ Tt](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?([Zz]|[+-]\d\d(?::?\d\d)?)?)?", re.ASCII
+    r"(\d{4})-(\d\d)-(\d\d)(?:[ Tt](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(?: ?([Zz]|UTC|[+-]\d\d(?::?\d\d)?))?)?", re.ASCII
 )
 
 
@@ -92,7 +100,7 @@ class Oracle:
         text = _text(value)
         if "\0" in text:
             return REFUSED
-        if type_ in ("date", "time") and re.search(r"(?i)\b(now|today|tomorrow|yesterday)\b", text):
+        if type_ in _FORMS and (not isinstance(value, str) or not re.fullmatch(_FORMS[type_], text, re.ASCII)):
             return REFUSED
         limited = _LIMITED_TEXT.fullmatch(type_)
         if limited is None:
@@ -134,7 +142,7 @@ def _boolean(value: float | str) -> Any:
         return {"0": False, "f": False, "false": False, "1": True, "t": True, "true": True}.get(
             _ascii_lower(value), REFUSED
         )
-    return bool(value) if isinstance(value, int) and value in (0, 1) else REFUSED
+    return bool(value) if value in (0, 1) else REFUSED
 
 
 def _ascii_lower(text: str) -> str:
@@ -161,6 +169,8 @@ def _float(value: float | str, *, single: bool) -> Any:
         value = float(value)
         if math.isinf(value) or (value == 0 and exact != 0):
             return REFUSED
+        if exact not in (Decimal(repr(value)), Decimal(value)):
+            return REFUSED  # digits that no floating point number has
     if isinstance(value, int) and int(float(value)) != value:
         return REFUSED
     value = float(value)
@@ -226,7 +236,7 @@ def _from_text(text: str) -> Any:
         found = datetime.combine(
             date(year, month, day), time(hour, minute, second, int(fraction[:6].ljust(6, "0"))), UTC
         )
-        if zone in "Zz":
+        if zone in ("Z", "z", "UTC"):
             return found
         hours, minutes = int(zone[1:3]), int(zone[3:].lstrip(":") or 0)
         if hours > 15 or minutes > 59:
