@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from etl.__main__ import COMMANDS
+from etl.core.types import Kind
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -116,3 +117,9 @@ def test_nothing_generated_is_tracked() -> None:
         "\n"
     )
     assert not [name for name in tracked if re.search(r"\.(db|sqlite3?|pyc)$|^(data|reports)/", name)]
+
+
+def test_every_family_of_types_is_on_the_page_about_conversion() -> None:
+    rows = re.findall(r"^\| (`[^|]+`|other types) \|", PAGES[ROOT / "docs" / "conversion.md"], re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`([^`]+)`", row)} | {"other"}
+    assert {kind.value for kind in Kind} <= named | {"double precision"}
