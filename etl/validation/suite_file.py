@@ -2,9 +2,8 @@
 
 import json
 import os
-import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -54,12 +53,14 @@ def add_expectation(
     if not path.exists():
         _write(path, _pretty({"name": table, "expectations": [item]}) + "\n")
         return path
-    others = cast(list[dict[str, Value]], read_suite(path)["expectations"])
+    suite = read_suite(path)
+    others = cast(list[dict[str, Value]], suite["expectations"])
     if item in others:
         return path
     if any(_same_statement(item, other) for other in others):
         raise SuiteError(f"{path} already says {item['type']} with these arguments; change its entry in the file.")
-    _write(path, _with(_text(path), _pretty(item)))
+    others.append(item)
+    _write(path, _pretty(suite) + "\n")
     return path
 
 
@@ -76,47 +77,6 @@ def _same_statement(one: Mapping[str, Value], other: Mapping[str, Value]) -> boo
 
 def _pretty(content: Value) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-
-
-def _text(path: Path) -> str:
-    return path.read_bytes().decode("utf-8")  # with the line ends as they are
-
-
-def _with(text: str, item: str) -> str:
-    """The suite's text with one more entry at the end of its list, in the style of the entry before."""
-    start, end = _list_of_expectations(text)
-    last = start + 1 + len(text[start + 1 : end].rstrip())
-    newline = "\r\n" if "\r\n" in text else "\n"
-    before = text[start + 1 : text.index("{", start)]
-    separator = before if "\n" in before else newline + "    "
-    indented = item.replace("\n", newline + separator.rpartition("\n")[2])
-    return f"{text[:last]},{separator}{indented}{text[last:]}"
-
-
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
-
-
-def _list_of_expectations(text: str) -> tuple[int, int]:
-    """Where the list stands under the outermost object's "expectations": its brackets' positions."""
-    start = None
-    name = ""
-    for token, position, depth in _tokens(text):
-        if token == "[" and depth == 1 and name == "expectations":
-            start = position
-        elif token == "]" and depth == 1 and start is not None:
-            return start, position
-        elif depth == 1 and token.startswith('"') and text[position + len(token) :].lstrip().startswith(":"):
-            name = json.loads(token)
-    raise ValueError("no list of expectations")  # `read_suite` has found one
-
-
-def _tokens(text: str) -> Iterator[tuple[str, int, int]]:
-    """Strings and brackets with their positions, and the number of brackets open around each."""
-    depth = 0
-    for match in _TOKEN.finditer(text):
-        depth -= match[0] in "]}"
-        yield match[0], match.start(), depth
-        depth += match[0] in "[{"
 
 
 def _write(path: Path, text: str) -> None:
