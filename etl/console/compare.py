@@ -10,6 +10,7 @@ from rich.text import Text
 
 from etl.console.load import RULE, print_line
 from etl.core.difference_kinds import DifferenceKind
+from etl.core.drift import DriftKind
 from etl.core.plan import Plan
 from etl.core.redaction import printable
 from etl.core.report import DifferenceTotal, ReportData, SourceReport, Status, TableReport
@@ -65,7 +66,7 @@ class ReconcileConsole(Observer):
         for drift in plan.drift:
             if drift.warning:
                 self._line(f"⚠️  {printable(drift.warning)}", "yellow")
-            if drift.kind == "column_missing_in_target" and drift.values:
+            if drift.kind is DriftKind.COLUMN_MISSING_IN_TARGET and drift.values:
                 place = printable(f"{drift.table}.{drift.column}")
                 self._line(f"⚠️  {place}: the target lacks this column, which holds {drift.values:,} values", "yellow")
         self._line()

@@ -1,9 +1,10 @@
-"""A plan as data: which table goes where, in which order, column by column, and where the two schemas differ."""
+"""A plan as data: which table goes where, in which order, column by column."""
 
 import html
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from etl.core.drift import Drift
 from etl.core.source_tables import SourceTable
 from etl.core.tables import TargetTable
 from etl.core.time_units import TimeUnit
@@ -18,37 +19,6 @@ class ColumnPlan:
     target: str
     type: TargetType
     unit: TimeUnit | None = None  # of the numbers in a column of times; None: it holds none, as far as is known
-
-
-DRIFT_WORDS = {
-    "column_missing_in_target": "column only in the source",
-    "column_missing_in_source": "column only in the target",
-    "generated_in_target": "column that the target computes",
-    "not_a_table": "no table in the target",
-    "no_common_column": "no column in common",
-    "row_security": "row-level security is in force",
-    "unlogged": "unlogged table",
-    "trigger_writes": "trigger that writes into a planned table",
-}
-"""The kinds that a reader of the report is shown singly; tables of one side only are listed by their names."""
-
-
-@dataclass(frozen=True)
-class Drift:
-    """One difference between the two schemas, or peculiarity of the target, and what is done about it."""
-
-    table: str
-    column: str | None
-    kind: str
-    values: int | None  # values or rows concerned
-    action: str
-
-    @property
-    def warning(self) -> str | None:
-        """What to say of a whole table before its rows move; None where its own line says it."""
-        if self.column is not None or self.kind not in DRIFT_WORDS:
-            return None
-        return f"{self.table}: {DRIFT_WORDS[self.kind]}; {self.action}"
 
 
 class ExtraColumns(StrEnum):
@@ -91,7 +61,7 @@ class TablePlan:
 
     @property
     def source_columns(self) -> tuple[str, ...]:
-        """What has to be read: the planned columns and those that are left behind but kept in a file."""
+        """What has to be read: the planned columns and those that are dropped but kept in a file."""
         return (*(column.source for column in self.columns), *self.dropped)
 
 

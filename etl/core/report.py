@@ -11,6 +11,7 @@ from pathlib import Path
 
 import orjson
 
+from etl.core.drift import Drift
 from etl.core.redaction import with_controls_escaped
 from etl.core.version import __version__
 
@@ -120,7 +121,8 @@ class SequenceReport:
 class DriftReport:
     """A difference of the schemas, the number of values concerned, and what was done about it.
 
-    Not `settled`: values that did not arrive, and nobody is known to have decided that.
+    `kind` is a `DriftKind`; `code` is a `DriftAction`, which `action` says in words. Not `settled`: values that did not
+    arrive, and nobody is known to have decided that.
     """
 
     table: str
@@ -129,6 +131,12 @@ class DriftReport:
     values: int | None
     action: str
     settled: bool = True
+    code: str | None = None
+
+    @classmethod
+    def of(cls, drift: Drift, *, settled: bool = True) -> "DriftReport":
+        """A difference that the plan has found."""
+        return cls(drift.table, drift.column, drift.kind, drift.values, drift.action, settled, drift.code)
 
 
 @dataclass(frozen=True)

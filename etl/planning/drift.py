@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from etl.core.drift import Drift, DriftAction, DriftKind
 from etl.core.errors import DriftError
-from etl.core.plan import Drift
+from etl.core.plan import TablePlan
 from etl.core.source_tables import SourceTable
 from etl.core.tables import TargetTable
 
@@ -13,31 +14,35 @@ from etl.core.tables import TargetTable
 def missing_table(table: SourceTable, others: Mapping[str, str]) -> Drift:
     """A table that the target lacks; `others` says what bears its name there instead."""
     if table.unreadable is not None:
-        action = f"not migrated: a virtual table that cannot be read here ({table.unreadable})"
-        return Drift(table.name, None, "not_a_table", table.row_count, action)
+        code = DriftAction.NOT_MIGRATED_UNREADABLE
+        return Drift(table.name, None, DriftKind.NOT_A_TABLE, table.row_count, code, table.unreadable)
     other = next((what for name, what in others.items() if name.lower() == table.name.lower()), None)
     if other is None:
-        return Drift(table.name, None, "table_missing_in_target", table.row_count, "not migrated")
-    return Drift(table.name, None, "not_a_table", table.row_count, f"not migrated: in the target this is {other}")
+        kind = DriftKind.TABLE_MISSING_IN_TARGET
+        return Drift(table.name, None, kind, table.row_count, DriftAction.NOT_MIGRATED)
+    return Drift(table.name, None, DriftKind.NOT_A_TABLE, table.row_count, DriftAction.NOT_MIGRATED_OTHER, detail=other)
+
+
+def missing_in_source(table: str) -> Drift:
+    """A table of the target that the source lacks."""
+    return Drift(table, None, DriftKind.TABLE_MISSING_IN_SOURCE, None, DriftAction.SKIPPED)
+
+
+def without_common_column(plan: TablePlan) -> Drift:
+    """A pair of tables that share their name alone."""
+    return Drift(plan.name, None, DriftKind.NO_COMMON_COLUMN, plan.source.row_count, DriftAction.NOT_MIGRATED)
 
 
 def peculiarities(tables: Sequence[TargetTable]) -> Iterator[Drift]:
     """What whoever signs off should know about the tables of the target."""
     for table in tables:
         if table.row_security:
-            action = "rows that it hides from the connected role are not seen: they count as missing, or not at all"
-            yield Drift(table.name, None, "row_security", None, action)
+            yield Drift(table.name, None, DriftKind.ROW_SECURITY, None, DriftAction.ROWS_HIDDEN)
         if table.written_by:
-            action = (
-                f"{', '.join(table.written_by)} may write rows into it while others are loaded, beside or in the way "
-                "of the source's; ALTER TABLE … DISABLE TRIGGER for the time of the load, or "
-                "--disable-triggers"
-            )
-            yield Drift(table.name, None, "trigger_writes", None, action)
+            triggers = ", ".join(table.written_by)
+            yield Drift(table.name, None, DriftKind.TRIGGER_WRITES, None, DriftAction.ROWS_WRITTEN, triggers)
         if table.unlogged:
-            yield Drift(
-                table.name, None, "unlogged", None, "a crash of the server empties it; ALTER TABLE … SET LOGGED"
-            )
+            yield Drift(table.name, None, DriftKind.UNLOGGED, None, DriftAction.LOST_IN_A_CRASH)
 
 
 def with_writers(tables: Sequence[TargetTable]) -> list[TargetTable]:

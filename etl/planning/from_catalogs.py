@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from etl.core.drift import Drift, DriftKind
 from etl.core.errors import DriftError
-from etl.core.plan import Drift, ExtraColumns, Plan
+from etl.core.plan import ExtraColumns, Plan
 from etl.planning.plan import make_plan
 from etl.planning.time_units import check_units, plan_with_units
 from etl.schema import unified as schema
@@ -49,7 +50,7 @@ def plan_between(
 
 def _nothing_in_common(source_tables: int, target_tables: int, drift: Sequence[Drift]) -> str:
     for item in drift:
-        if item.kind in ("not_a_table", "no_common_column"):
+        if item.kind in (DriftKind.NOT_A_TABLE, DriftKind.NO_COMMON_COLUMN):
             return f"None of the source's tables can be matched. {item.warning}."
     if not source_tables:
         return "The source has no tables: is it the right file?"

@@ -41,7 +41,7 @@ class ReportFrames:
                       unaccounted_rows, and whether the sum holds
     sequences         sequence, table, column, last_value, next_value
     rejects           table, stage, column, reason, rows: rejected rows by their fault (`read_rejects` has the rows)
-    drift             table, column, kind, values, action, settled
+    drift             table, column, kind, values, action, settled, code
     expectations      table, expectation, column, severity, unexpected_rows, judged_rows, success, notes
     suites            of each table's expectations: how many there are, held, failed critically, failed as warnings
     difference_kinds  table, column, kind, rows, …: rows by what differs

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import orjson
 import pandas as pd
 
+from etl.core.drift import code_of_words
 from etl.core.errors import UsageError
 from etl.core.report import (
     REPORT_FILE,
@@ -80,7 +81,7 @@ def _report(content: Json) -> Report:
         tables=tuple(replace(_of(TableReport, item), status=Status(item["status"])) for item in content["tables"]),
         sequences=tuple(_of(SequenceReport, item) for item in content["sequences"]),
         rejects=tuple(_of(RejectGroup, item) for item in content["rejects"]),
-        drift=tuple(_of(DriftReport, item) for item in content["drift"]),
+        drift=tuple(_drift(item) for item in content["drift"]),
         expectations=tuple(_of(ExpectationReport, item) for item in content["expectations"]),
         differences=tuple(content["differences"]),
         difference_kinds=tuple(_of(DifferenceTotal, item) for item in content["difference_kinds"]),
@@ -94,6 +95,11 @@ def _report(content: Json) -> Report:
             for item in content.get("rewritten", ())
         ),
     )
+
+
+def _drift(item: Json) -> DriftReport:
+    drift = _of(DriftReport, item)
+    return drift if drift.code else replace(drift, code=code_of_words(drift.action))  # older versions write none
 
 
 def _of(kind: type[Item], item: Json) -> Item:

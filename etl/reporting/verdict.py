@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from etl.core.difference_kinds import DifferenceKind
+from etl.core.drift import KNOWINGLY_DROPPED, DriftKind
 from etl.core.report import Outcome, ReportData, Status, TableReport
 from etl.core.text import counted
 
@@ -103,7 +104,7 @@ def sums_of(report: ReportData) -> Sums:
         extra=report.total("extra_rows") - report.total("extra_present_rows"),
         extra_before=report.total("extra_present_rows"),
         values_lost=sum(drift.values or 0 for drift in columns if not drift.settled),
-        values_left=sum(drift.values or 0 for drift in columns if drift.settled and "left behind" in drift.action),
+        values_left=sum(drift.values or 0 for drift in columns if drift.code in KNOWINGLY_DROPPED),
         loading=any(table.loaded_rows is not None for table in migrated),
         compared=report.reconciled and bool(compared) and all(compared),
         partly_compared=report.reconciled and any(compared) and not all(compared),
@@ -245,7 +246,7 @@ def _about_validation(report: ReportData) -> Iterator[Note]:
 
 
 def _about_drift(report: ReportData, sums: Sums) -> Iterator[Note]:
-    hidden = sum(drift.kind == "row_security" for drift in report.drift)
+    hidden = sum(drift.kind == DriftKind.ROW_SECURITY for drift in report.drift)
     if hidden:
         text = f"Row-level security is in force for the connected role on {counted(hidden, 'table')}"
         yield Note(Tone.CAUTION, f"{text}: rows that it hides were not seen.")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from etl.core.difference_kinds import DifferenceKind
-from etl.core.plan import DRIFT_WORDS
+from etl.core.drift import DRIFT_WORDS
 from etl.core.redaction import HIDDEN, is_secret
 from etl.core.report import (
     TOOL,

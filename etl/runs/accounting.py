@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from etl.comparison.compare import TableComparison
 from etl.comparison.findings import Findings
-from etl.core.plan import Drift, Plan, TablePlan
+from etl.core.drift import Drift
+from etl.core.plan import Plan, TablePlan
 from etl.core.redaction import shown
 from etl.core.report import (
     DriftReport,
@@ -44,7 +45,7 @@ class Accounting:
 
     def note_drift(self, drift: tuple[Drift, ...]) -> None:
         """Keeps the differences of the two schemas."""
-        self.drift = [DriftReport(item.table, item.column, item.kind, item.values, item.action) for item in drift]
+        self.drift = [DriftReport.of(item) for item in drift]
 
     def note_tables_left_out(self, plan: Plan) -> Iterator[TableReport]:
         """Keeps and gives the tables that only one side has."""

@@ -7,7 +7,7 @@ the report folder of the load (`load_report`), it recognises rows that the load 
 
 import contextlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg2 import sql
 
@@ -15,8 +15,9 @@ from etl.comparison.after_load import compare_or_explain, rejected_rows, with_co
 from etl.comparison.compare import Known
 from etl.comparison.target_side import prepare_session
 from etl.concurrency.interruption import interruptible
+from etl.core.drift import Drift, DriftAction, DriftKind
 from etl.core.errors import UsageError
-from etl.core.plan import Drift, ExtraColumns, TablePlan
+from etl.core.plan import ExtraColumns, TablePlan
 from etl.core.report import DriftReport, Status, TableReport
 from etl.files.private_files import file_name
 from etl.planning.from_catalogs import plan_between
@@ -124,18 +125,16 @@ class _Comparison:
         self.observer.table_finished(report)
 
     def _drift(self, item: Drift) -> DriftReport:
-        """Values of a column that the target lacks did not arrive; that is settled only if the load is known to have
-        left them behind."""
-        action, settled = item.action, True
-        if item.kind == "column_missing_in_target" and item.values:
-            settled = self._was_left_behind(item.table)
-            action = (
-                "left behind by the load, values in its dropped/" if settled else "its values are not in the target"
-            )
-        elif item.kind == "table_missing_in_source":
-            action = "only in the target, not compared"
-        return DriftReport(item.table, item.column, item.kind, item.values, action, settled)
+        """Values of a column that the target lacks did not arrive; that is settled only where the load's report shows
+        that it dropped them."""
+        if item.kind is DriftKind.COLUMN_MISSING_IN_TARGET and item.values:
+            dropped = self._was_dropped(item.table)
+            code = DriftAction.DROPPED_BY_LOAD if dropped else DriftAction.NOT_IN_TARGET
+            return DriftReport.of(replace(item, code=code), settled=dropped)
+        if item.kind is DriftKind.TABLE_MISSING_IN_SOURCE:
+            return DriftReport.of(replace(item, code=DriftAction.NOT_COMPARED))
+        return DriftReport.of(item)
 
-    def _was_left_behind(self, table: str) -> bool:
+    def _was_dropped(self, table: str) -> bool:
         folder = self.settings.load_report
         return folder is not None and (folder / "dropped" / file_name(f"{table}.ndjson")).exists()

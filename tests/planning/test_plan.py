@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from etl.core.drift import Drift, DriftAction, DriftKind
 from etl.core.errors import DriftError, UsageError
-from etl.core.plan import Drift, ExtraColumns, Plan
+from etl.core.plan import ExtraColumns, Plan
 from etl.core.source_tables import SourceColumn, SourceTable
 from etl.core.tables import ForeignKey, TargetColumn, TargetTable, UniqueKey
 from etl.core.types import named_type
@@ -159,8 +160,8 @@ def test_tables_of_one_side_only_are_listed_not_planned() -> None:
     assert [table.name for table in made.not_migrated] == ["old"]
     assert made.missing_in_source == ("new",)
     assert made.drift == (
-        Drift("old", None, "table_missing_in_target", 7, "not migrated"),
-        Drift("new", None, "table_missing_in_source", None, "skipped"),
+        Drift("old", None, DriftKind.TABLE_MISSING_IN_TARGET, 7, DriftAction.NOT_MIGRATED),
+        Drift("new", None, DriftKind.TABLE_MISSING_IN_SOURCE, None, DriftAction.SKIPPED),
     )
 
 
@@ -169,7 +170,7 @@ def test_a_table_without_a_common_column_is_not_migrated(extra: ExtraColumns) ->
     made = plan([source_table("t", ["a"], rows=7)], [target_table("t", ["b"])], extra_columns=extra)
     assert made.tables == ()
     assert [table.name for table in made.not_migrated] == ["t"]
-    assert Drift("t", None, "no_common_column", 7, "not migrated") in made.drift
+    assert Drift("t", None, DriftKind.NO_COMMON_COLUMN, 7, DriftAction.NOT_MIGRATED) in made.drift
 
 
 def test_only_the_tables_asked_for() -> None:
@@ -209,10 +210,10 @@ def test_an_extra_column_with_values_stops_and_is_named_with_their_number() -> N
 )
 def test_an_extra_column_can_be_added_or_dropped(extra_columns: ExtraColumns, action: str) -> None:
     made = plan(EXTRA, [target_table("t")], values={"tier": 7}, extra_columns=extra_columns)
-    assert made.drift == (
-        Drift("t", "tier", "column_missing_in_target", 7, action),
-        Drift("t", "note", "column_missing_in_target", 0, "ignored: it holds no value"),
-    )
+    assert [(item.table, item.column, item.kind, item.values, item.action) for item in made.drift] == [
+        ("t", "tier", "column_missing_in_target", 7, action),
+        ("t", "note", "column_missing_in_target", 0, "ignored: it holds no value"),
+    ]
     assert made.tables[0].dropped == ("tier",)
     assert made.tables[0].source_columns == ("id", "tier")
 

@@ -110,7 +110,8 @@ def section(html: str, heading: str) -> str:
         ),
         (
             examples.report(
-                examples.table(), drift=(DriftReport("users", "a", "column_missing_in_target", 3, "left behind, kept"),)
+                examples.table(),
+                drift=(DriftReport("users", "a", "column_missing_in_target", 3, "left behind, kept", code="dropped"),),
             ),
             "Reconciled",
             "All 5 rows of 1 table arrived, and every value was compared, but for 3 values left behind.",

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from etl.core.drift import Drift, DriftAction, DriftKind
 from etl.core.report import (
     Difference,
     DifferenceTotal,
@@ -119,9 +120,11 @@ def bad() -> Report:
             RejectGroup("users", "load", "access_token", f'invalid input value for enum kind: "{SECRET}"', 3),
         ),
         drift=(
-            DriftReport("users", "theme", "column_missing_in_target", 5, "left behind, values kept in dropped/"),
+            DriftReport.of(Drift("users", "theme", DriftKind.COLUMN_MISSING_IN_TARGET, 5, DriftAction.DROPPED)),
             DriftReport("users", "locale", "column_missing_in_target", 2, "not compared", settled=False),
-            DriftReport("legacy_notes", None, "table_missing_in_target", 1204, "not migrated"),
+            DriftReport.of(
+                Drift("legacy_notes", None, DriftKind.TABLE_MISSING_IN_TARGET, 1204, DriftAction.NOT_MIGRATED)
+            ),
         ),
         expectations=(expectation(unexpected_rows=8), expectation(success=True)),
         differences=(
