@@ -3,7 +3,7 @@
 The same judgement serves the load and the forecast of a dry run. In conditions, staged rows are `s`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import psycopg2
 from psycopg2 import sql
@@ -11,7 +11,7 @@ from psycopg2 import sql
 from etl.conversion.families import FAMILIES
 from etl.core.errors import TargetError
 from etl.core.plan import ColumnPlan
-from etl.core.tables import Check, ForeignKey, UniqueKey
+from etl.core.tables import Check, ForeignKey, TargetColumn, UniqueKey
 from etl.core.types import SERVER_READ, Rewriting
 from etl.loading.staging import (
     ROW,
@@ -129,10 +129,18 @@ def _readable(stage: Staging, column: ColumnPlan) -> bool:
 
 
 def _check_duplicates(
-    stage: Staging, what: str, names: Sequence[str], constraint: str, *, nulls_distinct: bool = True
+    stage: Staging,
+    what: str,
+    names: Sequence[str],
+    constraint: str,
+    *,
+    nulls_distinct: bool = True,
+    staged: Collection[str] | None = None,
 ) -> None:
-    """Of rows that share a key within the source the first stays."""
-    keys = sql.SQL(", ").join(map(sql.Identifier, names))
+    """Of rows that share a key within the source the first stays; a column that is not staged is NULL in all."""
+    keys = sql.SQL(", ").join(
+        sql.Identifier(name) if staged is None or name in staged else sql.SQL("NULL::text") for name in names
+    )
     present = all_present(names) if nulls_distinct else sql.SQL("true")
     exists = compose(
         "SELECT EXISTS (SELECT FROM {} WHERE {} GROUP BY {} HAVING count(*) > 1)", stage.name, present, keys
@@ -251,18 +259,28 @@ def _check_foreign_key(stage: Staging, key: ForeignKey, staged: Staged) -> int:
 def check_blocked(stage: Staging) -> None:
     """Rows whose other unique values are taken, by a row of the target or by an earlier one of the source."""
     names = {column.target for column in stage.columns}
+    nulls = {column.name for column in stage.plan.target.columns if _stays_null(column, names)}
     for unique in stage.plan.target.keys:
-        if set(unique.columns) <= names and unique.columns != tuple(c.target for c in stage.plan.key):
-            _check_unique(stage, unique)
+        known = names if unique.nulls_distinct else names | nulls
+        if set(unique.columns) <= known and unique.columns != tuple(c.target for c in stage.plan.key):
+            _check_unique(stage, unique, names)
 
 
-def _check_unique(stage: Staging, unique: UniqueKey) -> None:
+def _stays_null(column: TargetColumn, staged: set[str]) -> bool:
+    """Whether every new row has NULL there: nothing is loaded into the column, and nothing fills it."""
+    return column.name not in staged and not column.has_default and not column.generated
+
+
+def _check_unique(stage: Staging, unique: UniqueKey, staged: set[str]) -> None:
     what = f"unique constraint {unique.name} ({', '.join(unique.columns)})"
     if unique.nulls_distinct:
         same = equal(unique.columns, "s", "o")
     else:
         same = sql.SQL(" AND ").join(
-            sql.SQL("s.{0} IS NOT DISTINCT FROM o.{0}").format(sql.Identifier(name)) for name in unique.columns
+            sql.SQL("s.{0} IS NOT DISTINCT FROM o.{0}" if name in staged else "o.{0} IS NULL").format(
+                sql.Identifier(name)
+            )
+            for name in unique.columns
         )
     if stage.plan.target.written_by:
         _reject_written(stage, same, unique.columns[0], f"blocked: {what}")
@@ -280,6 +298,7 @@ def _check_unique(stage: Staging, unique: UniqueKey) -> None:
         unique.columns,
         f"{unique.name} ({', '.join(unique.columns)})",
         nulls_distinct=unique.nulls_distinct,
+        staged=staged,
     )
 
 

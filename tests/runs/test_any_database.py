@@ -75,6 +75,12 @@ FOUND = {
         target_key=(0,),
         rules=(("ALTER TABLE {t} ADD UNIQUE NULLS NOT DISTINCT ({c})", 1, 0),),
     ),
+    "one NULL allowed in a column that the source lacks": one_table(
+        *(plain("a", "bigint"), Column("x" * 64, "", "boolean", "x" * 63)),
+        rows=[(1, 0), (2, 0), (3, 1)],
+        target_key=(0,),
+        rules=(("ALTER TABLE {t} ADD UNIQUE NULLS NOT DISTINCT ({c})", 1, 0),),
+    ),
     "infinity as a text, beside a key": one_table(
         *(plain("a", "integer"), plain("b", "text"), plain("c", "char(4)")),
         rows=[(1, float("inf"), float("-inf"))],
