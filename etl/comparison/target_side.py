@@ -18,6 +18,7 @@ from etl.core.plan import TablePlan
 from etl.core.values import LARGE_BYTES
 from etl.target.constraints import OLDER, identifier
 from etl.target.locks import choose_timeout
+from etl.target.search_path import search_system_first
 from etl.target.session import Session
 
 PRESENT = "present"
@@ -33,6 +34,7 @@ SETTINGS = {
     "IntervalStyle": "postgres",
     "extra_float_digits": "1",  # floats by the shortest text that reads back exactly
     "bytea_output": "hex",
+    "quote_all_identifiers": "off",  # format_type would answer in quotes
     "work_mem": "64MB",
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
@@ -41,6 +43,7 @@ SETTINGS = {
 
 def prepare_session(session: Session) -> None:
     """Settings of this transaction that decide how values are printed."""
+    search_system_first(session.rows, session.run)
     for name, value in SETTINGS.items():
         session.run(sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), sql.Literal(value)))
     choose_timeout(session.rows, session.run)

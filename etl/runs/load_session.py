@@ -9,6 +9,7 @@ from etl.target.catalog import enter_schema
 from etl.target.constraints import identifier
 from etl.target.locks import choose_timeout, explain_other_run
 from etl.target.privileges import require_writable
+from etl.target.search_path import search_system_first
 from etl.target.session import Session
 
 ADVISORY_LOCK = 0x65746C  # "etl": one load at a time for each database
@@ -31,6 +32,7 @@ def prepare_load_session(session: Session, schema: str | None) -> None:
 
     Raises `LockedError` where another run is loading, `TargetError` where nothing can be written.
     """
+    search_system_first(session.rows, session.run)
     for name, value in _SETTINGS.items():
         session.run(sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), sql.Literal(value)))
     stage_in_memory(session)
