@@ -60,6 +60,11 @@ class TablePlan:
         return ()
 
     @property
+    def source_key(self) -> tuple[str, ...]:
+        """The source's names of the key's columns."""
+        return tuple(column.source for column in self.key)
+
+    @property
     def source_columns(self) -> tuple[str, ...]:
         """What has to be read: the planned columns and those that are dropped but kept in a file."""
         return (*(column.source for column in self.columns), *self.dropped)

@@ -3,6 +3,7 @@
 Its JSON form is the evidence of a load; the field names are a contract.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -13,6 +14,7 @@ import orjson
 
 from etl.core.drift import Drift
 from etl.core.redaction import with_controls_escaped
+from etl.core.rejects import TableFault
 from etl.core.version import __version__
 
 TOOL = "sqlite-to-postgres-etl"
@@ -97,13 +99,22 @@ class TableReport:
 
 @dataclass(frozen=True)
 class RejectGroup:
-    """Rejected rows of one table that share a fault."""
+    """Rejected rows of one table that share a fault. `code` is a `RejectRule`, which `reason` says in words."""
 
     table: str
     stage: str
     column: str | None
     reason: str
     rows: int
+    code: str | None = None  # reports of older versions have none
+
+
+def reject_groups(rejects: Counter[TableFault]) -> tuple[RejectGroup, ...]:
+    """Rejected rows by table, stage, column and fault, the most frequent first."""
+    return tuple(
+        RejectGroup(table, fault.stage, fault.column, fault.words, rows, fault.code)
+        for (table, fault), rows in rejects.most_common()
+    )
 
 
 @dataclass(frozen=True)

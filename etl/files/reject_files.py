@@ -2,28 +2,56 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
+from etl.core.rejects import Fault, RejectedRow
 from etl.core.values import StorageValue
 from etl.files.private_files import PrivateFolder, RowFile, jsonable
 
 
 @dataclass(frozen=True)
-class Reason:
-    """Rows rejected for the same fault; `rule` is the fault in words that are the same for all of them."""
+class DroppedValues:
+    """What one row holds in the columns that the target lacks; `key` has the values that identify it."""
 
-    table: str
-    stage: str
-    column: str | None
-    rule: str
+    row_number: int
+    rowid: int | None
+    key: Mapping[str, StorageValue]
+    values: Mapping[str, StorageValue]
+
+
+class RejectSink(Protocol):
+    """Where the rejected rows of one table go, and the values of its dropped columns, while the table is loaded.
+
+    Rows come from two threads at once. `restart` takes back what was said: the table is read again from its first row.
+    """
+
+    @property
+    def faults(self) -> Counter[Fault]:
+        """Rows by fault, so far."""
+
+    @property
+    def rejected_rows(self) -> int:
+        """Rows so far."""
+
+    def reject(self, rejected: RejectedRow) -> None:
+        """Takes one rejected row with its original values."""
+
+    def keep_dropped(self, kept: DroppedValues) -> None:
+        """Takes the values of one row in columns that the target lacks."""
+
+    def restart(self) -> None:
+        """Forgets all rows."""
+
+    def close(self) -> None:
+        """No more will come."""
 
 
 class TableRejects:
-    """Rejected rows and left-behind values of one table."""
+    """The sink of a load: files in its report folder."""
 
     def __init__(self, report_folder: Path, run_id: str, table: str) -> None:
         self.table = table
@@ -31,7 +59,7 @@ class TableRejects:
         self._rejects = RowFile(PrivateFolder(report_folder / "rejects"), table)
         self._dropped = RowFile(PrivateFolder(report_folder / "dropped"), table)
         self._lock = threading.Lock()  # rows are rejected by the thread that reads and by the one that loads
-        self.reasons: Counter[Reason] = Counter()
+        self.faults: Counter[Fault] = Counter()
 
     def __enter__(self) -> Self:
         return self
@@ -57,48 +85,35 @@ class TableRejects:
         """The table is read again: start anew."""
         self._rejects.restart()
         self._dropped.restart()
-        self.reasons.clear()
+        self.faults.clear()
 
-    def reject(
-        self,
-        *,
-        row_number: int,
-        rowid: int | None,
-        key: Iterable[str],
-        stage: str,
-        column: str | None,
-        rule: str,
-        reason: str,
-        row: Mapping[str, StorageValue],
-    ) -> None:
+    def reject(self, rejected: RejectedRow) -> None:
         """Writes one rejected row with its original values."""
-        values = {name: jsonable(value) for name, value in row.items()}
+        values = {name: jsonable(value) for name, value in rejected.row.items()}
         line = {
             "run_id": self._run_id,
             "table": self.table,
-            "row_number": row_number,
-            "rowid": rowid,
-            "key": {name: values.get(name) for name in key},
-            "stage": stage,
-            "column": column,
-            "reason": reason,
+            "row_number": rejected.row_number,
+            "rowid": rejected.rowid,
+            "key": {name: values.get(name) for name in rejected.key},
+            "stage": rejected.fault.stage,
+            "column": rejected.fault.column,
+            "reason": rejected.reason,
             "row": values,
         }
         with self._lock:
-            self.reasons[Reason(self.table, stage, column, rule)] += 1
+            self.faults[rejected.fault] += 1
             self._rejects.write(line)
 
-    def keep_dropped(
-        self, *, row_number: int, rowid: int | None, key: Mapping[str, StorageValue], values: Mapping[str, StorageValue]
-    ) -> None:
+    def keep_dropped(self, kept: DroppedValues) -> None:
         """Writes the values of one row in columns that the target lacks."""
         self._dropped.write(
             {
                 "run_id": self._run_id,
                 "table": self.table,
-                "row_number": row_number,
-                "rowid": rowid,
-                "key": {name: jsonable(value) for name, value in key.items()},
-                "values": {name: jsonable(value) for name, value in values.items() if value is not None},
+                "row_number": kept.row_number,
+                "rowid": kept.rowid,
+                "key": {name: jsonable(value) for name, value in kept.key.items()},
+                "values": {name: jsonable(value) for name, value in kept.values.items() if value is not None},
             }
         )

@@ -6,8 +6,18 @@ import psycopg2
 from psycopg2 import sql
 
 from etl.core.errors import TargetError
+from etl.core.rejects import Fault, RejectRule, RejectStage
 from etl.loading.staging import ROW, RefusedRow, Staging, compose, equal
 from etl.target.session import concerns_one_row, first_line
+
+# SQLSTATE → what the row breaks; the server's own words stand beside it.
+_CODES = {
+    "23502": RejectRule.NULL_IN_REQUIRED,
+    "23503": RejectRule.PARENT_MISSING,
+    "23505": RejectRule.BLOCKED,
+    "23514": RejectRule.CHECK,
+    "23P01": RejectRule.BLOCKED,
+}
 
 
 class _LeftOutError(Exception):
@@ -36,15 +46,10 @@ def insert(stage: Staging, *, otherwise: Callable[[Staging], int] | None = None)
 
 
 def set_refused_aside(stage: Staging) -> None:
-    """Judges the refused rows again after their insert was rolled back, so that the next one leaves them out."""
-    for fate in stage.refused:
-        stage.reject(
-            compose("{} = {}", sql.Identifier(ROW), sql.Literal(fate.row_number)),
-            fate.stage,
-            fate.column,
-            fate.rule,
-            sql.Literal(fate.detail),
-        )
+    """Refuses the rows again after their insert was rolled back, so that the next one leaves them out."""
+    for refused in stage.refused:
+        one = compose("{} = {}", sql.Identifier(ROW), sql.Literal(refused.row_number))
+        stage.reject(one, refused.fault, sql.Literal(refused.detail))
 
 
 def _insert_part(stage: Staging, condition: sql.Composable, rows: int) -> int:
@@ -103,17 +108,17 @@ def _raise_unless_row(stage: Staging, error: Exception) -> None:
 
 def _reject_refused(stage: Staging, number: int, error: psycopg2.Error) -> None:
     diagnosis = error.diag
-    rule = diagnosis.message_primary or first_line(error)
-    if diagnosis.sqlstate == "23505" or diagnosis.sqlstate == "23P01":
-        rule = f"blocked: {rule}"
-    detail = f"{rule}: {diagnosis.message_detail}" if diagnosis.sqlstate == "23505" else rule
-    _refuse(stage, number, _faulty_column(stage, diagnosis.column_name, diagnosis.constraint_name), rule, detail)
+    code = _CODES.get(diagnosis.sqlstate or "", RejectRule.REFUSED)
+    message = diagnosis.message_primary or first_line(error)
+    words = f"blocked: {message}" if code is RejectRule.BLOCKED else message
+    detail = f"{words}: {diagnosis.message_detail}" if diagnosis.sqlstate == "23505" else words
+    column = _faulty_column(stage, diagnosis.column_name, diagnosis.constraint_name)
+    _refuse(stage, number, Fault(RejectStage.LOAD, code, column, words), detail)
 
 
-def _refuse(stage: Staging, number: int, column: str | None, rule: str, detail: str) -> None:
-    stage.refused.append(RefusedRow(number, None, "load", column, rule, detail))
-    one = compose("{} = {}", sql.Identifier(ROW), sql.Literal(number))
-    stage.reject(one, "load", column, rule, sql.Literal(detail))
+def _refuse(stage: Staging, number: int, fault: Fault, detail: str) -> None:
+    stage.refused.append(RefusedRow(number, None, fault, detail))
+    stage.reject(compose("{} = {}", sql.Identifier(ROW), sql.Literal(number)), fault, sql.Literal(detail))
 
 
 def _faulty_column(stage: Staging, column: str | None, constraint: str | None) -> str | None:
@@ -142,8 +147,8 @@ def _check_one(stage: Staging, number: int) -> None:
             _insert_where(stage, compose("{} = {}", sql.Identifier(ROW), sql.Literal(number)), ignoring=False)
             raise _LeftOutError
     except _LeftOutError:
-        rule = "left out by a trigger, rule or policy of the target"
-        _refuse(stage, number, None, rule, rule)
+        words = "left out by a trigger, rule or policy of the target"
+        _refuse(stage, number, Fault(RejectStage.LOAD, RejectRule.LEFT_OUT, None, words), words)
     except psycopg2.Error as error:
         _raise_unless_row(stage, error)
         _reject_refused(stage, number, error)

@@ -58,7 +58,7 @@ def load_staged(session: Session, group: Sequence[TablePlan], batches: Batches, 
     check_together(staged, judge=judge)
     rows = _insert_group(session, staged)
     loaded = [
-        Loaded(stage.plan.name, count, stage.present, stage.read_fates, tuple(stage.rewritten))
+        Loaded(stage.plan.name, count, stage.present, stage.read_refused, tuple(stage.rewritten))
         for stage, count in zip(staged.values(), rows, strict=True)
     ]
     for stage in staged.values():
@@ -130,7 +130,7 @@ def forecast(
     check_together(staged, staged_before, judge=judge)
     staged_before |= staged
     return [
-        Loaded(stage.plan.name, stage.count(), stage.present, stage.read_fates, tuple(stage.rewritten))
+        Loaded(stage.plan.name, stage.count(), stage.present, stage.read_refused, tuple(stage.rewritten))
         for stage in staged.values()
     ]
 

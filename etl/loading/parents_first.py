@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from psycopg2 import sql
 
+from etl.core.rejects import Fault, RejectRule, RejectStage
 from etl.core.tables import ForeignKey
 from etl.loading.insert import insert
 from etl.loading.staging import Staging, all_present, compose, equal
@@ -53,9 +54,10 @@ def insert_circle(stage: Staging, keys: Sequence[ForeignKey]) -> int:
 
 def _refuse_circle(stage: Staging, keys: Sequence[ForeignKey]) -> int:
     names = ", ".join(key.name for key in keys)
-    rule = (
+    words = (
         f"foreign key {names}: its parent waits for it in turn, through this table or others; "
         "only the table's owner, or a key that is DEFERRABLE, can bring such rows in"
     )
-    stage.reject(sql.SQL("true"), "load", stage.source_name(keys[0].columns[0]), rule, sql.Literal(rule))
+    column = stage.source_name(keys[0].columns[0])
+    stage.reject(sql.SQL("true"), Fault(RejectStage.LOAD, RejectRule.PARENT_WAITS, column, words))
     return 0

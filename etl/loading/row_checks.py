@@ -11,6 +11,7 @@ from psycopg2 import sql
 from etl.conversion.families import FAMILIES
 from etl.core.errors import TargetError
 from etl.core.plan import ColumnPlan
+from etl.core.rejects import Fault, RejectRule, RejectStage
 from etl.core.tables import Check, ForeignKey, TargetColumn, UniqueKey
 from etl.core.types import SERVER_READ, Rewriting
 from etl.loading.staging import (
@@ -82,8 +83,9 @@ def _check_type(stage: Staging, column: ColumnPlan, judge: RewritingJudge) -> No
     if not _readable(stage, column):
         stage.session.run(_INPUT_ERROR_FUNCTION.format(staged=sql.SQL(staged)))
         error = compose("pg_temp.etl_input_error({})", name)
-        rule = f"not accepted as {column.type.sql}"
-        stage.reject(compose("{} IS NOT NULL", error), "convert", column.source, rule, error)
+        words = f"not accepted as {column.type.sql}"
+        fault = Fault(RejectStage.CONVERT, RejectRule.NOT_ACCEPTED, column.source, words)
+        stage.reject(compose("{} IS NOT NULL", error), fault, error)
         stage.session.run(sql.SQL("DROP FUNCTION pg_temp.etl_input_error"))
     _check_rewriting(stage, column, judge)
     stage.run("ALTER TABLE {} ALTER COLUMN {} TYPE {} USING pg_temp.etl_read({})", stage.name, name, type_, name)
@@ -107,9 +109,10 @@ def _check_rewriting(stage: Staging, column: ColumnPlan, judge: RewritingJudge) 
     )
     bent = [stored for stored, written, _ in others if family.checked and judge(stored, written) is Rewriting.BENT]
     if bent:
-        rule = f"PostgreSQL would keep another value than this {column.type.sql}"
+        words = f"PostgreSQL would keep another value than this {column.type.sql}"
+        fault = Fault(RejectStage.CONVERT, RejectRule.KEPT_OTHERWISE, column.source, words)
         detail = compose("{} || pg_temp.etl_read(s.{})::text", sql.Literal("PostgreSQL would keep this as "), name)
-        stage.reject(compose("s.{} = ANY({})", name, sql.Literal(bent)), "convert", column.source, rule, detail)
+        stage.reject(compose("s.{} = ANY({})", name, sql.Literal(bent)), fault, detail)
     kept = [(stored, written, rows) for stored, written, rows in others if stored not in set(bent)]
     if kept:
         examples = tuple((stored, written) for stored, written, _ in kept[:EXAMPLES])
@@ -155,11 +158,10 @@ def _check_duplicates(
         stage=stage.name,
         present=present,
     )
+    words = f"{what} {constraint} is taken by another row of the source"
     stage.reject(
         compose("s.{row} = o.{row} AND o.first_row <> o.{row}", row=row),
-        "load",
-        stage.source_name(names[0]),
-        f"{what} {constraint} is taken by another row of the source",
+        Fault(RejectStage.LOAD, RejectRule.DUPLICATE_IN_SOURCE, stage.source_name(names[0]), words),
         compose("{} || o.first_row", sql.Literal(f"{what} {constraint} is taken by row number ")),
         using=first,
     )
@@ -216,16 +218,12 @@ def _check_check(stage: Staging, check: Check) -> None:
     names = {column.target for column in stage.columns}
     if not set(check.columns) <= names:
         return
-    rule = f"violates CHECK constraint {check.name}: {check.definition}"
+    column = stage.source_name(check.columns[0]) if check.columns else None
+    words = f"violates CHECK constraint {check.name}: {check.definition}"
+    fault = Fault(RejectStage.LOAD, RejectRule.CHECK, column, words)
     try:
         with stage.session.savepoint():
-            stage.reject(
-                compose("NOT ({})", sql.SQL(check.expression)),
-                "load",
-                stage.source_name(check.columns[0]) if check.columns else None,
-                rule,
-                sql.Literal(rule),
-            )
+            stage.reject(compose("NOT ({})", sql.SQL(check.expression)), fault)
     except psycopg2.Error as error:
         if not concerns_one_row(error):
             raise  # else: the expression fails for some row; inserting will find out for which
@@ -252,8 +250,7 @@ def _check_foreign_key(stage: Staging, key: ForeignKey, staged: Staged) -> int:
         condition = compose(
             "({}) OR num_nulls({}) BETWEEN 1 AND {}", condition, some, sql.Literal(len(key.columns) - 1)
         )
-    rule = orphan_rule(key)
-    return stage.reject(condition, "load", stage.source_name(key.columns[0]), rule, sql.Literal(rule))
+    return stage.reject(condition, _without_parent(stage, key))
 
 
 def check_blocked(stage: Staging) -> None:
@@ -284,11 +281,10 @@ def _check_unique(stage: Staging, unique: UniqueKey, staged: set[str]) -> None:
         )
     if stage.plan.target.written_by:
         _reject_written(stage, same, unique.columns[0], f"blocked: {what}")
+    words = f"blocked: {what} is taken by another row of the target"
     stage.reject(
         same,
-        "load",
-        stage.source_name(unique.columns[0]),
-        f"blocked: {what} is taken by another row of the target",
+        Fault(RejectStage.LOAD, RejectRule.BLOCKED, stage.source_name(unique.columns[0]), words),
         compose("{} || {}", sql.Literal(f"blocked: {what} is taken by the target's row with "), _key_text(stage, "o")),
         using=stage.target,
     )
@@ -305,18 +301,21 @@ def _check_unique(stage: Staging, unique: UniqueKey, staged: set[str]) -> None:
 def _reject_written(stage: Staging, same: sql.Composable, column: str, what: str) -> None:
     """Rows whose place is taken by one that a trigger of the target has written while this load went on."""
     triggers = ", ".join(stage.plan.target.written_by)
-    rule = (
+    words = (
         f"{what} is taken by a row that a trigger of the target has written in this load ({triggers}); "
         "ALTER TABLE … DISABLE TRIGGER for the time of the load, or --disable-triggers"
     )
     newer = sql.SQL(f"NOT ({OLDER.replace('xmin', 'o.xmin')})")
     condition = compose("{} AND {}", same, newer)
-    stage.reject(condition, "load", stage.source_name(column), rule, sql.Literal(rule), using=stage.target)
+    fault = Fault(RejectStage.LOAD, RejectRule.BLOCKED_BY_TRIGGER, stage.source_name(column), words)
+    stage.reject(condition, fault, using=stage.target)
 
 
-def orphan_rule(key: ForeignKey) -> str:
+def _without_parent(stage: Staging, key: ForeignKey) -> Fault:
     """The fault of rows without a parent; whether that was rejected or never was, only the source can tell."""
-    return f"foreign key {key.name}: no such row in {key.parent}"
+    words = f"foreign key {key.name}: no such row in {key.parent}"
+    column = stage.source_name(key.columns[0])
+    return Fault(RejectStage.LOAD, RejectRule.PARENT_MISSING, column, words, constraint=key.name)
 
 
 def _key_text(stage: Staging, alias: str) -> sql.Composable:

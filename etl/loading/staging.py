@@ -1,7 +1,7 @@
 """Where row-by-row loading begins: rows in a temporary table, and beside them the reasons of those that are refused.
 
 A `Staging` always holds the rows that may still be loaded; a row that `row_checks` or `insert` finds at fault
-moves to the refused rows with stage, column, rule and detail.
+moves to the refused rows with its fault and its detail.
 """
 
 import contextlib
@@ -17,6 +17,7 @@ from psycopg2 import sql
 
 from etl.core.errors import TargetError
 from etl.core.plan import ColumnPlan, TablePlan
+from etl.core.rejects import Fault, RejectRule, RejectStage
 from etl.core.types import SERVER_READ, Kind, TargetType, named_type
 from etl.loading.copy import copy_frame
 from etl.target.constraints import identifier
@@ -42,13 +43,11 @@ def stage_in_memory(session: Session) -> None:
 
 @dataclass(frozen=True)
 class RefusedRow:
-    """Why a row was not loaded. `rule` is the same for all rows with the same fault; `detail` speaks of this one."""
+    """A row that was not loaded, and why. `detail` tells the fault of this one."""
 
     row_number: int
     rowid: int | None
-    stage: str
-    column: str | None
-    rule: str
+    fault: Fault
     detail: str
 
 
@@ -115,7 +114,8 @@ class Staging:
         # One for all tables: a table of its own for each would take three more of the server's locks.
         self.run(
             "CREATE TEMP TABLE IF NOT EXISTS etl_refused "
-            "(of oid, {} bigint, {} bigint, stage text, faulty text, rule text, detail text) ON COMMIT DROP",
+            "(of oid, {} bigint, {} bigint, stage text, code text, faulty text, rule text, broken text, detail text) "
+            "ON COMMIT DROP",
             sql.Identifier(ROW),
             sql.Identifier(ROWID),
         )
@@ -152,14 +152,14 @@ class Staging:
         rowid = staged[ROWID].iloc[0]
         rule = f"PostgreSQL refuses it: {first_line(error)}"
         named = _COPY_COLUMN.search(error.diag.context or "")
+        column = self.source_name(named[1]) if named and named[1] in self._types else None
         self.run(
-            "INSERT INTO {} VALUES ({}, {}, {}, 'load', {}, {}, {})",
+            "INSERT INTO {} VALUES ({}, {}, {}, {}, {})",
             self.refused_rows,
             sql.Literal(self.plan.target.oid),
             sql.Literal(int(staged.index[0])),
             sql.Literal(None if rowid is pd.NA else int(rowid)),
-            sql.Literal(self.source_name(named[1]) if named and named[1] in self._types else None),
-            sql.Literal(rule),
+            _literals(Fault(RejectStage.LOAD, RejectRule.REFUSED, column, rule)),
             sql.Literal(rule),
         )
 
@@ -184,12 +184,13 @@ class Staging:
         """Rows that may still be loaded."""
         return int(self.session.value(compose("SELECT count(*) FROM {}", self.name)))
 
-    def read_fates(self) -> Iterator[list[RefusedRow]]:
-        """The judged rows in row order, page by page."""
+    def read_refused(self) -> Iterator[list[RefusedRow]]:
+        """The refused rows in row order, page by page."""
         last = 0
         while True:
             query = compose(
-                "SELECT {}, {}, stage, faulty, rule, detail FROM {} WHERE of = {} AND {} > {} ORDER BY 1 LIMIT {}",
+                "SELECT {}, {}, stage, code, faulty, rule, broken, detail FROM {} WHERE of = {} AND {} > {} "
+                "ORDER BY 1 LIMIT {}",
                 sql.Identifier(ROW),
                 sql.Identifier(ROWID),
                 self.refused_rows,
@@ -198,7 +199,7 @@ class Staging:
                 sql.Literal(last),
                 sql.Literal(REFUSED_PAGE),
             )
-            page = [RefusedRow(*row) for row in self.session.rows(query)]
+            page = [_refused_row(*row) for row in self.session.rows(query)]
             if not page:
                 return
             yield page
@@ -209,30 +210,29 @@ class Staging:
     def reject(
         self,
         condition: sql.Composable,
-        stage: str,
-        column: str | None,
-        rule: str,
-        detail: sql.Composable,
+        fault: Fault,
+        detail: sql.Composable | None = None,
         *,
         using: sql.Composable | None = None,
     ) -> int:
-        """Moves rows to the refused ones. In `condition` and `detail` they are `s`, rows of `using` are `o`."""
+        """Moves rows to the refused ones; returns how many. `detail` None: the fault's own words say all.
+
+        In `condition` and `detail` the rows are `s`, rows of `using` are `o`.
+        """
         return self.run(
             "WITH gone AS "
             "(DELETE FROM {stage} s {using} WHERE {condition} RETURNING s.{row}, s.{rowid}, {detail} AS detail) "
             "INSERT INTO {refused_rows} "
-            "SELECT DISTINCT ON (2) {oid}, {row}, {rowid}, {level}, {column}, {rule}, detail FROM gone",
+            "SELECT DISTINCT ON (2) {oid}, {row}, {rowid}, {fault}, detail FROM gone",
             oid=sql.Literal(self.plan.target.oid),
             stage=self.name,
             using=sql.SQL("USING {} o").format(using) if using else sql.SQL(""),
             condition=condition,
             row=sql.Identifier(ROW),
             rowid=sql.Identifier(ROWID),
-            detail=detail,
+            detail=sql.Literal(fault.words) if detail is None else detail,
             refused_rows=self.refused_rows,
-            level=sql.Literal(stage),
-            column=sql.Literal(column),
-            rule=sql.Literal(rule),
+            fault=_literals(fault),
         )
 
     def run(self, statement: str, *parts: sql.Composable, **named: sql.Composable) -> int:
@@ -242,6 +242,17 @@ class Staging:
     def source_name(self, target_name: str | None) -> str | None:
         """What the source calls a column of the target."""
         return next((column.source for column in self.plan.columns if column.target == target_name), target_name)
+
+
+def _literals(fault: Fault) -> sql.Composable:
+    """The columns of a refused row between its identity and its detail."""
+    parts = (fault.stage.value, fault.code.value, fault.column, fault.words, fault.constraint)
+    return sql.SQL(", ").join(map(sql.Literal, parts))
+
+
+def _refused_row(number: int, rowid: int | None, *fault_and_detail: str) -> RefusedRow:
+    stage, code, column, words, constraint, detail = fault_and_detail
+    return RefusedRow(number, rowid, Fault(RejectStage(stage), RejectRule(code), column, words, constraint), detail)
 
 
 def staged_type(target: TargetType) -> TargetType:

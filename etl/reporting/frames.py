@@ -40,7 +40,7 @@ class ReportFrames:
     equation          of the tables that were loaded: source_rows, loaded_rows, present_rows, rejected_rows,
                       unaccounted_rows, and whether the sum holds
     sequences         sequence, table, column, last_value, next_value
-    rejects           table, stage, column, reason, rows: rejected rows by their fault (`read_rejects` has the rows)
+    rejects           table, stage, column, reason, rows, code: rejected rows by fault (`read_rejects` has the rows)
     drift             table, column, kind, values, action, settled, code
     expectations      table, expectation, column, severity, unexpected_rows, judged_rows, success, notes
     suites            of each table's expectations: how many there are, held, failed critically, failed as warnings

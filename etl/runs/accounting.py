@@ -1,4 +1,4 @@
-"""The books of a run: what became of each table's rows, why rows were rejected, and whether the sums add up."""
+"""The accounting of a run: what became of each table's rows, why rows were rejected, and whether the sums add up."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -9,21 +9,19 @@ from etl.comparison.findings import Findings
 from etl.core.drift import Drift
 from etl.core.plan import Plan, TablePlan
 from etl.core.redaction import shown
+from etl.core.rejects import RejectedRow, TableFault
 from etl.core.report import (
     DriftReport,
     ExpectationReport,
-    RejectGroup,
     RewrittenReport,
     SequenceReport,
     Status,
     TableReport,
 )
-from etl.core.tables import ForeignKey
-from etl.core.values import StorageValue
-from etl.files.reject_files import Reason, TableRejects
-from etl.loading.row_checks import orphan_rule
+from etl.files.reject_files import RejectSink
 from etl.loading.rows import Loaded
-from etl.loading.staging import RefusedRow, Rewritten
+from etl.loading.staging import Rewritten
+from etl.runs.parents import explain_orphan
 from etl.source.database import Source
 from etl.validation.results import ExpectationResult
 
@@ -36,7 +34,7 @@ class Accounting:
     tables: list[TableReport] = field(default_factory=list)
     sequences: list[SequenceReport] = field(default_factory=list)
     drift: list[DriftReport] = field(default_factory=list)
-    reasons: Counter[Reason] = field(default_factory=Counter)
+    rejects: Counter[TableFault] = field(default_factory=Counter)
     expectations: list[ExpectationReport] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
     findings: Findings = field(default_factory=Findings)
@@ -61,7 +59,7 @@ class Accounting:
         self,
         plan: TablePlan,
         loaded: Loaded,
-        rejects: TableRejects,
+        rejects: RejectSink,
         *,
         rows_before: int,
         rows_after: int | None,
@@ -69,7 +67,7 @@ class Accounting:
     ) -> TableReport:
         """Writes down the rows that the target refused, sums up, and gives the table's report."""
         self._write_refused(plan, loaded, rejects)
-        self.reasons += rejects.reasons
+        self.rejects.update({TableFault(plan.name, fault): rows for fault, rows in rejects.faults.items()})
         self.rewritten += [
             RewrittenReport(plan.name, item.column, item.rows, _for_people(item)) for item in loaded.rewritten
         ]
@@ -95,12 +93,12 @@ class Accounting:
         self.expectations += map(expectation_report, results)
 
     def forget_rows(self) -> None:
-        """The run failed and its transaction is undone: nothing was loaded, whatever the books say so far."""
+        """The run failed and its transaction is undone: nothing was loaded, whatever was noted so far."""
         self.tables.clear()
         self.sequences.clear()
 
     def report_of(self, table: str) -> TableReport:
-        """The books of a table that was moved."""
+        """The report of a table that was moved."""
         return next(report for report in self.tables if report.name == table and report.status is Status.MIGRATED)
 
     def note_comparison(self, report: TableReport, comparison: TableComparison) -> None:
@@ -108,66 +106,14 @@ class Accounting:
         self.tables[self.tables.index(self.report_of(report.name))] = report
         self.findings.note(comparison)
 
-    def reject_groups(self) -> tuple[RejectGroup, ...]:
-        """Rejected rows by table, stage, column and fault, the most frequent first."""
-        return tuple(
-            RejectGroup(reason.table, reason.stage, reason.column, reason.rule, rows)
-            for reason, rows in self.reasons.most_common()
-        )
-
-    def _write_refused(self, plan: TablePlan, loaded: Loaded, rejects: TableRejects) -> None:
-        orphans = {orphan_rule(key): key for key in plan.target.foreign_keys}
+    def _write_refused(self, plan: TablePlan, loaded: Loaded, rejects: RejectSink) -> None:
         for page in loaded.refused_rows():
-            originals = self.source.rows(plan.source, [f.row_number for f in page], [f.rowid for f in page])
-            for fate, (_, row) in zip(page, originals, strict=True):
-                rule, reason = fate.rule, fate.detail
-                if fate.rule in orphans:
-                    rule, reason = self._about_parent(plan, orphans[fate.rule], row)
-                self._reject(plan, rejects, fate, rule, reason, row)
-
-    @staticmethod
-    def _reject(
-        plan: TablePlan, rejects: TableRejects, fate: RefusedRow, rule: str, reason: str, row: dict[str, StorageValue]
-    ) -> None:
-        rejects.reject(
-            row_number=fate.row_number,
-            rowid=fate.rowid,
-            key=[column.source for column in plan.key],
-            stage=fate.stage,
-            column=fate.column,
-            rule=rule,
-            reason=reason,
-            row=row,
-        )
-
-    def _about_parent(self, plan: TablePlan, key: ForeignKey, row: dict[str, StorageValue]) -> tuple[str, str]:
-        """Whether an orphan's parent was rejected or never was; its row in the source tells.
-
-        Parents are named by the source's columns of the same names, matched without regard to case.
-        """
-        source_of = {column.target: column.source for column in plan.columns}
-        values = [row[source_of[name]] for name in key.columns]
-        named = ", ".join(f"{name} = {value!r}" for name, value in zip(key.parent_columns, values, strict=True))
-        if self._source_has(key, values) and not self._source_has(key, values, exactly=True):
-            rule = f"foreign key {key.name}: {key.parent} has its parent in another spelling only"
-            return rule, (
-                f"foreign key {key.name}: {key.parent} has no row with {named} exactly; SQLite's collation takes "
-                "another spelling for the same, PostgreSQL does not: spell both alike"
-            )
-        if self._source_has(key, values):
-            rule = f"foreign key {key.name}: its parent in {key.parent} was rejected"
-            return rule, f"foreign key {key.name}: its parent in {key.parent} ({named}) was rejected"
-        rule = f"foreign key {key.name}: {key.parent} has no such row"
-        return rule, f"foreign key {key.name}: {key.parent} has no row with {named}, neither here nor in the target"
-
-    def _source_has(self, key: ForeignKey, values: list[StorageValue], *, exactly: bool = False) -> bool:
-        parent = next((table for name, table in self.source.tables.items() if name.lower() == key.parent.lower()), None)
-        if parent is None:
-            return False
-        columns = {name.lower(): name for name in parent.column_names}
-        names = [columns.get(name.lower()) for name in key.parent_columns]
-        known = {name: value for name, value in zip(names, values, strict=True) if name is not None}
-        return len(known) == len(values) and self.source.has_row(parent.name, known, exactly=exactly)
+            originals = self.source.rows(plan.source, [r.row_number for r in page], [r.rowid for r in page])
+            for refused, (_, row) in zip(page, originals, strict=True):
+                fault, reason = refused.fault, refused.detail
+                if fault.constraint is not None:
+                    fault, reason = explain_orphan(self.source, plan, fault, row)
+                rejects.reject(RejectedRow(refused.row_number, refused.rowid, plan.source_key, fault, reason, row))
 
 
 def _for_people(item: Rewritten) -> tuple[tuple[str, str], ...]:

@@ -1,6 +1,6 @@
 """Rows on their way from the source to the loader: read → convert → validate, ahead of the COPY.
 
-Whatever is rejected on the way, or left behind, is written to the table's reject file here, with its original values.
+Whatever is rejected on the way, or dropped, goes to the table's reject sink from here, with its original values.
 """
 
 import contextlib
@@ -18,8 +18,9 @@ import pyarrow as pa
 from etl.concurrency.prefetch import Prefetcher
 from etl.conversion.convert import convert
 from etl.core.plan import TablePlan
+from etl.core.rejects import Fault, RejectedRow, RejectRule, RejectStage
 from etl.core.values import LARGE_BYTES, LargeText, StorageValue, size_of
-from etl.files.reject_files import TableRejects
+from etl.files.reject_files import DroppedValues, RejectSink
 from etl.loading.copy import CopyData, encode
 from etl.loading.rows import Accepted, NotFastError, Retracted
 from etl.source.batches import BATCH_BYTES, Batch, read_batches
@@ -32,6 +33,10 @@ BATCHES_AHEAD = 3  # that wait between the reading thread and the COPY
 VALIDATIONS_AWAITED = 4  # batches that may be copied before validation has spoken; bounds what is held in memory
 LARGE_BATCH_BYTES = 2 * BATCH_BYTES  # larger batches hold a large value, and are the only one in memory
 REQUIRED_RULE = "NULL in a column that the target requires (NOT NULL)"
+_Why = tuple[RejectStage, RejectRule]
+_NOT_CONVERTED: _Why = (RejectStage.CONVERT, RejectRule.NOT_CONVERTIBLE)
+_NOT_EXPECTED: _Why = (RejectStage.VALIDATE, RejectRule.EXPECTATION)
+_LACKING: _Why = (RejectStage.LOAD, RejectRule.NULL_IN_REQUIRED)
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ class Pipeline:
     def __init__(
         self,
         source: Source,
-        rejects: Mapping[str, TableRejects],
+        rejects: Mapping[str, RejectSink],
         validator: Validator | None,
         *,
         assume_timezone: str,
@@ -110,7 +115,7 @@ class Pipeline:
                     raise NotFastError  # validation has the first word about them
                 self._unanswered.append(prepared.verdict)
                 self._await_answers(awaited=0 if prepared.large else VALIDATIONS_AWAITED)
-            self._reject(prepared.batch, plan, "load", lacking)
+            self._reject(prepared.batch, plan, _LACKING, lacking)
             self._keep_dropped(prepared.batch, plan, frame.index)
             yield _accepted(prepared, frame)
             del prepared, frame, lacking
@@ -122,8 +127,8 @@ class Pipeline:
     def accepted(self, plan: TablePlan, progress: Callable[[int], None]) -> Generator[Accepted | Retracted]:
         """The convertible and valid rows of a table from its beginning; `progress` hears the rows read so far.
 
-        They too are handed out before validation has spoken, and withdrawn where it rejects one. From then on, and
-        where something else has to wait for its word, each batch is heard first.
+        They too are handed out before validation has spoken, and retracted where it rejects one. From then on, and
+        where something else has to wait for its result, each batch waits for it first.
         """
         waiting: deque[_Prepared] = deque()
         trusting = self.validator is not None and not plan.dropped
@@ -169,7 +174,7 @@ class Pipeline:
 
     def _prepare(self, batch: Batch, plan: TablePlan, *, encode_ahead: bool) -> _Prepared:
         converted = convert(batch.frame, plan.columns, assume_timezone=self.assume_timezone)
-        self._reject(batch, plan, "convert", converted.rejected)
+        self._reject(batch, plan, _NOT_CONVERTED, converted.rejected)
         verdict = self.validator.submit(plan.name, converted.frame) if self.validator else None
         types = {column.target: column.type for column in plan.columns}
         encoded = encode(converted.frame, types) if encode_ahead else None
@@ -193,7 +198,7 @@ class Pipeline:
     def _validated(self, prepared: _Prepared, plan: TablePlan) -> Accepted:
         """A batch without the rows that validation, or a missing value, rejects."""
         frame, lacking = require_values(self._judged(prepared, plan)[0], plan)
-        self._reject(prepared.batch, plan, "load", lacking)
+        self._reject(prepared.batch, plan, _LACKING, lacking)
         self._keep_dropped(prepared.batch, plan, frame.index)
         return _accepted(prepared, frame)
 
@@ -202,10 +207,10 @@ class Pipeline:
         if prepared.verdict is None:
             return prepared.frame, []
         validated = prepared.verdict.result()
-        self._reject(prepared.batch, plan, "validate", _by_source_name(validated.rejected, plan))
+        self._reject(prepared.batch, plan, _NOT_EXPECTED, _by_source_name(validated.rejected, plan))
         return validated.accepted, validated.rejected.index.tolist()
 
-    def _reject(self, batch: Batch, plan: TablePlan, stage: str, rejected: pd.DataFrame) -> None:
+    def _reject(self, batch: Batch, plan: TablePlan, why: _Why, rejected: pd.DataFrame) -> None:
         if rejected.empty:
             return
         rowids = _rowids(batch, rejected.index)
@@ -213,16 +218,8 @@ class Pipeline:
         for (number, column, rule, reason), rowid, (_, row) in zip(
             rejected[["column", "rule", "reason"]].itertuples(name=None), rowids, originals, strict=True
         ):
-            self.rejects[plan.name].reject(
-                row_number=number,
-                rowid=rowid,
-                key=[key.source for key in plan.key],
-                stage=stage,
-                column=column,
-                rule=rule,
-                reason=reason,
-                row=row,
-            )
+            fault = Fault(*why, column, rule)
+            self.rejects[plan.name].reject(RejectedRow(number, rowid, plan.source_key, fault, reason, row))
 
     def _originals(
         self, batch: Batch, plan: TablePlan, numbers: pd.Index, rowids: list[int | None]
@@ -240,17 +237,17 @@ class Pipeline:
             return
         dropped = _rows(batch.frame[list(plan.dropped)], accepted)
         dropped = _rows(dropped, dropped.index[dropped.notna().any(axis=1)])
-        keys = _records(_rows(batch.frame[[column.source for column in plan.key]], dropped.index))
+        keys = _records(_rows(batch.frame[list(plan.source_key)], dropped.index))
         rowids = _rowids(batch, dropped.index)
         for number, rowid, key, values in zip(dropped.index, rowids, keys, _records(dropped), strict=True):
-            self.rejects[plan.name].keep_dropped(row_number=int(number), rowid=rowid, key=key, values=values)
+            self.rejects[plan.name].keep_dropped(DroppedValues(int(number), rowid, key, values))
 
 
 def _kept(batch: Batch, plan: TablePlan) -> Batch:
     """What is needed behind the conversion: dropped columns with their keys; rejected rows are read again by rowid."""
     if batch.rowids is None:
         return batch
-    names = dict.fromkeys([*(column.source for column in plan.key), *plan.dropped]) if plan.dropped else ()
+    names = dict.fromkeys([*plan.source_key, *plan.dropped]) if plan.dropped else ()
     return Batch(batch.frame[list(names)], batch.rowids)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from etl.core import defaults
 from etl.core.errors import CannotRun, CommittedError, EtlError, UnconfirmedError
-from etl.core.report import Outcome, SourceReport, TargetReport, all_settled
+from etl.core.report import Outcome, SourceReport, TargetReport, all_settled, reject_groups
 from etl.files.report_folder import prepare_folder
 from etl.reporting.report import Report
 from etl.reporting.write import write_report
@@ -57,9 +57,9 @@ class RunRecord:
 
     def report(self, outcome: Outcome | None = None, error: str | None = None) -> Report:
         """The report as things stand; without an `outcome` the accounting decides it."""
-        books = self.accounting
+        accounting = self.accounting
         if outcome is None:
-            outcome = Outcome.RECONCILED if all_settled(books.tables, books.drift) else Outcome.DIFFERENCES
+            outcome = Outcome.RECONCILED if all_settled(accounting.tables, accounting.drift) else Outcome.DIFFERENCES
         return Report(
             run_id=self.run_id,
             started_at=self.started_at,
@@ -67,20 +67,20 @@ class RunRecord:
             outcome=outcome,
             source=self.source,
             target=self.target,
-            tables=tuple(books.tables),
-            sequences=tuple(books.sequences),
-            rejects=books.reject_groups(),
-            drift=tuple(books.drift),
-            expectations=tuple(books.expectations),
-            timings=books.timings,
-            differences=tuple(books.findings.differences),
-            difference_kinds=tuple(books.findings.kinds),
+            tables=tuple(accounting.tables),
+            sequences=tuple(accounting.sequences),
+            rejects=reject_groups(accounting.rejects),
+            drift=tuple(accounting.drift),
+            expectations=tuple(accounting.expectations),
+            timings=accounting.timings,
+            differences=tuple(accounting.findings.differences),
+            difference_kinds=tuple(accounting.findings.kinds),
             validated=self.validated,
             reconciled=self.reconciled,
             folder=self.folder,
             error=error,
-            remarks=tuple(books.remarks),
-            rewritten=tuple(books.rewritten),
+            remarks=tuple(accounting.remarks),
+            rewritten=tuple(accounting.rewritten),
         )
 
     @contextlib.contextmanager

@@ -3,6 +3,7 @@
 import html
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from etl.conversion.convert import convert
 from etl.core import defaults
 from etl.core.errors import UsageError
 from etl.core.plan import ColumnPlan
-from etl.core.report import ExpectationReport, RejectGroup
+from etl.core.rejects import Fault, RejectRule, RejectStage, TableFault
+from etl.core.report import ExpectationReport, RejectGroup, reject_groups
 from etl.core.source_tables import SourceTable
 from etl.core.text import did_you_mean
 from etl.core.types import TargetType
@@ -25,6 +27,7 @@ from etl.runs.settings import table_names
 from etl.schema import unified as schema
 from etl.source.batches import read_batches
 from etl.source.database import Source
+from etl.validation.results import Validated
 from etl.validation.suites import Suite, load_suites
 from etl.validation.validator import Validator
 
@@ -119,7 +122,7 @@ def check_source(
         suites = load_suites(folder, types) if folder is not None else {}
         accepted = validator.use(suites)
         check = _Check(opened, validator, suites, columns, assume_timezone)
-        rejects: Counter[RejectKey] = Counter()
+        rejects: Counter[TableFault] = Counter()
         reports: list[ExpectationReport] = []
         for table in chosen:
             rejects.update(check.rejects(table))
@@ -128,11 +131,8 @@ def check_source(
                 reports += map(expectation_report, totals)
         accepted.result()
         opened.verify_unchanged()
-    groups = (RejectGroup(*key, rows) for key, rows in rejects.most_common())
-    return Readiness(str(source), {table.name: table.row_count for table in chosen}, tuple(groups), tuple(reports))
-
-
-RejectKey = tuple[str, str, str | None, str]
+    rows = {table.name: table.row_count for table in chosen}
+    return Readiness(str(source), rows, reject_groups(rejects), tuple(reports))
 
 
 @dataclass(frozen=True)
@@ -143,23 +143,28 @@ class _Check:
     columns: Mapping[str, Sequence[ColumnPlan]]
     assume_timezone: str
 
-    def rejects(self, table: SourceTable) -> Iterator[RejectKey]:
-        """One key for each row that would be rejected."""
-        waiting = []
+    def rejects(self, table: SourceTable) -> Iterator[TableFault]:
+        """The fault of each row that would be rejected."""
+        waiting: list[Future[Validated]] = []
         for batch in read_batches(self.source, table, table.column_names):
             converted = convert(batch.frame, self.columns[table.name], assume_timezone=self.assume_timezone)
-            yield from _rejected(table.name, "convert", converted.rejected)
+            yield from _faults(table.name, RejectStage.CONVERT, RejectRule.NOT_CONVERTIBLE, converted.rejected)
             if table.name in self.suites:
                 waiting.append(self.validator.submit(table.name, converted.frame))
             if len(waiting) > AWAITED:
-                yield from _rejected(table.name, "validate", waiting.pop(0).result().rejected)
-        for verdict in waiting:
-            yield from _rejected(table.name, "validate", verdict.result().rejected)
+                yield from self._unexpected(table, waiting.pop(0))
+        for validated in waiting:
+            yield from self._unexpected(table, validated)
+
+    @staticmethod
+    def _unexpected(table: SourceTable, validated: Future[Validated]) -> Iterator[TableFault]:
+        rejected = validated.result().rejected
+        return _faults(table.name, RejectStage.VALIDATE, RejectRule.EXPECTATION, rejected)
 
 
-def _rejected(table: str, stage: str, rejected: pd.DataFrame) -> Iterator[RejectKey]:
-    for column, rule in zip(rejected["column"], rejected["rule"], strict=True):
-        yield table, stage, column, rule
+def _faults(table: str, stage: RejectStage, code: RejectRule, rejected: pd.DataFrame) -> Iterator[TableFault]:
+    for column, words in zip(rejected["column"], rejected["rule"], strict=True):
+        yield TableFault(table, Fault(stage, code, column, words))
 
 
 def _types(columns: Iterable[ColumnPlan]) -> dict[str, TargetType]:

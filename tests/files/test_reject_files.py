@@ -5,8 +5,10 @@ import sys
 import threading
 from pathlib import Path
 
+from etl.core.rejects import Fault, RejectedRow, RejectRule, RejectStage
 from etl.files.reject_files import TableRejects
 
+FAULT = Fault(RejectStage.LOAD, RejectRule.NULL_IN_REQUIRED, "a", "r")
 ROWS = 50
 TABLES = 30
 
@@ -21,7 +23,7 @@ def test_two_threads_reject_rows_of_one_table_at_once(tmp_path: Path) -> None:
                 _write_from_two_threads(rejects)
             lines = (tmp_path / "rejects" / f"t{number}.ndjson").read_bytes().splitlines()
             assert sorted(json.loads(line)["row_number"] for line in lines) == list(range(1, 2 * ROWS + 1))
-            assert rejects.rejected_rows == sum(rejects.reasons.values()) == 2 * ROWS
+            assert rejects.rejected_rows == sum(rejects.faults.values()) == 2 * ROWS
     finally:
         sys.setswitchinterval(before)
 
@@ -32,9 +34,7 @@ def _write_from_two_threads(rejects: TableRejects) -> None:
     def write(numbers: range) -> None:
         start.wait()
         for row in numbers:
-            rejects.reject(
-                row_number=row, rowid=row, key=["a"], stage="load", column="a", rule="r", reason="r", row={"a": row}
-            )
+            rejects.reject(RejectedRow(row, row, ("a",), FAULT, "r", {"a": row}))
 
     threads = [threading.Thread(target=write, args=(range(first, 2 * ROWS + 1, 2),)) for first in (1, 2)]
     for thread in threads:

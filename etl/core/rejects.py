@@ -1,0 +1,73 @@
+"""Why a row is rejected: a code for programs, and beside it the words for people."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from etl.core.values import StorageValue
+
+
+class RejectStage(StrEnum):
+    """Where on its way a row was rejected."""
+
+    CONVERT = "convert"
+    VALIDATE = "validate"
+    LOAD = "load"
+
+
+class RejectRule(StrEnum):
+    """What a row breaks. The codes are stable; the words beside them may become better."""
+
+    NOT_CONVERTIBLE = "not_convertible"  # the value has no meaning in the target's type
+    NOT_ACCEPTED = "not_accepted"  # the server's input of the type, or a check of its domain, refuses the value
+    KEPT_OTHERWISE = "kept_otherwise"  # the server would keep another value than this
+    EXPECTATION = "expectation"
+    NULL_IN_REQUIRED = "null_in_required"
+    CHECK = "check"
+    DUPLICATE_IN_SOURCE = "duplicate_in_source"
+    BLOCKED = "blocked"  # a row of the target has one of its unique values
+    BLOCKED_BY_TRIGGER = "blocked_by_trigger"  # and a trigger has written that row in this load
+    PARENT_MISSING = "parent_missing"
+    PARENT_REJECTED = "parent_rejected"
+    PARENT_SPELLED_OTHERWISE = "parent_spelled_otherwise"
+    PARENT_WAITS = "parent_waits"  # for this row in turn
+    LEFT_OUT = "left_out"  # by a trigger, rule or policy of the target, in silence
+    REFUSED = "refused"  # by the server, for another reason
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What all rows with the same fault share.
+
+    `column` is the source's column at fault, None where it is none in particular; `words` tell the fault without the
+    row's values; `constraint` is the name of the target's foreign key that is broken, so far as one is known.
+    """
+
+    stage: RejectStage
+    code: RejectRule
+    column: str | None
+    words: str
+    constraint: str | None = None
+
+
+class TableFault(NamedTuple):
+    """Rejected rows are counted by table and fault: a `Counter` of these, and two counters add up to one."""
+
+    table: str
+    fault: Fault
+
+
+@dataclass(frozen=True)
+class RejectedRow:
+    """A row that does not reach the target, as the source holds it. `reason` tells its fault with its values.
+
+    `rowid` is None where the table has none, `key` names the columns that identify the row.
+    """
+
+    row_number: int
+    rowid: int | None
+    key: tuple[str, ...]
+    fault: Fault
+    reason: str
+    row: Mapping[str, StorageValue]
