@@ -328,7 +328,7 @@ def test_the_catalogue(tmp_path: Path) -> None:
     )
     with Source(path) as source:
         tables = source.tables
-    assert list(tables) == ["hidden_rowid", "numbered", "pair", "shadowed"]
+    assert list(tables) == ["found", "hidden_rowid", "numbered", "pair", "shadowed"]
     numbered = tables["numbered"]
     assert [(c.name, c.declared_type, c.not_null, c.key_position) for c in numbered.columns] == [
         ("id", "INTEGER", False, 1),
@@ -337,7 +337,7 @@ def test_the_catalogue(tmp_path: Path) -> None:
     ]
     assert (numbered.row_count, numbered.autoincrement_last, tables["pair"].autoincrement_last) == (1, 41, None)
     assert [(c.name, c.key_position) for c in tables["pair"].columns] == [("b", 2), ("a", 1)]
-    assert [tables[name].rowid_name for name in tables] == [None, "rowid", None, "_rowid_"]
+    assert [tables[name].rowid_name for name in tables] == [None, None, "rowid", None, "_rowid_"]
 
 
 @pytest.mark.parametrize("name", ["with space.db", "per%20cent.db", "what?.db", "#hash.db", "uni-ünïcode-文.db"])
