@@ -3,10 +3,14 @@
 A small scanner over marks: quoted stretches and escaped characters are text, everything else is told by the marks.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from etl.comparison.meaning import MeaninglessError
+
+_BOUND = re.compile(r"\[([+-]?[0-9]{1,10}):([+-]?[0-9]{1,10})\]")
+_MORE_BRACKETS = re.compile(r"\s*((?:\[[+-]?[0-9]{1,10}:[+-]?[0-9]{1,10}\])+)\s*=\s*")
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,26 @@ def _scan(text: str, marks: str, *, doubled: bool) -> Iterator[_Mark]:
         yield _Mark("".join(collected), plain)
 
 
-def split_array(text: str) -> list[object]:
-    """The elements of an array, inner arrays as lists; None for NULL."""
+def split_array(text: str) -> tuple[tuple[int, ...], list[object]]:
+    """The lower bounds of an array's dimensions (none where all are 1) and its elements, inner arrays as lists; None
+    for NULL."""
+    found = _MORE_BRACKETS.match(text)
+    if found is None:
+        return (), _elements(text)
+    bounds = [(int(low), int(high)) for low, high in _BOUND.findall(found[1])]
+    elements = _elements(text[found.end() :])
+    if [high - low + 1 for low, high in bounds] != _lengths(elements):
+        raise MeaninglessError
+    lowest = tuple(low for low, _ in bounds)
+    return (() if set(lowest) == {1} else lowest), elements
+
+
+def _lengths(elements: object) -> list[int]:
+    """The lengths of the dimensions."""
+    return [len(elements), *_lengths(elements[0] if elements else None)] if isinstance(elements, list) else []
+
+
+def _elements(text: str) -> list[object]:
     stack: list[list[object]] = [[]]
     after_item = False
     for mark in _scan(text, "{},", doubled=False):
@@ -129,9 +151,13 @@ def ranges_of(text: str) -> list[str]:
     if not (text.startswith("{") and text.endswith("}")):
         raise MeaninglessError
     found: list[str] = []
-    start, quoted, depth = 1, False, 0
+    start, quoted, escaped, depth = 1, False, False, 0
     for place, character in enumerate(text[1:-1], start=1):
-        if character == '"':
+        if escaped:
+            escaped = False
+        elif character == "\\":
+            escaped = True
+        elif character == '"':
             quoted = not quoted
         elif not quoted and character in "[(":
             depth += 1
