@@ -4,6 +4,7 @@ Each takes the stored value, what came from the target, the target's type and ho
 before. MeaninglessError: the stored value means nothing in the type, so it is equal to nothing there.
 """
 
+import math
 from decimal import Decimal
 
 import numpy as np
@@ -108,7 +109,11 @@ def judge_date(value: StorageValue, wire: WireValue, target: TargetType, _readin
         instant = meaning.microseconds(stored, Kind.TIMESTAMP, "UTC")
         same_day = time_readers.day_of(instant) == found
         return Verdict(DifferenceKind.LOST_CLOCK if same_day else DifferenceKind.OTHER)
-    return EQUAL if expected == found else Verdict(DifferenceKind.TIME_SHIFTED, (found - expected) * _DAY_SECONDS)
+    if expected == found:
+        return EQUAL
+    if math.isinf(found):
+        return Verdict(DifferenceKind.OTHER)
+    return Verdict(DifferenceKind.TIME_SHIFTED, (found - expected) * _DAY_SECONDS)
 
 
 def judge_clock(value: StorageValue, wire: WireValue, target: TargetType, _reading: Reading) -> Verdict:
