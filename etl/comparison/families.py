@@ -171,7 +171,7 @@ FAMILIES: Mapping[Kind, Family] = {
         key=target_forms.numeric_key,
         settle=settle_numbers,
     ),
-    Kind.MONEY: _written(judges.judge_money),
+    Kind.MONEY: _written(judges.judge_money, spell=spelling.spell_written),
     Kind.OID: _written(stored=source_forms.TEXT_FORMS, spell=spelling.spell_written),
     Kind.TEXT: Family(
         pa.binary(),

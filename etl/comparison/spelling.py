@@ -15,6 +15,7 @@ from etl.comparison.verdicts import Reading
 from etl.core.types import Kind, TargetType
 from etl.core.values import StorageValue
 
+_LONGEST_AMOUNT = 20  # digits: money has 64 bits
 _LONGEST_NUMBER = 150_000  # digits: PostgreSQL's numeric has 131,072 before the point
 
 
@@ -99,6 +100,14 @@ def _whole(text: str, target: TargetType) -> str:
     return str(plain_readers.read_whole(text, target, False))
 
 
+def _money(text: str, target: TargetType) -> str:
+    amount = plain_readers.read_money(text, target, False)
+    cents = amount.scaleb(2)
+    if abs(amount.adjusted()) > _LONGEST_AMOUNT or cents != cents.to_integral_value():
+        raise MeaninglessError
+    return f"{'-' if amount < 0 else ''}${abs(amount):,.2f}"
+
+
 def _as_it_stands(text: str, _target: TargetType) -> str:
     return text
 
@@ -110,6 +119,7 @@ _WRITTEN = {
     Kind.MACADDR: _hardware,
     Kind.MACADDR8: _hardware,
     Kind.OID: _whole,
+    Kind.MONEY: _money,
     Kind.BIT: _as_it_stands,
     Kind.VARBIT: _as_it_stands,
     Kind.ENUM: _as_it_stands,
