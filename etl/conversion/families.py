@@ -80,7 +80,8 @@ def _cast_parts(values: pa.Array, target: TargetType) -> Cells:
     cells = cast(values, target)
     if target.kind is Kind.TIMESTAMP:
         fits = pc.invert(pc.match_substring_regex(values, r":[0-9.]+ ?[+-][0-9:]+$"))
-        return Cells(cells.values, look_singly(values, where(fits, values), _refuse_offset).faults | cells.faults)
+        refused = look_singly(values, where(fits, values), _refuse_offset)
+        return Cells(cells.values, {**refused.faults, **cells.faults})
     return cells
 
 
