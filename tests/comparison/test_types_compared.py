@@ -16,11 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.database import Database, Server
 from support.loads import table_report
+from support.profiles import nightly
 from support.sources import sqlite
 from support.targets import execute
 
 import etl
 from etl.core.difference_kinds import DifferenceKind as Kind
+from etl.core.values import LARGE_BYTES
 from etl.files.private_files import file_name
 from etl.reporting.report import Report
 
@@ -210,6 +212,29 @@ def test_one_value(compared: Report, place: int) -> None:
     assert kinds(compared, f"t{place}_0") == ([expected] if expected else [])
     without_key = table_report(compared, f"t{place}_1")
     assert (without_key.matched_rows, without_key.missing_rows) == ((0, 1) if expected else (1, 0))
+
+
+@pytest.mark.parametrize("key", ["id integer PRIMARY KEY", pytest.param("id integer", marks=nightly)])
+def test_a_cast_does_not_shorten_large_values_either(shared: Database, tmp_path: Path, key: str) -> None:
+    size = LARGE_BYTES + 1
+    bits, texts, document = "1" * size, f"{{ {'a' * size} }}", '{"a":1,"a":"' + "b" * size + '"}'
+    with sqlite(tmp_path / "source.db") as connection:
+        connection.execute(f"CREATE TABLE t ({key}, bits, texts, document)")
+        connection.execute("INSERT INTO t VALUES (1, ?, NULL, NULL)", (bits,))
+        connection.execute("INSERT INTO t VALUES (2, NULL, ?, NULL)", (texts,))
+        connection.execute("INSERT INTO t VALUES (3, NULL, NULL, ?)", (document,))
+    execute(
+        shared,
+        "DROP SCHEMA IF EXISTS public CASCADE",
+        "CREATE SCHEMA public",
+        f"CREATE TABLE t ({key}, bits bit varying(3), texts text[], document jsonb)",
+        f"INSERT INTO t VALUES (1, '111', NULL, NULL), (2, NULL, ARRAY[repeat('a', {size})], NULL)",
+        f"INSERT INTO t VALUES (3, NULL, NULL, jsonb_build_object('a', repeat('b', {size})))",
+    )
+    report = etl.compare(tmp_path / "source.db", shared.url, report_folder=tmp_path / "report")
+    assert table_report(report, "t").matched_rows == 1
+    if "PRIMARY" in key:
+        assert [(line["key"]["id"], line["column"]) for line in lines(report)] == [(1, "bits"), (3, "document")]
 
 
 # -- any value of a type, in any spelling --------------------------------------------------------------------------
