@@ -175,9 +175,7 @@ class _Comparison:
         for wire, count in doubts.narrowed.items():
             self._findings.narrowed[wire.column.target] += count
         for wire in self._rows.wires:
-            if wire.arrow_type == pa.int64():
-                values = source.num_rows - source.column(wire.name).null_count
-                self._findings.compared[wire.column.target] += values
+            self._findings.compared[wire.column.target] += source.num_rows - source.column(wire.name).null_count
         doubtful = doubts.rows(source.num_rows)
         self._books.matched_rows += source.num_rows - len(doubtful)
         for doubt in self._judge.look(source, target, doubtful, doubts.unequal):

@@ -11,15 +11,14 @@ from collections.abc import Mapping
 
 from psycopg2 import sql
 
-from etl.comparison.meaning import MeaninglessError, is_padded
+from etl.comparison.meaning import MeaninglessError
 from etl.core.difference_kinds import DifferenceKind
-from etl.core.types import SERVER_READ, Kind, TargetType
+from etl.core.types import Kind, TargetType
 from etl.core.values import LARGE_BYTES, LargeText, StorageValue
 
 _NONCE = secrets.token_hex(16)
 _MARK = re.compile(rf"{_NONCE}:([0-9]+):([0-9a-f]{{64}})")
 _SHOWN_CHARACTERS = 200
-MARKED_KINDS = SERVER_READ | {Kind.TEXT, Kind.JSON, Kind.BYTEA}
 
 
 def is_large(value: StorageValue) -> bool:
@@ -34,7 +33,7 @@ def octets_of(value: StorageValue, target: TargetType) -> bytes:
         content = content.encode()
     if not isinstance(content, bytes) or (isinstance(value, bytes) and target.kind is not Kind.BYTEA):
         raise MeaninglessError
-    return content.rstrip(b" ") if is_padded(target) else content
+    return content.rstrip(b" ") if target.padded else content
 
 
 def mark_of(content: bytes) -> str:

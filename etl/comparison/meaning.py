@@ -8,18 +8,14 @@ import json
 import math
 import re
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from etl.core.time_units import TimeUnit
-from etl.core.types import Kind, TargetType
+from etl.core.types import Kind
 from etl.core.values import StorageValue
-
-INTEGERS = (Kind.SMALLINT, Kind.INTEGER, Kind.BIGINT)
-FLOATS = (Kind.REAL, Kind.DOUBLE)
-TIMES = (Kind.TIMESTAMPTZ, Kind.TIMESTAMP)
 
 BEYOND = {2**63 - 1: "infinity", -(2**63) + 2: "-infinity", 2**63 - 2: "a time after the year 10000"}
 """Numbers that stand for what PostgreSQL can hold and no SQLite value means."""
@@ -39,13 +35,12 @@ class MeaninglessError(ValueError):
     """The stored value has no meaning in the target type: no value of the target can be equal to it."""
 
 
+class RepeatedKeyError(MeaninglessError):
+    """An object of a JSON document holds a key twice."""
+
+
 class TooDeepError(ValueError):
     """A JSON text is nested more deeply than Python reads; PostgreSQL can tell."""
-
-
-def is_padded(target: TargetType) -> bool:
-    """Whether the type is char(n), whose values end in blanks that do not count."""
-    return target.padded
 
 
 # -- numbers ------------------------------------------------------------------------------------------------------
@@ -56,7 +51,10 @@ def number(value: StorageValue) -> Decimal:
     if isinstance(value, int | float):
         return Decimal(value)
     if isinstance(value, str) and _DECIMAL.fullmatch(value):
-        return Decimal(value)
+        try:
+            return Decimal(value)
+        except InvalidOperation:  # an exponent that no number of PostgreSQL has
+            raise MeaninglessError from None
     raise MeaninglessError
 
 
@@ -237,10 +235,10 @@ def time_text(micros: int, target: Kind) -> str:
 # -- JSON ---------------------------------------------------------------------------------------------------------
 
 
-def is_json(value: StorageValue, target: str, *, unique: bool = False) -> bool:
-    """Whether both are the same document: numbers by value and exactly, the last of equal keys, objects in any order.
+def is_json(value: StorageValue, target: str) -> bool:
+    """Whether both are the same document: numbers by value and exactly, objects in any order.
 
-    `unique`: the target keeps one of equal keys only (jsonb), so a source that has any is not kept whole.
+    Where an object holds a key twice, nothing but the same text is the same: jsonb keeps one of the values only.
     Raises `TooDeepError` where Python cannot read one of them.
     """
     if isinstance(value, float):
@@ -251,7 +249,9 @@ def is_json(value: StorageValue, target: str, *, unique: bool = False) -> bool:
     if not isinstance(value, str):
         raise MeaninglessError
     try:
-        return _same_json(_parse_json(value, unique=unique), _parse_json(target))
+        return value == target or _same_json(_parse_json(value), _parse_json(target))
+    except RepeatedKeyError:
+        return False
     except RecursionError:
         raise TooDeepError from None
 
@@ -260,31 +260,31 @@ def _refuse(_constant: str) -> object:
     raise MeaninglessError  # NaN and Infinity, which are not JSON
 
 
+def _json_number(digits: str) -> Decimal:
+    try:
+        return Decimal(digits)
+    except InvalidOperation:
+        raise MeaninglessError from None
+
+
 def _of_unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise MeaninglessError  # a key twice, of which jsonb keeps the last
+        raise RepeatedKeyError
     return found
 
 
-_JSON = json.JSONDecoder(parse_int=Decimal, parse_float=Decimal, parse_constant=_refuse)
-_UNIQUE_JSON = json.JSONDecoder(
-    parse_int=Decimal, parse_float=Decimal, parse_constant=_refuse, object_pairs_hook=_of_unique
+_JSON = json.JSONDecoder(
+    parse_int=_json_number, parse_float=_json_number, parse_constant=_refuse, object_pairs_hook=_of_unique
 )
 
 
-def plain_json(document: str, *, unique: bool) -> object:
-    """A document as a value that equals another of the same content; true is not 1."""
-    return _frozen(_parse_json(document, unique=unique))
-
-
-def has_unique_keys(document: str) -> bool:
-    """Whether no object of a JSON document holds a key twice; deeper ones than Python reads are taken for such."""
+def plain_json(document: str) -> object:
+    """A document as a value that equals another of the same content; true is not 1. No key may occur twice."""
     try:
-        _parse_json(document, unique=True)
-    except TooDeepError:
-        return True
-    return True
+        return _frozen(_parse_json(document))
+    except RecursionError:
+        raise TooDeepError from None
 
 
 def _frozen(found: object) -> object:
@@ -295,13 +295,37 @@ def _frozen(found: object) -> object:
     return type(found).__name__, found
 
 
-def _parse_json(document: str, *, unique: bool = False) -> object:
+def _parse_json(document: str) -> object:
     try:
-        return (_UNIQUE_JSON if unique else _JSON).decode(document)
+        return _JSON.decode(document)
     except RecursionError:
         raise TooDeepError from None
+    except MeaninglessError:
+        raise
     except ValueError:
         raise MeaninglessError from None
+
+
+_JSON_MARK = re.compile(r'"(?:[^"\\]|\\.)*"|[{}:]', re.DOTALL)
+
+
+def repeats_key(document: str) -> bool:
+    """Whether an object holds a key twice, in a document that is known to be one, however deep or large it is."""
+    objects: list[set[str]] = []
+    last = ""
+    for found in _JSON_MARK.finditer(document):
+        mark = found[0]
+        if mark == "{":
+            objects.append(set())
+        elif mark == "}":
+            objects.pop()
+        elif mark == ":":
+            key = json.loads(last)
+            if key in objects[-1]:
+                return True
+            objects[-1].add(key)
+        last = mark
+    return False
 
 
 def _same_json(one: object, other: object) -> bool:

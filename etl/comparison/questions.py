@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from etl.comparison.canonical import large_spelling, spellings
+from etl.comparison.asking import keeps_large, large_digest, spellings
+from etl.comparison.families import family_of
 from etl.comparison.large import mark_parts
-from etl.comparison.rewritten import judge_rewritten
-from etl.comparison.value import Question
+from etl.comparison.verdicts import Question
 from etl.core.report import Difference
-from etl.core.types import Rewriting
+from etl.core.types import TargetType
 from etl.core.values import LargeText
 from etl.target.session import Session
 
@@ -65,44 +65,42 @@ class Questions:
 
 def _answers(session: Session, page: Sequence[Doubt]) -> Iterator[list[Difference]]:
     """One query for each type, whatever the number of rows; large values one by one."""
-    asked: dict[str, list[str]] = {}
+    asked: dict[TargetType, list[str]] = {}
     for question, _ in (entry for doubt in page for entry in doubt.questions):
-        if isinstance(question.source, str) and not _is_mark(question.target):
-            asked.setdefault(question.type_sql, []).extend((question.source, question.target))
-    spelled = {type_sql: iter(spellings(session, type_sql, texts)) for type_sql, texts in asked.items()}
+        if isinstance(question.source, str) and not _is_mark(question.written):
+            asked.setdefault(question.target, []).extend((question.source, question.written))
+    spelled = {target: iter(spellings(session, target, texts)) for target, texts in asked.items()}
     for doubt in page:
         found = list(doubt.differences)
         for question, difference in doubt.questions:
-            if isinstance(question.source, LargeText) or _is_mark(question.target):
+            if isinstance(question.source, LargeText) or _is_mark(question.written):
                 same = _same_large(session, question)
             else:
-                answers = spelled[question.type_sql]
-                source, target = next(answers), next(answers)
-                same = source is not None and source == target and _means_that(question)
+                answers = spelled[question.target]
+                source, written = next(answers), next(answers)
+                same = source is not None and source == written and _is_kept(question)
             if not same:
                 found.append(difference)
         yield found
 
 
-def _means_that(question: Question) -> bool:
-    """The server's reading bends some texts: what it writes has to say what was stored."""
-    if question.type_sql == "jsonb":
-        return True
-    return judge_rewritten(str(question.source), question.target) is not Rewriting.BENT
+def _is_kept(question: Question) -> bool:
+    """PostgreSQL's reading bends some texts: what it writes has to say what was stored."""
+    return family_of(question.target).keeps(str(question.source), question.written, question.target)
 
 
-def _is_mark(target: str) -> bool:
-    return mark_parts(target.encode()) is not None
+def _is_mark(written: str) -> bool:
+    return mark_parts(written.encode()) is not None
 
 
 def _same_large(session: Session, question: Question) -> bool:
-    digest = large_spelling(session, question.type_sql, _large(question.source), digest=True)
-    mark = mark_parts(question.target.encode())
-    if mark is not None:
-        return digest == mark[1].encode()
-    return digest is not None and digest == large_spelling(
-        session, question.type_sql, _large(question.target), digest=True
-    )
+    source = _large(question.source)
+    digest = large_digest(session, question.target, source)
+    mark = mark_parts(question.written.encode())
+    written = mark[1].encode() if mark else large_digest(session, question.target, _large(question.written))
+    if digest is None or digest != written:
+        return False
+    return keeps_large(session, question.target, source)
 
 
 def _large(text: str | LargeText) -> LargeText:

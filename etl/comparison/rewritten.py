@@ -10,10 +10,10 @@ from decimal import Decimal
 
 from etl.core.types import Rewriting
 
-# A number stands alone: no letter or digit touches it. Words and signs carry meaning; white space, quotes, brackets and
-# the marks of lists only part them.
+# A number stands alone: no letter or digit touches it, and it does not begin with zeros, as a code may. Words and signs
+# carry meaning; white space, quotes, brackets and the marks of lists only part them.
 _TOKEN = re.compile(
-    r"(?P<number>(?<![\w.])[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?(?![\w.]))"
+    r"(?P<number>(?<![\w.])[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?(?![\w.]))"
     r"|(?P<word>\w+|[^\s,;:.'\"(){}\[\]])"
 )
 
@@ -27,10 +27,9 @@ def judge_rewritten(stored: str, written: str) -> Rewriting:
     """
     if stored == written:
         return Rewriting.SAME
-    return Rewriting.REWRITTEN if _tokens(stored) == _tokens(written) else Rewriting.BENT
+    return Rewriting.REWRITTEN if tokens(stored) == tokens(written) else Rewriting.BENT
 
 
-def _tokens(text: str) -> Counter[str | Decimal]:
-    return Counter(
-        Decimal(found["number"]).normalize() if found["number"] else found["word"] for found in _TOKEN.finditer(text)
-    )
+def tokens(text: str) -> Counter[str | Decimal]:
+    """The words and signs of a text, and its numbers by their exact value, each with how often it occurs."""
+    return Counter(Decimal(found["number"]) if found["number"] else found["word"] for found in _TOKEN.finditer(text))

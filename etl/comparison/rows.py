@@ -11,10 +11,12 @@ from etl.comparison.large import described, described_target, is_large
 from etl.comparison.questions import Doubt
 from etl.comparison.source_side import ROW, SourceRows, key_of
 from etl.comparison.target_side import PRESENT
-from etl.comparison.value import Question, Verdict, WireValue, compare_value, printed
+from etl.comparison.value import compare_value, printed
+from etl.comparison.verdicts import Question, Reading, Verdict, WireValue
 from etl.comparison.wire import Wire
 from etl.core.difference_kinds import DifferenceKind
 from etl.core.report import Difference
+from etl.core.types import Kind
 from etl.core.values import LargeText, StorageValue, UndecodableText
 from etl.files.private_files import jsonable
 
@@ -79,9 +81,9 @@ class RowComparer:
         """Adds to `doubt` what there is to say about one cell."""
         column = wire.column
         value = pair.original[column.source]
-        verdict = compare_value(value, found, column.type, self._zone, column.unit)
+        verdict = compare_value(value, found, column.type, Reading(self._zone, column.unit))
         if isinstance(verdict, Question):
-            unlike = DifferenceKind.OTHER if verdict.type_sql != "jsonb" else DifferenceKind.JSON_CHANGED
+            unlike = DifferenceKind.JSON_CHANGED if column.type.kind is Kind.JSON else DifferenceKind.OTHER
             doubt.questions.append((verdict, self._difference(wire, pair, found, Verdict(unlike))))
         elif verdict.kind is not None:
             doubt.differences.append(self._difference(wire, pair, found, verdict))

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.csv
 from psycopg2 import sql
 
-from etl.comparison.canonical import canonical_sql
-from etl.comparison.wire import Wire, arrow_type, target_key_order, target_other_sql, target_sql
+from etl.comparison.families import family_of
+from etl.comparison.target_forms import target_other_sql
+from etl.comparison.wire import Wire, canonical_sql, target_key_order, target_sql
 from etl.concurrency.background import Abandoned, Channel, ahead
 from etl.core.plan import TablePlan
 from etl.core.values import LARGE_BYTES
@@ -130,7 +131,7 @@ def _order(plan: TablePlan, *, canonical: bool, unicode: bool) -> sql.Composable
     keys = []
     for column in plan.key:
         name = sql.Identifier(column.target)
-        is_text = arrow_type(column.type) == pa.binary()
+        is_text = family_of(column.type).arrow == pa.binary()
         keys.append(_utf8(name) if is_text and not unicode else target_key_order(name, column.type))
     return sql.SQL(", ").join(keys)
 

@@ -4,25 +4,23 @@ Where SQLite's value is of an ordinary form, the two expressions give equal Arro
 equal. For everything else the source's gives a mark that never equals anything: the value is then looked at singly.
 """
 
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
 from psycopg2 import sql
 
-from etl.comparison.large import MARKED_KINDS, bounded_bytes_sql, bounded_source_sql, bounded_sql
-from etl.comparison.meaning import BEYOND, FLOATS, INTEGERS, TIMES, is_padded
+from etl.comparison import source_forms
+from etl.comparison.families import Family, family_of
+from etl.comparison.large import bounded_bytes_sql, bounded_source_sql, bounded_sql
 from etl.core.plan import ColumnPlan
-from etl.core.time_units import TimeUnit
 from etl.core.types import Kind, TargetType
 
-STRANGE_INTEGER = -(2**63) + 1
-STRANGE_REAL = -1.797e308
-_EXACT_IN_FLOAT = 2**53
-_STRANGE_TEXT = "x'FF'"  # not UTF-8, so no text of PostgreSQL equals it
-
-_ORDINARY_UUID = "????????-????-????-????-????????????"
+_STRANGE = {
+    pa.int64(): str(source_forms.STRANGE_INTEGER),
+    pa.float64(): repr(source_forms.STRANGE_REAL),
+    pa.binary(): source_forms.STRANGE_TEXT,
+}
 
 
 @dataclass(frozen=True)
@@ -56,23 +54,22 @@ class Wire:
         return self.zone != "UTC"
 
     @property
+    def family(self) -> Family:
+        """How the column's type is compared."""
+        return family_of(self.column.type)
+
+    @property
     def arrow_type(self) -> pa.DataType:
         """int64, double or binary."""
-        return arrow_type(self.column.type)
+        return self.family.arrow
 
 
 def wires(columns: tuple[ColumnPlan, ...], zone: str, *, large: bool = False) -> tuple[Wire, ...]:
     """The columns in their order; `large` if any value of the table may be."""
     return tuple(
-        Wire(column, place, zone if column.type.kind in TIMES else "UTC", large) for place, column in enumerate(columns)
+        Wire(column, place, zone if family_of(column.type).times else "UTC", large)
+        for place, column in enumerate(columns)
     )
-
-
-def arrow_type(target: TargetType) -> pa.DataType:
-    """Whole numbers, booleans and times are int64, floats double, everything else the bytes of a text."""
-    if target.kind in (Kind.BOOLEAN, *INTEGERS, *TIMES):
-        return pa.int64()
-    return pa.float64() if target.kind in FLOATS else pa.binary()
 
 
 # -- SQLite -------------------------------------------------------------------------------------------------------
@@ -83,33 +80,29 @@ def source_sql(column: str, plan: ColumnPlan, *, utf8: bool, large: bool = False
 
     `large` puts marks in the place of large values, by functions that the connection must have.
     """
-    target = plan.type
-    cases = _SOURCE_CASES.get(target.kind, _TEXT_CASES)
-    if target.kind in TIMES:
-        cases = {**cases, **_NUMBER_CASES.get(plan.unit, {})}
+    target, family = plan.type, family_of(plan.type)
+    forms = family.stored
+    if family.times:
+        forms = {**forms, **source_forms.NUMBER_FORMS.get(plan.unit, {})}
     if target.kind is Kind.BYTEA and not utf8:
-        cases = {"blob": cases["blob"]}
-    if is_padded(target):
-        cases = {**cases, "text": "rtrim({c}, ' ')"}
-    if large and arrow_type(target) == pa.binary():
-        cases = _bounded_cases(cases, target, utf8=utf8)
-    strange = {pa.int64(): str(STRANGE_INTEGER), pa.float64(): repr(STRANGE_REAL)}.get(
-        arrow_type(target), _STRANGE_TEXT
-    )
-    branches = " ".join(f"WHEN '{storage}' THEN {expression}" for storage, expression in cases.items())
-    return f"CASE typeof({{c}}) {branches} WHEN 'null' THEN NULL ELSE {{strange}} END".replace(
-        "{strange}", strange
-    ).replace("{c}", column)
+        forms = {"blob": forms["blob"]}
+    if target.padded:
+        forms = {**forms, "text": "rtrim({c}, ' ')"}
+    if large and family.arrow == pa.binary():
+        forms = _bounded_forms(forms, target, utf8=utf8)
+    branches = " ".join(f"WHEN '{storage}' THEN {expression}" for storage, expression in forms.items())
+    expression = f"CASE typeof({{c}}) {branches} WHEN 'null' THEN NULL ELSE {{strange}} END"
+    return expression.replace("{strange}", _STRANGE[family.arrow]).replace("{c}", column)
 
 
-def _bounded_cases(cases: Mapping[str, str], target: TargetType, *, utf8: bool) -> dict[str, str]:
+def _bounded_forms(forms: Mapping[str, str], target: TargetType, *, utf8: bool) -> dict[str, str]:
     as_hex = target.kind is Kind.BYTEA
     bounded = {
-        storage: bounded_source_sql("{c}" if as_hex else cases[storage], utf8=utf8 or storage == "blob", as_hex=as_hex)
+        storage: bounded_source_sql("{c}" if as_hex else forms[storage], utf8=utf8 or storage == "blob", as_hex=as_hex)
         for storage in ("text", "blob")
-        if storage in cases
+        if storage in forms
     }
-    return {**cases, **bounded}
+    return {**forms, **bounded}
 
 
 def source_is_native_sql(column: str, target: TargetType) -> str:
@@ -121,100 +114,12 @@ def source_is_native_sql(column: str, target: TargetType) -> str:
     return instant if target.kind is Kind.TIMESTAMPTZ else f"NOT {instant}"
 
 
-_EXACT = f"{{c}} BETWEEN -{_EXACT_IN_FLOAT} AND {_EXACT_IN_FLOAT}"
-_WHOLE = f"CASE WHEN {_EXACT} AND {{c}} = CAST({{c}} AS INTEGER) "
-_INTEGER_CASES = {"integer": "{c}", "real": _WHOLE + "THEN CAST({c} AS INTEGER) ELSE {strange} END"}
-_FLOAT_CASES = {
-    "real": "{c}",
-    "integer": f"CASE WHEN {_EXACT} THEN CAST({{c}} AS REAL) ELSE {{strange}} END",
-}
-_BOOLEAN_CASES = {
-    "integer": "CASE WHEN {c} IN (0, 1) THEN {c} ELSE {strange} END",
-    "text": "CASE WHEN lower({c}) IN ('0', 'f', 'false') THEN 0 WHEN lower({c}) IN ('1', 't', 'true') THEN 1 "
-    "ELSE {strange} END",
-}
-_TEXT_CASES = {"text": "{c}", "integer": "CAST({c} AS TEXT)"}
-# SQLite prints reals with 15 or 17 digits, depending on its version; here only what reads back will do.
-_DIGITS_CASES = {
-    **_TEXT_CASES,
-    "real": "CASE WHEN CAST(CAST({c} AS TEXT) AS REAL) = {c} THEN CAST({c} AS TEXT) ELSE {strange} END",
-}
-_BYTES_CASES = {"blob": "lower(hex({c}))", "text": "lower(hex(CAST({c} AS BLOB)))"}
-
-# SQLite takes 30 February for 1 March and 24:00 for the next day, so days and hours are checked. It rounds fractions to
-# milliseconds, so their digits are taken from the text.
-_DAY = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
-_CLOCK = "[T ][0-9][0-9]:[0-9][0-9]:[0-9][0-9]"
-_EXISTS = (
-    "(substr({c}, 9, 2) < '29' OR date({c}, '+0 days') = substr({c}, 1, 10)) "
-    "AND substr({c}, 12, 2) < '24' AND substr({c}, 1, 4) > '0000'"
-)
-_SECONDS = "unixepoch({t})" if sqlite3.sqlite_version_info >= (3, 38) else "CAST(strftime('%s', {t}) AS INTEGER)"
-
-
-def _time_text_sql() -> str:
-    """Branches by the length in bytes, one a form: with a fraction of 3 or 6 digits, Z or an offset, or neither."""
-    branches = [_time_branch(_DAY, 10, "{c}")]
-    for digits in (0, 3, 6):
-        fraction = "." + "[0-9]" * digits if digits else ""
-        micros = f" + CAST(substr({{c}}, 21, {digits}) AS INTEGER) * {10 ** (6 - digits)}" if digits else ""
-        for zone, zone_bytes in (("", 0), ("Z", 1), ("[+-][0-9][0-9]:[0-9][0-9]", 6)):
-            moment = "substr({c}, 1, 19)" + (" || substr({c}, -6)" if zone_bytes > 1 else "")
-            length = 19 + (digits + 1 if digits else 0) + zone_bytes
-            branches.append(_time_branch(_DAY + _CLOCK + fraction + zone, length, moment, micros))
-    return f"CASE length(CAST({{c}} AS BLOB)) {' '.join(branches)} ELSE {{strange}} END"
-
-
-def _time_branch(pattern: str, length: int, moment: str, micros: str = "") -> str:
-    value = f"coalesce({_SECONDS.replace('{t}', moment)} * 1000000{micros}, {{strange}})"
-    return f"WHEN {length} THEN CASE WHEN {{c}} GLOB '{pattern}' AND {_EXISTS} THEN {value} ELSE {{strange}} END"
-
-
-_JULIAN_DAY = (
-    f"CASE WHEN {{c}} >= 1721425.5 AND {{c}} < 5373484.5 THEN {_SECONDS.replace('{t}', '{c}')} * 1000000 "
-    "+ CAST(substr(strftime('%f', {c}), 4, 3) AS INTEGER) * 1000 ELSE {strange} END"
-)
-_REAL_SECONDS = (
-    "CASE WHEN {c} >= 0 AND {c} < 1e11 THEN CAST({c} AS INTEGER) * 1000000 "
-    "+ CAST(round(({c} - CAST({c} AS INTEGER)) * 1e6) AS INTEGER) ELSE {strange} END"
-)
-_COUNTED = "CASE WHEN {c} BETWEEN -{most} AND {most} THEN {c} * {micros} ELSE {strange} END"
-# The common units; the others' numbers are looked at singly.
-_NUMBER_CASES: Mapping[TimeUnit | None, Mapping[str, str]] = {
-    TimeUnit.SECONDS: {
-        "integer": _COUNTED.replace("{most}", "100000000000").replace("{micros}", "1000000"),
-        "real": _REAL_SECONDS,
-    },
-    TimeUnit.MILLISECONDS: {"integer": _COUNTED.replace("{most}", "100000000000000").replace("{micros}", "1000")},
-    TimeUnit.MICROSECONDS: {"integer": _COUNTED.replace("{most}", "100000000000000000").replace("{micros}", "1")},
-    TimeUnit.JULIAN: {"real": _JULIAN_DAY},
-}
-_TIME_CASES = {"text": _time_text_sql()}
-_SOURCE_CASES = {
-    Kind.BOOLEAN: _BOOLEAN_CASES,
-    Kind.SMALLINT: _INTEGER_CASES,
-    Kind.INTEGER: _INTEGER_CASES,
-    Kind.BIGINT: _INTEGER_CASES,
-    Kind.REAL: _FLOAT_CASES,
-    Kind.DOUBLE: _FLOAT_CASES,
-    Kind.NUMERIC: _DIGITS_CASES,
-    Kind.JSON: _DIGITS_CASES,
-    Kind.TIMESTAMPTZ: _TIME_CASES,
-    Kind.TIMESTAMP: _TIME_CASES,
-    Kind.BYTEA: _BYTES_CASES,
-}
-
-
 def ordinary_key_sql(column: str, target: TargetType, *, utf8: bool) -> str | None:
     """A condition under which SQLite orders `column` as PostgreSQL orders the key; None for types without one."""
-    if target.kind in INTEGERS:
-        return f"typeof({column}) IN ('integer', 'null')"
-    if target.kind is Kind.TEXT and utf8 and not is_padded(target):
-        return f"typeof({column}) IN ('text', 'null')"
-    if target.sql == "uuid" and utf8:
-        lower = f"lower({column}) = {column} AND {column} GLOB '{_ORDINARY_UUID}'"
-        return f"(typeof({column}) = 'null' OR typeof({column}) = 'text' AND {lower})"
-    return None
+    family = family_of(target)
+    if family.order is None or target.padded or (family.arrow == pa.binary() and not utf8):
+        return None
+    return family.order.replace("{c}", column)
 
 
 # -- PostgreSQL ---------------------------------------------------------------------------------------------------
@@ -222,56 +127,21 @@ def ordinary_key_sql(column: str, target: TargetType, *, utf8: bool) -> str | No
 
 def target_sql(column: sql.Composable, target: TargetType, *, large: bool = False) -> sql.Composable:
     """The PostgreSQL expression for `column`; `large` puts marks in the place of large values."""
-    if large and target.kind in MARKED_KINDS:
-        return _bounded_target_sql(column, target)
-    if target.kind is Kind.BOOLEAN:
-        return sql.SQL("{}::int").format(column)
-    if target.kind is Kind.REAL:
-        return sql.SQL("{}::float8").format(column)  # exact, where its own shortest text is not
-    if target.kind is Kind.BYTEA:
-        return sql.SQL("encode({}, 'hex')").format(column)
-    if target.kind in TIMES:
-        return _microseconds(column, column)
-    return sql.SQL("{}::text").format(column) if arrow_type(target) == pa.binary() else column
-
-
-def _bounded_target_sql(column: sql.Composable, target: TargetType) -> sql.Composable:
-    shown = target_sql(column, target)
+    family = family_of(target)
+    shown = family.sent(column)
+    if not large or family.large is None:
+        return shown
     if target.kind is Kind.BYTEA:
         return bounded_bytes_sql(column, shown)
-    return bounded_sql(shown, json_sql(column) if target.kind is Kind.JSON else None)
-
-
-def json_sql(column: sql.Composable) -> sql.Composable:
-    """A text that is the same for equal documents, and for no others.
-
-    Documents are equal though they print 1.0 and 1.00. PostgreSQL's own hash sees through that, but gives [] and {} the
-    same; the text without zeros and points, which is the same for equal ones too, tells these apart.
-    """
-    return sql.SQL(
-        "jsonb_hash_extended({c}::jsonb, 0) || ' ' || jsonb_hash_extended({c}::jsonb, 1) "
-        "|| translate({c}::jsonb::text, '0.', '')"
-    ).format(c=column)
-
-
-def target_other_sql(column: sql.Composable, zone: str) -> sql.Composable:
-    """Microseconds of an instant's wall clock in `zone`, or of the instant of a wall clock."""
-    return _microseconds(column, sql.SQL("({} AT TIME ZONE {})").format(column, sql.Literal(zone)))
-
-
-def _microseconds(column: sql.Composable, moment: sql.Composable) -> sql.Composable:
-    """Exact on every version: before 14 `extract` gave floats, too coarse for a whole time, but not for these parts."""
-    infinity, minus_infinity, far = (sql.Literal(number) for number in BEYOND)
-    return sql.SQL(
-        "CASE WHEN {c} IS NULL THEN NULL WHEN {c} > '-infinity' AND {c} < '10000-01-02' THEN "
-        "extract(epoch FROM date_trunc('second', {m}))::int8 * 1000000 "
-        "+ extract(microseconds FROM {m})::int8 % 1000000 "
-        "WHEN {c} = 'infinity' THEN {infinity} WHEN {c} = '-infinity' THEN {minus} ELSE {far} END"
-    ).format(c=column, m=moment, infinity=infinity, minus=minus_infinity, far=far)
+    return bounded_sql(shown, family.asked(column, target) if target.kind is Kind.JSON else None)
 
 
 def target_key_order(column: sql.Composable, target: TargetType) -> sql.Composable:
     """What to order by so that the order is that of the wire: bytes for texts, whatever the column's collation."""
-    if arrow_type(target) == pa.binary():
-        return sql.SQL('{}::text COLLATE "C"').format(column)
-    return column
+    return sql.SQL('{}::text COLLATE "C"').format(column) if family_of(target).arrow == pa.binary() else column
+
+
+def canonical_sql(column: sql.Composable, target: TargetType) -> sql.Composable:
+    """The one spelling of a value by which keys and whole rows are matched: a text, or NULL."""
+    key = family_of(target).key
+    return key(column, target) if key else sql.SQL("({})::text").format(target_sql(column, target, large=True))

@@ -3,10 +3,15 @@
 A small scanner over marks: quoted stretches and escaped characters are text, everything else is told by the marks.
 """
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from etl.comparison.meaning import MeaninglessError
+
+_SPACE = " \t\n\r\v\f"
+_BOUND = re.compile(r"\[([+-]?[0-9]{1,10}):([+-]?[0-9]{1,10})\]")
+_MORE_BRACKETS = re.compile(r"\s*((?:\[[+-]?[0-9]{1,10}:[+-]?[0-9]{1,10}\])+)\s*=\s*")
 
 
 @dataclass(frozen=True)
@@ -26,42 +31,92 @@ class _Mark:
     plain: bool  # not quoted, not escaped
 
 
-def _scan(text: str, marks: str, *, doubled: bool) -> Iterator[_Mark]:
-    """Marks one by one, and between them the texts; a text that was quoted in part is not plain."""
-    collected: list[str] = []
-    plain, quoted, escaped, skip = True, False, False, False
+@dataclass
+class _Stretch:
+    """A text between two marks, as far as it is read, and where what is quoted or escaped in it begins and ends."""
+
+    characters: list[str] = field(default_factory=list)
+    first_kept: int | None = None
+    end_kept: int = 0
+
+    def add(self, character: str, *, kept: bool) -> None:
+        self.characters.append(character)
+        if kept:
+            self.end_kept = len(self.characters)
+            self.first_kept = self.end_kept - 1 if self.first_kept is None else self.first_kept
+
+    def quote(self) -> None:
+        """A quotation mark: what is between two stands for itself, and be it nothing."""
+        self.end_kept = len(self.characters)
+        self.first_kept = self.end_kept if self.first_kept is None else self.first_kept
+
+    def done(self, *, trimmed: bool) -> Iterator[_Mark]:
+        """The text, if there is any; `trimmed`: white space around it means nothing."""
+        first = len(self.characters) if self.first_kept is None else self.first_kept
+        before, after = "".join(self.characters[:first]), "".join(self.characters[max(first, self.end_kept) :])
+        if trimmed:
+            before, after = before.lstrip(_SPACE), after.rstrip(_SPACE)
+            before = before.rstrip(_SPACE) if self.first_kept is None else before
+        text = before + "".join(self.characters[first : self.end_kept]) + after
+        if text or self.first_kept is not None:
+            yield _Mark(text, self.first_kept is None)
+
+
+def _scan(text: str, marks: str, *, is_array: bool = False) -> Iterator[_Mark]:
+    """Marks one by one, and between them the texts; a text that was quoted in part is not plain.
+
+    White space around an element of an array means nothing; elsewhere two quotation marks within quotes are one.
+    """
+    stretch = _Stretch()
+    quoted = escaped = skip = False
     for place, character in enumerate(text):
         if skip:
             skip = False
         elif escaped:
-            collected.append(character)
+            stretch.add(character, kept=True)
             escaped = False
         elif character == "\\":
-            escaped, plain = True, False
+            escaped = True
+        elif character == '"' and quoted and not is_array and text[place + 1 : place + 2] == '"':
+            stretch.add('"', kept=True)
+            skip = True
         elif character == '"':
-            if quoted and doubled and text[place + 1 : place + 2] == '"':
-                collected.append('"')
-                skip = True
-            else:
-                quoted, plain = not quoted, False
+            stretch.quote()
+            quoted = not quoted
         elif character in marks and not quoted:
-            if collected or not plain:
-                yield _Mark("".join(collected), plain)
-            collected, plain = [], True
+            yield from stretch.done(trimmed=is_array)
+            stretch = _Stretch()
             yield _Mark(character, plain=True)
         else:
-            collected.append(character)
+            stretch.add(character, kept=quoted)
     if quoted or escaped:
         raise MeaninglessError
-    if collected or not plain:
-        yield _Mark("".join(collected), plain)
+    yield from stretch.done(trimmed=is_array)
 
 
-def split_array(text: str) -> list[object]:
-    """The elements of an array, inner arrays as lists; None for NULL."""
+def split_array(text: str) -> tuple[tuple[int, ...], list[object]]:
+    """The lower bounds of an array's dimensions (none where all are 1) and its elements, inner arrays as lists; None
+    for NULL."""
+    found = _MORE_BRACKETS.match(text)
+    if found is None:
+        return (), _elements(text)
+    bounds = [(int(low), int(high)) for low, high in _BOUND.findall(found[1])]
+    elements = _elements(text[found.end() :])
+    if [high - low + 1 for low, high in bounds] != _lengths(elements):
+        raise MeaninglessError
+    lowest = tuple(low for low, _ in bounds)
+    return (() if set(lowest) == {1} else lowest), elements
+
+
+def _lengths(elements: object) -> list[int]:
+    """The lengths of the dimensions."""
+    return [len(elements), *_lengths(elements[0] if elements else None)] if isinstance(elements, list) else []
+
+
+def _elements(text: str) -> list[object]:
     stack: list[list[object]] = [[]]
     after_item = False
-    for mark in _scan(text, "{},", doubled=False):
+    for mark in _scan(text, "{},", is_array=True):
         if mark.plain and mark.text == "{":
             if after_item:
                 raise MeaninglessError
@@ -77,12 +132,9 @@ def split_array(text: str) -> list[object]:
                 raise MeaninglessError
             after_item = False
         else:
-            word = mark.text.strip(" \t\n\r\v\f") if mark.plain else mark.text
-            if not word and mark.plain:
-                continue  # between marks, where it means nothing
             if after_item or len(stack) == 1:
                 raise MeaninglessError
-            stack[-1].append(None if mark.plain and word.upper() == "NULL" else word)
+            stack[-1].append(None if mark.plain and mark.text.upper() == "NULL" else mark.text)
             after_item = True
     if len(stack) != 1 or len(stack[0]) != 1 or not isinstance(stack[0][0], list):
         raise MeaninglessError
@@ -95,7 +147,7 @@ def split_row(text: str) -> list[str | None]:
     if not (text.startswith("(") and text.endswith(")")):
         raise MeaninglessError
     fields: list[str | None] = [None]
-    for mark in _scan(text[1:-1], ",()", doubled=True):
+    for mark in _scan(text[1:-1], ",()"):
         if mark.plain and mark.text == ",":
             fields.append(None)
         elif (mark.plain and mark.text in "()") or fields[-1] is not None:
@@ -112,7 +164,7 @@ def split_range(text: str) -> RangeParts | None:
     if len(text) < 3 or text[0] not in "[(" or text[-1] not in "])":
         raise MeaninglessError
     bounds: list[str | None] = [None]
-    for mark in _scan(text[1:-1], ",[]()", doubled=True):
+    for mark in _scan(text[1:-1], ",[]()"):
         if mark.plain and mark.text == ",":
             bounds.append(None)
         elif (mark.plain and mark.text in "[]()") or bounds[-1] is not None:
@@ -129,9 +181,13 @@ def ranges_of(text: str) -> list[str]:
     if not (text.startswith("{") and text.endswith("}")):
         raise MeaninglessError
     found: list[str] = []
-    start, quoted, depth = 1, False, 0
+    start, quoted, escaped, depth = 1, False, False, 0
     for place, character in enumerate(text[1:-1], start=1):
-        if character == '"':
+        if escaped:
+            escaped = False
+        elif character == "\\":
+            escaped = True
+        elif character == '"':
             quoted = not quoted
         elif not quoted and character in "[(":
             depth += 1

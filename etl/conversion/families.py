@@ -77,7 +77,16 @@ def _cast_parts(values: pa.Array, target: TargetType) -> Cells:
     cast = family.cast_of(Storage.TEXT, UTC, TimeUnit.UNDECIDED)
     if cast is None:
         raise TypeError(f"{target.sql} cannot be a part of another type")
-    return cast(values, target)
+    cells = cast(values, target)
+    if target.kind is Kind.TIMESTAMP:
+        fits = pc.invert(pc.match_substring_regex(values, r":[0-9.]+ ?[+-][0-9:]+$"))
+        refused = look_singly(values, where(fits, values), _refuse_offset)
+        return Cells(cells.values, {**refused.faults, **cells.faults})
+    return cells
+
+
+def _refuse_offset(_text: str) -> str:
+    raise RefusalError(f"{VALUE} has an offset, which PostgreSQL would drop")
 
 
 def _refuse_bytes(_text: str) -> str:

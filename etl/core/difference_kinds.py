@@ -32,6 +32,7 @@ class DifferenceKind(StrEnum):
     BOOLEAN_FLIPPED = "boolean_flipped"
     TIME_SHIFTED = "time_shifted"
     LOST_SUBSECONDS = "lost_subseconds"
+    LOST_CLOCK = "lost_clock"
     JSON_CHANGED = "json_changed"
     NULL_AGAINST_VALUE = "null_against_value"
     OTHER = "other"
@@ -56,6 +57,7 @@ _WORDS = {
     DifferenceKind.BOOLEAN_FLIPPED: "boolean flipped",
     DifferenceKind.TIME_SHIFTED: "time shifted",
     DifferenceKind.LOST_SUBSECONDS: "lost sub-second digits",
+    DifferenceKind.LOST_CLOCK: "lost time of day",
     DifferenceKind.JSON_CHANGED: "JSON changed",
     DifferenceKind.NULL_AGAINST_VALUE: "NULL against a value",
     DifferenceKind.OTHER: "other",

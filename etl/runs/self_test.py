@@ -20,169 +20,15 @@ from etl.core.errors import TargetError
 from etl.embedded.server import EmbeddedServer
 from etl.reporting.report import Report
 from etl.runs.compare import run_comparison
+from etl.runs.damages import SAMPLE_DAMAGES, Damage
 from etl.runs.load import run_migration
 from etl.runs.settings import CompareSettings, Settings
+from etl.runs.typed_damages import TYPED_DAMAGES, source_statements, target_statements
 from etl.sample.build import make_sample
 from etl.target.url import make_engine, resolve
 
 _EMBEDDED_DATABASE = "selftest"
-
-
-@dataclass(frozen=True)
-class Damage:
-    """One way to spoil rows. `kind` None is what must not be found: the same JSON in another layout.
-
-    `change` is SQL for the new value of `column` in the rows that meet `where`; it is done to the source where
-    `in_source`, since some losses can only be staged there. Without a column, `statement` is the whole SQL.
-    """
-
-    kind: DifferenceKind | None
-    words: str
-    table: str
-    column: str | None = None
-    change: str = ""
-    where: str = "true"
-    rows: int = 3
-    in_source: bool = False
-    statement: str = ""
-
-    @property
-    def sql(self) -> str:
-        """The statement, for SQLite or PostgreSQL."""
-        if self.statement:
-            return self.statement
-        chosen = f'SELECT id FROM "{self.table}" WHERE {self.where} ORDER BY id LIMIT {self.rows}'
-        return f'UPDATE "{self.table}" SET "{self.column}" = {self.change} WHERE id IN ({chosen})'
-
-
-_EVERY_ROW = 1_000_000
-DAMAGES: Sequence[Damage] = (
-    Damage(
-        DifferenceKind.CHANGED_TEXT,
-        "a word added to texts",
-        "conversation_messages",
-        "content",
-        "content || ' indeed'",
-    ),
-    Damage(
-        DifferenceKind.WHITESPACE,
-        "spaces doubled",
-        "conversation_sessions",
-        "title",
-        "replace(title, ' ', '  ')",
-        "title LIKE '% %'",
-    ),
-    Damage(
-        DifferenceKind.CASE,
-        "letters made capital",
-        "custom_agents",
-        "name",
-        "upper(name)",
-        "upper(name) <> name",
-    ),
-    Damage(
-        DifferenceKind.NORMALISATION,
-        "letters decomposed (NFD)",
-        "conversation_messages",
-        "thinking",
-        "normalize(thinking, NFD)",
-        "normalize(thinking, NFD) <> thinking",
-    ),
-    Damage(
-        DifferenceKind.NUL_REMOVED,
-        "NUL characters dropped",
-        "agent_usage_logs",
-        "query",
-        "substr(query, 1, 2) || char(0) || substr(query, 3)",
-        "length(query) > 3",
-        in_source=True,
-    ),
-    Damage(
-        DifferenceKind.TRUNCATED,
-        "texts cut off",
-        "canvas_documents",
-        "content",
-        "left(content, 5)",
-        "length(content) > 10",
-    ),
-    Damage(
-        DifferenceKind.LOST_DIGITS,
-        "decimals cut off",
-        "api_usage",
-        "avg_response_time",
-        "trunc(avg_response_time)",
-        "avg_response_time > 1 AND trunc(avg_response_time) <> avg_response_time",
-    ),
-    Damage(
-        DifferenceKind.BOOLEAN_FLIPPED,
-        "true made false, and the other way round",
-        "agent_usage_logs",
-        "success",
-        "NOT success",
-        "success IS NOT NULL",
-    ),
-    Damage(
-        DifferenceKind.TIME_SHIFTED,
-        "a whole column nine hours later",
-        "audit_logs",
-        "timestamp",
-        "timestamp + interval '9 hours'",
-        "timestamp IS NOT NULL",
-        rows=_EVERY_ROW,
-    ),
-    Damage(
-        DifferenceKind.LOST_SUBSECONDS,
-        "fractions of seconds dropped",
-        "conversation_messages",
-        "created_at",
-        "date_trunc('second', created_at)",
-        "date_trunc('second', created_at) <> created_at",
-    ),
-    Damage(
-        DifferenceKind.JSON_CHANGED,
-        "a JSON document wrapped into another",
-        "audit_logs",
-        "details",
-        "jsonb_build_object('wrapped', details)",
-        "details IS NOT NULL",
-    ),
-    Damage(
-        None,
-        "a JSON document laid out differently",
-        "conversation_sessions",
-        "metadata",
-        "' ' || json(metadata) || '  '",
-        "metadata IS NOT NULL",
-        in_source=True,
-    ),
-    Damage(
-        DifferenceKind.NULL_AGAINST_VALUE,
-        "values made NULL",
-        "agent_feedback",
-        "comment",
-        "NULL",
-        "comment IS NOT NULL",
-    ),
-    Damage(
-        DifferenceKind.OTHER,
-        "numbers raised by a thousand",
-        "research_steps",
-        "step_number",
-        "step_number + 1000",
-    ),
-    Damage(
-        DifferenceKind.MISSING,
-        "rows deleted",
-        "memory_tags",
-        statement="DELETE FROM memory_tags WHERE id IN (SELECT id FROM memory_tags ORDER BY id LIMIT 3)",
-    ),
-    Damage(
-        DifferenceKind.EXTRA,
-        "rows added",
-        "alert_history",
-        statement="INSERT INTO alert_history (type, severity, title) VALUES ('x', 'info', 'y'), ('x', 'info', 'z')",
-    ),
-)
+DAMAGES: Sequence[Damage] = (*SAMPLE_DAMAGES, *TYPED_DAMAGES)
 
 
 @dataclass(frozen=True)
@@ -262,6 +108,7 @@ def run_self_test(pg: str | None = None) -> SelfTest:
     with tempfile.TemporaryDirectory(prefix="etl-selftest-") as folder, _scratch_schema(pg) as url:
         source = Path(folder) / "sample.db"
         make_sample(source)
+        _add_types(source, url)
         _load(source, url, Path(folder) / "load")
         done = _damage(source, url)
         settings = CompareSettings(source=source, pg=url, report_folder=Path(folder) / "report")
@@ -292,6 +139,16 @@ def _server(pg: str | None) -> Iterator[URL]:
         return
     with EmbeddedServer(defaults.SERVER_FOLDER) as server:
         yield server.ensure_database(_EMBEDDED_DATABASE)
+
+
+def _add_types(source: Path, url: str) -> None:
+    """Puts the types that the sample lacks beside it, in both databases."""
+    with contextlib.closing(sqlite3.connect(source)) as connection, connection:
+        for statement in source_statements():
+            connection.execute(statement)
+    with make_engine(resolve_given(url)).begin() as target:
+        for statement in target_statements():
+            target.exec_driver_sql(statement)
 
 
 def _load(source: Path, url: str, folder: Path) -> None:
@@ -329,7 +186,7 @@ def _judged(report: Report, done: Mapping[Damage, int]) -> SelfTest:
     checks = []
     for damage in DAMAGES:
         here = [total for total in totals if (total.table, total.column) == (damage.table, damage.column)]
-        if damage.kind is DifferenceKind.TIME_SHIFTED:  # the shift has to be recognised as that of the whole column
+        if damage.whole_column:
             here = [total for total in here if total.whole_column]
         checks.append(
             Check(

@@ -3,7 +3,7 @@
 Narrowing an 8-byte number to `real` is the target type's own doing and accepted, overflow and underflow are not.
 """
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 import numpy as np
 import pyarrow as pa
@@ -47,7 +47,10 @@ def _from_text(value: str) -> float:
     mantissa = value.lower().partition("e")[0]
     if np.isinf(number) or (number == 0 and mantissa.strip("+-.0") != ""):
         raise RefusalError(f"{VALUE} is out of range for double precision")
-    exact = Decimal(value)
+    try:
+        exact = Decimal(value)
+    except InvalidOperation:  # 0 with an exponent of twenty digits
+        raise RefusalError(f"{VALUE} is out of range for double precision") from None
     if exact not in (Decimal(repr(number)), Decimal(number)):
         raise RefusalError(f"{VALUE} is not exact as a floating point number")
     return number
