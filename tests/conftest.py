@@ -11,6 +11,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("normal", derandomize=True, deadline=None)
 settings.register_profile("nightly", max_examples=1_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "normal"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Great Expectations before 1.24 leaves the temporary folder of its context to the garbage collector."""
+    if tuple(map(int, version("great_expectations").split(".")[:2])) < (1, 24):
+        config.addinivalue_line("filterwarnings", "ignore:Implicitly cleaning up <TemporaryDirectory:ResourceWarning")
 
 
 def pytest_report_header() -> str:

@@ -1,13 +1,15 @@
 """Rows to work with whose display keeps secrets: the values are there, but nobody sees a password over a shoulder.
 
-What is taken of a `MaskedFrame` (a column, a row, a part) is displayed alike, and so is every text that
-pandas makes of it. Values that are asked for as values (`tolist`, `to_csv`, indexing a cell) are the values.
+What is taken of a `MaskedFrame` (a column, a row, a part, counts of its values, secrets as an index) is displayed
+alike, and so is every text that pandas makes of it. Values that are asked for as values (`tolist`, `to_csv`, indexing a
+cell) are the values; whoever gives a column another name, or lays columns over each other (`melt`), takes the mask off.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from etl.core.redaction import HIDDEN, is_secret
@@ -27,6 +29,14 @@ class MaskedSeries(pd.Series):
     def __repr__(self) -> str:
         return repr(_masked_series(self))
 
+    def value_counts(self, *arguments: Any, **options: Any) -> "MaskedSeries":
+        """As pandas' own, which would count in a plain Series."""
+        return MaskedSeries(super().value_counts(*arguments, **options))
+
+    def describe(self, *arguments: Any, **options: Any) -> "MaskedSeries":  # type: ignore[misc] # final in its hints
+        """As pandas' own, which would describe in a plain Series."""
+        return MaskedSeries(super().describe(*arguments, **options))
+
     def to_string(self, *arguments: Any, **options: Any) -> Any:
         """As pandas' own, of what may be seen."""
         return _masked_series(self).to_string(*arguments, **options)
@@ -34,6 +44,10 @@ class MaskedSeries(pd.Series):
     def to_markdown(self, *arguments: Any, **options: Any) -> Any:
         """As pandas' own, of what may be seen."""
         return _masked_series(self).to_markdown(*arguments, **options)
+
+    def to_latex(self, *arguments: Any, **options: Any) -> Any:
+        """As pandas' own, of what may be seen."""
+        return _masked_series(self).to_latex(*arguments, **options)
 
 
 class MaskedFrame(pd.DataFrame):
@@ -49,6 +63,14 @@ class MaskedFrame(pd.DataFrame):
 
     def __repr__(self) -> str:
         return repr(_masked(self))
+
+    def value_counts(self, *arguments: Any, **options: Any) -> MaskedSeries:
+        """As pandas' own, which would count in a plain Series."""
+        return MaskedSeries(super().value_counts(*arguments, **options))
+
+    def describe(self, *arguments: Any, **options: Any) -> "MaskedFrame":  # type: ignore[misc] # final in its hints
+        """As pandas' own, which would describe in a plain DataFrame."""
+        return MaskedFrame(super().describe(*arguments, **options))
 
     def _repr_html_(self) -> str | None:
         return _masked(self)._repr_html_()  # type: ignore[operator, no-any-return]
@@ -78,23 +100,35 @@ class MaskedFrame(pd.DataFrame):
 def _masked(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame as it is shown; a transposed one has the names in its index."""
     shown = pd.DataFrame(frame)
-    hidden = {name: _hidden(shown[name]) for name in shown.columns if _names_secret(name)}
-    shown = shown.assign(**hidden) if hidden else shown
-    secret = np.array([_names_secret(name) for name in shown.index], dtype=np.bool_)
-    return shown.astype(object).mask(secret[:, None] & shown.notna().to_numpy(), HIDDEN) if secret.any() else shown
+    cells = np.add.outer(_secret_labels(shown.index), _secret_labels(shown.columns))
+    masked = shown.astype(object).mask(cells & shown.notna().to_numpy(), HIDDEN) if cells.any() else shown
+    return masked.set_axis(_masked_index(shown.index), axis=0).set_axis(_masked_index(shown.columns), axis=1)
 
 
 def _masked_series(series: pd.Series) -> pd.Series:
     shown = pd.Series(series)
-    if _names_secret(shown.name):
-        return _hidden(shown)
-    secret = np.array([_names_secret(name) for name in shown.index], dtype=np.bool_)
-    return shown.astype(object).mask(secret & shown.notna().to_numpy(), HIDDEN) if secret.any() else shown
+    cells = _secret_labels(shown.index) | _names_secret(shown.name)
+    masked = shown.astype(object).mask(cells & shown.notna().to_numpy(), HIDDEN) if cells.any() else shown
+    return masked.set_axis(_masked_index(shown.index))
+
+
+def _secret_labels(labels: pd.Index) -> npt.NDArray[np.bool_]:
+    return np.array([_names_secret(label) for label in labels], dtype=np.bool_)
+
+
+def _masked_index(index: pd.Index) -> pd.Index:
+    """An index made of a secret column's values, as `set_index` and `value_counts` make one, without them."""
+    if not any(map(_names_secret, index.names)):
+        return index
+    levels = [index.get_level_values(place) for place in range(index.nlevels)]
+    hidden = [_hidden(level) if _names_secret(level.name) else level for level in levels]
+    return hidden[0] if len(hidden) == 1 else pd.MultiIndex.from_arrays(hidden)
+
+
+def _hidden(level: pd.Index) -> pd.Index:
+    return pd.Index([None if missing else HIDDEN for missing in level.isna()], name=level.name)
 
 
 def _names_secret(name: object) -> bool:
-    return isinstance(name, str) and is_secret(name)
-
-
-def _hidden(values: pd.Series) -> pd.Series:
-    return values.astype(object).where(values.isna(), HIDDEN)
+    """Whether a label, or a part of a label of several levels, is the name of a secret column."""
+    return any(map(_names_secret, name)) if isinstance(name, tuple) else isinstance(name, str) and is_secret(name)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from etl.core.errors import SuiteError
 from etl.core.types import Kind, TargetType
 from etl.schema.unified import target_types
 from etl.validation.judge import Judge, columns_to_judge
@@ -46,11 +47,23 @@ def validate_frame(
 
 
 def _suite_for(frame: pd.DataFrame, table: str, folder: Path) -> Suite:
-    columns = target_types(table) or _columns_of(frame)
-    return load_suite(folder / f"{table}.json", table, columns)
+    path = folder / f"{table}.json"
+    if not path.is_file():
+        raise SuiteError(f"There is no {path}; etl.add_expectation({table!r}, …, folder={str(folder)!r}) makes one.")
+    return load_suite(path, table, _types(frame, table, of_the_20=folder == default_folder()))
 
 
-def _columns_of(frame: pd.DataFrame) -> Columns:
+def _types(frame: pd.DataFrame, table: str, *, of_the_20: bool) -> Columns:
+    """Those of the 20 tables where suite or frame are that application's; another may have a table of the same name."""
+    known = target_types(table)
+    others = [name for name in frame.columns if name not in known]
+    if of_the_20 or 2 * len(others) < len(frame.columns):
+        return {**columns_of(frame[others]), **known}
+    return columns_of(frame)
+
+
+def columns_of(frame: pd.DataFrame) -> Columns:
+    """The types that a frame's own columns have, where there is no target to ask."""
     kinds = {str(name): _kind(pa.array(frame[name], from_pandas=True).type) for name in frame.columns}
     return {name: TargetType(kind, kind.value) for name, kind in kinds.items()}
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
+    from etl.validation.prepared import PreparedConfiguration
+
 Column: TypeAlias = "pd.Series[Any]"
 EXACT_IN_FLOAT = 2**53
 DIGITS_EXACT_IN_FLOAT = 15
@@ -166,15 +168,23 @@ class Judge:
 
 def _configuration(name: str, kwargs: dict[str, Value], place: int) -> "ExpectationConfiguration":
     """What Great Expectations is asked: prepared for many batches, or its public class where that does not fit."""
-    from etl.validation import prepared  # imports Great Expectations
-
-    if prepared.is_as_known():
-        return prepared.PreparedConfiguration(name, kwargs, id_=str(place))
+    prepared = _prepared_class()
+    if prepared is not None:
+        return prepared(name, kwargs, id_=str(place))
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     plain = ExpectationConfiguration(type=name, kwargs=kwargs, id=str(place))
     plain.to_domain_obj()  # raises what it refuses
     return plain
+
+
+def _prepared_class() -> "type[PreparedConfiguration] | None":
+    """The class that leans on Great Expectations' internals; None where they are others than it knows."""
+    try:
+        from etl.validation import prepared
+    except ImportError:  # the modules that it needs lie elsewhere in this version
+        return None
+    return prepared.PreparedConfiguration if prepared.is_as_known() else None
 
 
 def _groups(frame: pd.DataFrame, columns: Mapping[int, tuple[str, ...]]) -> list[tuple[list[str], list[int]]]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from etl.core.text import did_you_mean
 from etl.core.types import SERVER_READ, Kind, TargetType
 
 LATEST_PLAUSIBLE_TIME = "latest_plausible_time"  # the one suite parameter: a day after the run began
@@ -209,7 +210,8 @@ def _column(name: Value, rule: Rule, columns: Mapping[str, TargetType] | None) -
     if columns is None:
         return None
     if name not in columns:
-        raise ValueError(f"the table has no column {name!r}; it has: {', '.join(columns)}")
+        names = ", ".join(columns)
+        raise ValueError(f"the table has no column {name!r}; it has: {names}{did_you_mean(name, columns)}".rstrip("?"))
     if columns[name].kind not in rule.kinds:
         raise ValueError(f"does not fit column {name!r} of type {columns[name].sql}")
     return columns[name]

@@ -1,4 +1,4 @@
-"""Adds an expectation to a suite's file, and leaves every other character of the file as it is."""
+"""Adds an expectation to a suite's file; a file in the layout of the 20 suites keeps every other character."""
 
 import json
 import os
@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol, cast
 
+import pandas as pd
+
 from etl.core.errors import SuiteError
+from etl.schema.unified import target_types
+from etl.validation.frame import columns_of
 from etl.validation.rules import Value
 from etl.validation.suites import Columns, default_folder, parse_expectation, read_suite
 
@@ -30,7 +34,7 @@ def add_expectation(
     expectation: GreatExpectation | Mapping[str, Value],
     *,
     folder: str | Path | None = None,
-    columns: Columns | None = None,
+    columns: Columns | pd.DataFrame | None = None,
 ) -> Path:
     """Adds an expectation to a table's suite file, which is made if there is none.
 
@@ -38,19 +42,30 @@ def add_expectation(
     :param expectation: one of Great Expectations' objects, such as `gx.expectations.ExpectColumnValuesToNotBeNull(
         column="email", severity="warning", notes="…")`, or a dict with "type", "kwargs" and whatever else a suite's
         file has. One that the suite already holds changes nothing, so that a notebook's cell may run twice.
-    :param folder: folder of the suites; None: the project's own.
-    :param columns: the table's columns and their types, to check against; None: not checked.
+    :param folder: folder of the suites, made if there is none; None: the project's own, which is asked of the 20
+        tables' database alone. For another database name a folder here, and give it to the load as `expectations=`.
+    :param columns: the table's columns to check against: a frame of its rows, or the columns' types by name. None:
+        those of the 20 tables where `folder` is None too, else nothing is checked before the load.
     :returns: the file's path.
     :raises SuiteError: for what the load would refuse, before anything is written.
 
     Example::
 
         etl.add_expectation("users", {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "email"}})
+        etl.add_expectation(
+            "albums",
+            {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "title"}},
+            folder="library-suites",
+            columns=etl.read_table("library.db", "albums"),
+        )
     """
     path = Path(folder or default_folder()) / f"{table}.json"
+    if path.name != f"{table}.json":
+        raise SuiteError(f"The table {table!r} cannot have a suite file: its name is none that a file can have.")
     item = _as_json(expectation)
-    parse_expectation(item, columns, f"the new expectation for {table}")
+    parse_expectation(item, _known(table, folder, columns), f"the new expectation for {table}")
     if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
         _write(path, _pretty({"name": table, "expectations": [item]}) + "\n")
         return path
     suite = read_suite(path)
@@ -62,6 +77,12 @@ def add_expectation(
     others.append(item)
     _write(path, _pretty(suite) + "\n")
     return path
+
+
+def _known(table: str, folder: str | Path | None, columns: Columns | pd.DataFrame | None) -> Columns | None:
+    if isinstance(columns, pd.DataFrame):
+        return columns_of(columns)
+    return columns if columns is not None or folder is not None else target_types(table) or None
 
 
 def _as_json(expectation: GreatExpectation | Mapping[str, Value]) -> dict[str, Value]:

@@ -1,7 +1,9 @@
 """README and docs keep up with the code: every option, exit code, package, page and heading that they name is there."""
 
 import argparse
+import ast
 import importlib
+import inspect
 import re
 import subprocess
 import tomllib
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import etl
 from etl.__main__ import COMMANDS
 from etl.core.types import Kind
 
@@ -36,10 +39,39 @@ def test_every_option_is_in_the_docs(command: str) -> None:
 
 @pytest.mark.parametrize("command", PARSERS)
 def test_no_option_that_is_gone_is_named(command: str) -> None:
-    used = set(re.findall(rf"python -m {re.escape(command)}((?: +--?[a-z][\w-]*(?: [^-\s#][^\s#]*)?)+)", DOCS))
+    name = command.removeprefix("etl.")
+    lines = re.findall(rf"(?:python -m etl[. ]|sqlite-to-postgres ){name}\b([^\n`#]*)", DOCS)
     known = {name for action in parser_of(command)._actions for name in action.option_strings}
-    for line in used:
+    assert lines
+    for line in lines:
         assert set(re.findall(r"(?<= )--?[a-z][\w-]*", line)) <= known, line
+
+
+def test_commands_that_are_shown_exist() -> None:
+    shown = set(re.findall(r"(?:python -m etl[. ]|sqlite-to-postgres )([a-z]+)\b", DOCS))
+    assert shown == {*COMMANDS}
+    for module in re.findall(r"python -m (tests[\w.]*)", DOCS):
+        assert (ROOT / module.replace(".", "/") / "__main__.py").is_file()
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts.keys() == {"sqlite-to-postgres"}
+
+
+def test_functions_and_keywords_that_are_shown_exist() -> None:
+    blocks = "\n".join(re.findall(r"^```python\n(.*?)^```", DOCS, re.MULTILINE | re.DOTALL))
+    calls = [node for node in ast.walk(ast.parse(blocks)) if isinstance(node, ast.Call)]
+    public = [node for node in calls if ast.unparse(node.func).startswith("etl.")]
+    assert {ast.unparse(node.func) for node in public} >= {"etl.migrate", "etl.compare", "etl.plan"}
+    for node in public:
+        function = getattr(etl, ast.unparse(node.func).removeprefix("etl."))
+        positional = [object() for _ in node.args]
+        inspect.signature(function).bind(*positional, **{item.arg: object() for item in node.keywords if item.arg})
+    for name in re.findall(r"`etl\.([a-z_]+)[(`]", DOCS):
+        assert name in etl.__all__ or name in COMMANDS, name
+
+
+def test_files_of_the_project_that_are_named_exist() -> None:
+    for name in re.findall(r"`((?:etl|docs|tests|notebooks|expectations)/[\w./-]+)`", DOCS):
+        assert (ROOT / name).exists() or name == "expectations/TABLE.json", name
 
 
 def test_every_option_of_the_docs_exists() -> None:

@@ -1,5 +1,6 @@
 """Whatever is displayed of rejected rows hides secrets; whatever is asked for as a value is the value."""
 
+import pickle
 from collections.abc import Callable
 
 import pandas as pd
@@ -26,6 +27,33 @@ SHOWN: dict[str, Callable[[MaskedFrame], object]] = {
     "transposed": lambda frame: repr(frame.T),
     "a column of the transposed": lambda frame: repr(frame.T[0]),
     "a filter": lambda frame: repr(frame.query("id == 1")["password_hash"]),
+    "a column's to_latex": lambda frame: frame["password_hash"].to_latex(),
+    "values as an index": lambda frame: repr(frame.set_index("password_hash")),
+    "values as an index, html": lambda frame: frame.set_index("password_hash")._repr_html_(),
+    "a column of that": lambda frame: repr(frame.set_index("password_hash")["name"]),
+    "values in one of two levels": lambda frame: repr(frame.set_index(["id", "password_hash"])),
+    "counted values": lambda frame: repr(frame["password_hash"].value_counts()),
+    "counted rows": lambda frame: repr(frame.value_counts()),
+    "groups": lambda frame: repr(frame.groupby("password_hash").size()),
+    "a pivot": lambda frame: repr(frame.pivot(index="id", columns="password_hash", values="name")),
+    "a pivot's values": lambda frame: repr(frame.pivot(index="id", columns="name")),
+    "stacked": lambda frame: repr(frame.stack()),
+    "described": lambda frame: repr(frame.describe()),
+    "a column described": lambda frame: repr(frame["password_hash"].describe()),
+    "the most frequent": lambda frame: repr(frame.mode()),
+    "the first of each group": lambda frame: repr(frame.groupby("id").first()),
+    "a column's groups": lambda frame: repr(frame.groupby("id")["password_hash"].max()),
+    "counts of groups": lambda frame: repr(frame.groupby("id")["password_hash"].value_counts()),
+    "the largest": lambda frame: repr(frame.dropna().max()),
+    "applied": lambda frame: repr(frame.apply(lambda column: column)),
+    "row by row": lambda frame: repr([row for _, row in frame.iterrows()]),
+    "column by column": lambda frame: repr(dict(frame.items())),
+    "without duplicates": lambda frame: repr(frame["password_hash"].drop_duplicates()),
+    "changed": lambda frame: repr(frame["password_hash"].str.upper()).lower(),
+    "joined": lambda frame: repr(pd.concat([frame, frame])),
+    "merged": lambda frame: repr(frame.merge(pd.DataFrame({"id": [1], "x": [2]}), on="id")),
+    "a copy": lambda frame: repr(frame.copy()),
+    "pickled": lambda frame: repr(pickle.loads(pickle.dumps(frame))),
     "sorted": lambda frame: repr(frame.sort_values("id").password_hash),
 }
 

@@ -1,11 +1,15 @@
 """Expectations worked out once judge every batch as Great Expectations does that is asked anew each time."""
 
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 import pytest
 from support.failing_rows import NOW, SUITES, bad_row, good_row
+from validation.test_validator import frame_of
 
+from etl.validation import judge
 from etl.validation.frame import validate_frame
 from etl.validation.judge import import_great_expectations
 from etl.validation.results import latest_plausible_time
@@ -60,28 +64,64 @@ def test_batch_after_batch(table: str) -> None:
     assert failures >= 2 * len(DETAILS) * len(asked)
 
 
-def test_other_internals_are_noticed_and_the_public_way_judges_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A later Great Expectations may ask an expectation otherwise: verdicts stay the same."""
-    import_great_expectations()
+def other_shape(monkeypatch: pytest.MonkeyPatch) -> None:
     from great_expectations.expectations.expectation import Expectation
 
-    from etl.validation import prepared
+    monkeypatch.setattr(Expectation, "get_validation_dependencies", lambda self, *, engine: (self, engine))
 
-    suite = SUITES["users"]
-    asked = [item for item in suite.expectations if item.columns]
-    frame = pd.DataFrame([good_row(suite), *(bad_row(suite, item) for item in asked)])
 
-    def rejected() -> pd.DataFrame:
-        return validate_frame(frame, suite, now=NOW).rejected
+def method_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    from great_expectations.expectations.expectation import Expectation
 
-    assert prepared.is_as_known()
-    known = rejected()
+    monkeypatch.delattr(Expectation, "metrics_validate")
 
-    def renamed(*, engine: Any) -> Any:
-        raise AssertionError(f"{engine} is asked by its old shape")
 
+def other_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+    monkeypatch.setattr(ExpectationConfiguration, "to_domain_obj", lambda self, *, registry: (self, registry))
+
+
+def module_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    import etl.validation
+
+    monkeypatch.delattr(etl.validation, "prepared", raising=False)
+    monkeypatch.delitem(sys.modules, "etl.validation.prepared", raising=False)
+    monkeypatch.setitem(sys.modules, "great_expectations.expectations.expectation", None)
+
+
+@pytest.mark.parametrize("change", [other_shape, method_gone, other_configuration, module_elsewhere])
+def test_other_internals_are_noticed(monkeypatch: pytest.MonkeyPatch, change: Callable[..., None]) -> None:
+    """As a later Great Expectations may have them."""
+    import_great_expectations()
+    assert judge._prepared_class() is not None
     with monkeypatch.context() as patched:
-        patched.setattr(Expectation, "get_validation_dependencies", renamed)
-        assert not prepared.is_as_known()
-    monkeypatch.setattr(prepared, "is_as_known", lambda: False)
-    pd.testing.assert_frame_equal(rejected(), known)
+        change(patched)
+        assert judge._prepared_class() is None
+    assert judge._prepared_class() is not None
+
+
+@pytest.mark.parametrize("table", sorted(SUITES))
+def test_the_public_way_judges_alike(monkeypatch: pytest.MonkeyPatch, table: str) -> None:
+    suite = SUITES[table]
+    asked = [item for item in suite.expectations if item.columns]
+    frame = frame_of([good_row(suite), *(bad_row(suite, item) for item in asked)], suite.columns)
+    prepared = validate_frame(frame, suite, now=NOW)
+    monkeypatch.setattr(judge, "_prepared_class", lambda: None)
+    plain = validate_frame(frame, suite, now=NOW)
+    assert len(prepared.rejected)
+    pd.testing.assert_frame_equal(plain.rejected, prepared.rejected)
+    counts = [[(item.unexpected_rows, item.judged_rows) for item in found.results] for found in (plain, prepared)]
+    assert counts[0] == counts[1]
+
+
+def test_the_public_way_refuses_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    import_great_expectations()
+    kwargs = {"column": "a", "regex_list": ["x"], "match_on": "some"}
+    refusals = []
+    for found in (judge._prepared_class(), None):
+        monkeypatch.setattr(judge, "_prepared_class", lambda found=found: found)
+        with pytest.raises(ValueError, match="match_on") as caught:
+            judge._configuration("expect_column_values_to_match_regex_list", kwargs, 0)
+        refusals.append(str(caught.value))
+    assert refusals[0] == refusals[1]

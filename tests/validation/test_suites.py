@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from etl.core.errors import SuiteError
@@ -12,6 +13,7 @@ from etl.core.types import Kind, TargetType
 from etl.schema.unified import create_missing, metadata, target_types
 from etl.target.catalog import read_catalog
 from etl.target.session import Session
+from etl.validation.frame import validate_frame
 from etl.validation.rules import RULES
 from etl.validation.suite_file import add_expectation
 from etl.validation.suites import default_folder, derive_suite, load_suite, load_suites, suites_for
@@ -70,6 +72,7 @@ def test_critical_is_what_the_target_demands_no_more_and_no_less(database: Any) 
 
 def test_rules_know_the_arguments_that_great_expectations_knows(gx: Any) -> None:
     common = {"id", "meta", "notes", "result_format", "description", "catch_exceptions", "rendered_content", "severity"}
+    common |= {"library_metadata"}  # versions before 1.21 have it here
     unused = common | {"windows", "batch_id", "row_condition", "condition_parser", "mostly"}
     for type_name, rule in RULES.items():
         fields = gx.expectations.registry.get_expectation_impl(type_name).__fields__
@@ -106,7 +109,10 @@ BROKEN = [
     (one("expect_column_values_to_be_not_null", column="role"), "no expectation that can be judged row by row"),
     (one("expect_column_values_to_be_unique", column="id"), "no expectation that can be judged row by row"),
     (one("expect_column_mean_to_be_between", "warning", column="id", min_value=1), "judged row by row"),
-    (one("expect_column_values_to_not_be_null", column="rolle"), "the table has no column 'rolle'; it has: id, role"),
+    (
+        one("expect_column_values_to_not_be_null", column="rolle"),
+        "the table has no column 'rolle'; it has: id, role.*; did you mean 'role'",
+    ),
     (one("expect_column_values_to_not_be_null", column=1), "1 is no column name"),
     (one("expect_column_values_to_not_be_null", colum="role"), "unknown argument 'colum'"),
     (one("expect_column_values_to_not_be_null"), "argument 'column' is missing"),
@@ -291,3 +297,38 @@ def test_great_expectations_own_objects_can_be_added(gx: Any, tmp_path: Path) ->
             "severity": "warning",
         }
     ]
+
+
+ALBUMS = pd.DataFrame({"id": [1, 2], "title": ["A", None]})
+TITLED = {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "title"}}
+
+
+def test_a_table_without_a_suite_gets_one_in_the_first_go(tmp_path: Path) -> None:
+    folder = tmp_path / "not" / "there yet"
+    assert add_expectation("albums", TITLED, folder=folder, columns=ALBUMS) == folder / "albums.json"
+    assert list(validate_frame(ALBUMS, "albums", expectations=folder).rejected.index) == [1]
+
+
+def test_a_misspelt_column_is_told_where_the_columns_are_known(tmp_path: Path) -> None:
+    wrong = {**TITLED, "kwargs": {"column": "titel"}}
+    with pytest.raises(SuiteError, match=r"no column 'titel'; it has: id, title; did you mean 'title'"):
+        add_expectation("albums", wrong, folder=tmp_path, columns=ALBUMS)
+    with pytest.raises(SuiteError, match=r"no column 'emial'; .*did you mean 'email'"):
+        add_expectation("users", {**TITLED, "kwargs": {"column": "emial"}})  # one of the 20
+    assert not [*tmp_path.iterdir()]
+
+
+def test_names_that_no_file_can_have_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SuiteError, match=r"'\.\./users' cannot have a suite file"):
+        add_expectation("../users", TITLED, folder=tmp_path / "suites")
+    with pytest.raises(SuiteError, match=r"There is no .*albums\.json; etl\.add_expectation\('albums'"):
+        validate_frame(ALBUMS, "albums", expectations=tmp_path)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_another_applications_table_of_the_same_name_has_its_own_columns(tmp_path: Path) -> None:
+    users = pd.DataFrame({"uuid": ["a", None], "nick": ["b", "c"]})
+    add_expectation("users", {**TITLED, "kwargs": {"column": "uuid"}}, folder=tmp_path, columns=users)
+    assert list(validate_frame(users, "users", expectations=tmp_path).rejected.index) == [1]
+    with pytest.raises(SuiteError, match="no column 'email'"):
+        add_expectation("users", {**TITLED, "kwargs": {"column": "email"}}, folder=tmp_path, columns=users)
