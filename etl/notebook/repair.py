@@ -24,7 +24,7 @@ from etl.core.source_tables import SourceTable, quoted
 from etl.core.values import StorageValue, UndecodableText
 from etl.reporting.reading import REJECT_COLUMNS
 from etl.reporting.report import Report
-from etl.runs.known import folder_of
+from etl.runs.known import description_of
 from etl.source.database import Source
 
 
@@ -68,7 +68,7 @@ def load_mended(
     """
     with Source(Path(source)) as opened:
         described = _described(opened, table)
-        suites = folder_of(opened.tables)  # the draft below holds but one of the tables
+        suites = description_of(opened.tables).suites  # the draft below holds but one of the tables
     mended = rows.drop(columns=[name for name in REJECT_COLUMNS if name in rows.columns])
     unknown = [str(name) for name in mended.columns if name not in described.column_names]
     if unknown:

@@ -20,7 +20,7 @@ from etl.planning.added_columns import add_columns
 from etl.planning.from_catalogs import plan_between
 from etl.reporting.report import Report
 from etl.runs.connect import Target, open_target
-from etl.runs.known import folder_of
+from etl.runs.known import description_of
 from etl.runs.load_session import lock_tables, prepare_load_session
 from etl.runs.move import Mover
 from etl.runs.observer import Observer
@@ -140,7 +140,7 @@ class _Load:
         """Reads and checks the suites; what Great Expectations itself says of them is known before the commit."""
         if self.validator is None:
             return None
-        folder = self.settings.expectations or folder_of(self.source.tables)
+        folder = self.settings.expectations or description_of(self.source.tables).suites
         return self.validator.use(suites_for(folder, [table.target for table in plan.tables]))
 
     def _move(self, plan: Plan) -> None:

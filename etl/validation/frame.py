@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from etl.core.types import Kind, TargetType
+from etl.schema.recognise import is_part_of
 from etl.schema.unified import target_types
 from etl.validation.judge import Judge, columns_to_judge
 from etl.validation.results import Validated, latest_plausible_time, settle
@@ -46,7 +47,9 @@ def validate_frame(
 
 
 def _suite_for(frame: pd.DataFrame, table: str, folder: Path) -> Suite:
-    columns = target_types(table) or _columns_of(frame)
+    described, own = target_types(table), _columns_of(frame)
+    # Another application's table of that name has columns of its own, and its suite speaks of these.
+    columns = described if is_part_of(table, own) else {**described, **own}
     return load_suite(folder / f"{table}.json", table, columns)
 
 
