@@ -1,7 +1,7 @@
 """Rejected rows, mended in a notebook, loaded by the same way as all others; the source itself stays as it is.
 
 The mended rows become a small SQLite file with the source's table in it, and that is migrated: conversion, validation,
-keys and the books are the load's own, and a row that still does not fit is rejected again.
+keys and accounting are the load's own, and a row that still does not fit is rejected again.
 """
 
 import json
