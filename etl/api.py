@@ -17,7 +17,7 @@ from etl.planning.time_units import with_units
 from etl.reporting.report import Report
 from etl.runs.compare import run_comparison
 from etl.runs.connect import open_target
-from etl.runs.known import types_of
+from etl.runs.known import description_of
 from etl.runs.load import run_migration
 from etl.runs.observer import Observer
 from etl.runs.settings import CompareSettings, Settings, table_names
@@ -204,7 +204,8 @@ def read_table(source: str | Path, table: str, *, assume_timezone: str = default
         if table not in opened.tables:
             raise UsageError(f"{source} has no table {table!r}; it has: {', '.join(opened.tables) or 'none'}.")
         described = opened.tables[table]
-        columns = with_units(opened, described, columns_without_target(described, types_of(opened.tables, table)))
+        known = description_of(opened.tables).types_of(table)
+        columns = with_units(opened, described, columns_without_target(described, known))
         parts = [
             convert(batch.frame, columns, assume_timezone=assume_timezone)
             for batch in read_batches(opened, described, described.column_names)

@@ -1,6 +1,6 @@
-"""What the comparison of all tables has found, collected for the report."""
+"""What comparisons have found, for the report; the findings of several tables add up to those of a run."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from etl.comparison.compare import TableComparison
 from etl.core.report import DifferenceTotal
@@ -8,15 +8,20 @@ from etl.core.report import DifferenceTotal
 SAMPLE_ROWS = 1_000  # differences in the report, of all tables together
 
 
-@dataclass
+@dataclass(frozen=True)
 class Findings:
-    """What the comparison of all tables found; it becomes part of the report."""
+    """A bounded sample of the differences, and their totals by kind."""
 
-    differences: list[dict[str, object]] = field(default_factory=list)
-    kinds: list[DifferenceTotal] = field(default_factory=list)
+    differences: tuple[dict[str, object], ...] = ()
+    kinds: tuple[DifferenceTotal, ...] = ()
 
-    def note(self, comparison: TableComparison) -> None:
-        """Takes over a table's sample, as far as there is room, and its totals."""
-        room = SAMPLE_ROWS - len(self.differences)
-        self.differences += [difference.to_dict() for difference in comparison.sample[:room]]
-        self.kinds += comparison.totals
+    @classmethod
+    def of(cls, comparison: TableComparison) -> "Findings":
+        """Those of one table."""
+        return cls(
+            tuple(difference.to_dict() for difference in comparison.sample[:SAMPLE_ROWS]), tuple(comparison.totals)
+        )
+
+    def __add__(self, other: "Findings") -> "Findings":
+        """The sample keeps the first of both."""
+        return Findings((self.differences + other.differences)[:SAMPLE_ROWS], self.kinds + other.kinds)

@@ -43,7 +43,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class TableReport:
-    """One table's books. Every source row is loaded, present or rejected; what is left over must be 0.
+    """One table's accounting. Every source row is loaded, present or rejected; what is left over must be 0.
 
     In a dry run the numbers are the forecast. The numbers of the value comparison (matched, different, missing, extra)
     are None until it was made; `extra_present_rows` are the extra rows that the target is known to have had before.
@@ -68,7 +68,7 @@ class TableReport:
 
     @property
     def settled(self) -> bool:
-        """Whether every source row arrived: nothing rejected, unaccounted, different or left behind."""
+        """Whether every source row arrived: nothing rejected, unaccounted, different or not migrated."""
         if self.status is Status.NOT_MIGRATED:
             return not self.source_rows
         faults = (
@@ -271,7 +271,7 @@ class ReportData:
 
     @property
     def settled(self) -> bool:
-        """Whether the books of every table are closed with nothing left over."""
+        """Whether everything arrived, in every table."""
         return all_settled(self.tables, self.drift)
 
     @property

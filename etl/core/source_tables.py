@@ -32,6 +32,22 @@ class SourceTable:
         return tuple(column.name for column in self.columns)
 
 
+@dataclass(frozen=True)
+class RowidRange:
+    """A part of a table that can be read by itself: the rows behind the rowid `after`, and none behind `until`.
+
+    None means that there is no limit on that side. `rows_before` rows lie in front of the part, so that its row numbers
+    are those of the whole table. A table without rowids is always read as a whole.
+    """
+
+    after: int | None = None
+    until: int | None = None
+    rows_before: int = 0
+
+
+WHOLE_TABLE = RowidRange()
+
+
 def quoted(name: str) -> str:
     """`name` as a SQL identifier (SQLite and PostgreSQL quote alike)."""
     return '"' + name.replace('"', '""') + '"'

@@ -1,7 +1,7 @@
 """Rejected rows, mended in a notebook, loaded by the same way as all others; the source itself stays as it is.
 
 The mended rows become a small SQLite file with the source's table in it, and that is migrated: conversion, validation,
-keys and the books are the load's own, and a row that still does not fit is rejected again.
+keys and accounting are the load's own, and a row that still does not fit is rejected again.
 """
 
 import json
@@ -24,7 +24,7 @@ from etl.core.source_tables import SourceTable, quoted
 from etl.core.values import StorageValue, UndecodableText
 from etl.reporting.reading import REJECT_COLUMNS
 from etl.reporting.report import Report
-from etl.runs.known import folder_of
+from etl.runs.known import description_of
 from etl.source.database import Source
 
 
@@ -68,7 +68,7 @@ def load_mended(
     """
     with Source(Path(source)) as opened:
         described = _described(opened, table)
-        suites = folder_of(opened.tables)  # the draft below holds but one of the tables
+        suites = description_of(opened.tables).suites  # the draft below holds but one of the tables
     mended = rows.drop(columns=[name for name in REJECT_COLUMNS if name in rows.columns])
     unknown = [str(name) for name in mended.columns if name not in described.column_names]
     if unknown:

@@ -166,7 +166,7 @@ def _left_in(folder: Path) -> Report:
 def compare_again(report: Report, pg: str | None = None, *, assume_timezone: str = defaults.TIMEZONE) -> Report:
     """Compares the source of a load with its target as both are now, value by value, knowing that load's report.
 
-    Rows that the load rejected, and columns that it left behind, are recognised as such. A run that failed has loaded
+    Rows that the load rejected, and columns that it dropped, are recognised as such. A run that failed has loaded
     nothing that could be compared: its own report comes back.
     """
     from etl.api import compare

@@ -35,7 +35,7 @@ class ReportFrames:
 
     Counts are int64, or Int64 with <NA> for what was not counted; seconds float64; texts str.
 
-    tables            the books of each table, and whether they are `settled`
+    tables            the numbers of each table, and whether they are `settled`
     counts            the same, the row counts of both sides alone
     equation          of the tables that were loaded: source_rows, loaded_rows, present_rows, rejected_rows,
                       unaccounted_rows, and whether the sum holds

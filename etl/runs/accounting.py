@@ -18,6 +18,7 @@ from etl.core.report import (
     Status,
     TableReport,
 )
+from etl.core.row_counts import RowCounts
 from etl.files.reject_files import RejectSink
 from etl.loading.rows import Loaded
 from etl.loading.staging import Rewritten
@@ -71,16 +72,18 @@ class Accounting:
         self.rewritten += [
             RewrittenReport(plan.name, item.column, item.rows, _for_people(item)) for item in loaded.rewritten
         ]
-        accounted = loaded.loaded_rows + loaded.present.rows + rejects.rejected_rows
+        counts = RowCounts(
+            loaded.loaded_rows, loaded.present.rows, loaded.present.different_rows, rejects.rejected_rows
+        )
         report = TableReport(
             name=plan.name,
             status=Status.MIGRATED,
             source_rows=plan.source.row_count,
-            loaded_rows=loaded.loaded_rows,
-            present_rows=loaded.present.rows,
-            present_different_rows=loaded.present.different_rows,
-            rejected_rows=rejects.rejected_rows,
-            unaccounted_rows=plan.source.row_count - accounted,
+            loaded_rows=counts.loaded,
+            present_rows=counts.present,
+            present_different_rows=counts.present_different,
+            rejected_rows=counts.rejected,
+            unaccounted_rows=plan.source.row_count - counts.accounted,
             target_rows_before=rows_before,
             target_rows_after=rows_after,
             seconds=round(seconds, 3),
@@ -104,7 +107,7 @@ class Accounting:
     def note_comparison(self, report: TableReport, comparison: TableComparison) -> None:
         """Puts the table's completed report in the place of the former one, and keeps what was found."""
         self.tables[self.tables.index(self.report_of(report.name))] = report
-        self.findings.note(comparison)
+        self.findings += Findings.of(comparison)
 
     def _write_refused(self, plan: TablePlan, loaded: Loaded, rejects: RejectSink) -> None:
         for page in loaded.refused_rows():

@@ -13,6 +13,7 @@ from psycopg2 import sql
 
 from etl.comparison.after_load import compare_or_explain, rejected_rows, with_comparison
 from etl.comparison.compare import Known
+from etl.comparison.findings import Findings
 from etl.comparison.target_side import prepare_session
 from etl.concurrency.interruption import interruptible
 from etl.core.drift import Drift, DriftAction, DriftKind
@@ -121,7 +122,7 @@ class _Comparison:
         )
         report = with_comparison(report, comparison)
         self.record.accounting.tables.append(report)
-        self.record.accounting.findings.note(comparison)
+        self.record.accounting.findings += Findings.of(comparison)
         self.observer.table_finished(report)
 
     def _drift(self, item: Drift) -> DriftReport:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 from etl.core.source_tables import SourceTable
 from etl.core.types import TargetType
@@ -9,19 +10,39 @@ from etl.schema.recognise import is_unified
 from etl.schema.unified import target_types
 from etl.validation.suites import default_folder
 
-Tables = Mapping[str, SourceTable]
+
+class Description(Protocol):
+    """Says what a database's tables ought to be like."""
+
+    @property
+    def suites(self) -> Path | None:
+        """The folder of the suites that belong to this database; None where there are none but derived ones."""
+
+    def types_of(self, table: str) -> Mapping[str, TargetType]:
+        """The target types of a table's columns; empty where nothing is known of the table."""
 
 
-def recognised(tables: Tables) -> bool:
-    """Whether the source is the application's whose tables and suites come with the product."""
-    return is_unified({name: table.column_names for name, table in tables.items()})
+class UnifiedDescription:
+    """The application's database whose 20 tables and suites come with the product."""
+
+    @property
+    def suites(self) -> Path | None:
+        return default_folder()
+
+    def types_of(self, table: str) -> Mapping[str, TargetType]:
+        return target_types(table)
 
 
-def folder_of(tables: Tables) -> Path | None:
-    """The folder of the suites that belong to this database; None where there are none but derived ones."""
-    return default_folder() if recognised(tables) else None
+class NoDescription:
+    """Any other database: its own declarations and the target's catalogue say all there is."""
+
+    suites: Path | None = None
+
+    def types_of(self, table: str) -> Mapping[str, TargetType]:  # noqa: ARG002 - nothing is known of any
+        return {}
 
 
-def types_of(tables: Tables, table: str) -> dict[str, TargetType]:
-    """The target types of a known table's columns; empty for every table of another database."""
-    return target_types(table) if recognised(tables) else {}
+def description_of(tables: Mapping[str, SourceTable]) -> Description:
+    """The description that fits the whole database; one table's name decides nothing."""
+    known = is_unified({name: table.column_names for name, table in tables.items()})
+    return UnifiedDescription() if known else NoDescription()

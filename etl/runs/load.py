@@ -20,7 +20,7 @@ from etl.planning.added_columns import add_columns
 from etl.planning.from_catalogs import plan_between
 from etl.reporting.report import Report
 from etl.runs.connect import Target, open_target
-from etl.runs.known import folder_of
+from etl.runs.known import description_of
 from etl.runs.load_session import lock_tables, prepare_load_session
 from etl.runs.move import Mover
 from etl.runs.observer import Observer
@@ -65,7 +65,15 @@ def run_migration(settings: Settings, observer: Observer | None = None, startup:
         )
         with record.failures_reported(), target.connect() as connection, one_transaction(connection):
             session = Session(connection)
-            load = _Load(settings, observer, begun.source, target, session, validator, record)
+            load = _Load(
+                settings=settings,
+                observer=observer,
+                source=begun.source,
+                target=target,
+                session=session,
+                validator=validator,
+                record=record,
+            )
             stop_validation = validator.stop if validator else None
             plan = interruptible(load.carry_out, hang_up=session.hang_up, let_go=stop_validation)
             begun.source.verify_unchanged()
@@ -75,7 +83,7 @@ def run_migration(settings: Settings, observer: Observer | None = None, startup:
         return record.finish(Outcome.DRY_RUN if settings.dry_run else None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Load:
     """One load inside its transaction."""
 
@@ -140,14 +148,21 @@ class _Load:
         """Reads and checks the suites; what Great Expectations itself says of them is known before the commit."""
         if self.validator is None:
             return None
-        folder = self.settings.expectations or folder_of(self.source.tables)
+        folder = self.settings.expectations or description_of(self.source.tables).suites
         return self.validator.use(suites_for(folder, [table.target for table in plan.tables]))
 
     def _move(self, plan: Plan) -> None:
         require_to_load(self.session, plan.tables, dry_run=self.settings.dry_run)
         if not self.settings.dry_run:
             lock_tables(self.session, plan)
-        mover = Mover(self.settings, self.observer, self.source, self.session, self.validator, self.record)
+        mover = Mover(
+            settings=self.settings,
+            observer=self.observer,
+            source=self.source,
+            session=self.session,
+            validator=self.validator,
+            record=self.record,
+        )
         if self.settings.disable_triggers and not self.settings.dry_run:
             with without_triggers(self.session, [table.target for table in plan.tables]):
                 mover.move_all(plan)

@@ -26,7 +26,7 @@ from etl.validation.results import Totals
 from etl.validation.validator import Validator
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Mover:
     """The rows' way from the source into the target, inside the transaction of a run."""
 

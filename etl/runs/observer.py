@@ -1,4 +1,4 @@
-"""Who hears how a run goes: the console is one listener, a notebook or a test another."""
+"""The events of a run: the console is one observer, a notebook or a test another."""
 
 from collections.abc import Sequence
 
@@ -29,7 +29,7 @@ class Observer:
         """The table is read again from its beginning, row by row where need be."""
 
     def table_finished(self, table: TableReport) -> None:
-        """The table's books are closed."""
+        """The outcome of every row of the table is known."""
 
     def sequences_reset(self, sequences: Sequence[SequenceReport]) -> None:
         """All sequences stand behind the largest ids."""

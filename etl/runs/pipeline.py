@@ -9,21 +9,20 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import Future
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from etl.concurrency.prefetch import Prefetcher
 from etl.conversion.convert import convert
 from etl.core.plan import TablePlan
 from etl.core.rejects import Fault, RejectedRow, RejectRule, RejectStage
-from etl.core.values import LARGE_BYTES, LargeText, StorageValue, size_of
+from etl.core.values import StorageValue
 from etl.files.reject_files import DroppedValues, RejectSink
 from etl.loading.copy import CopyData, encode
 from etl.loading.rows import Accepted, NotFastError, Retracted
-from etl.source.batches import BATCH_BYTES, Batch, read_batches
+from etl.runs.raw_rows import is_large, records_of, rowids_of, rows_of
+from etl.source.batches import Batch, read_batches
 from etl.source.database import Source
 from etl.validation.results import Validated
 from etl.validation.validator import Validator
@@ -31,7 +30,6 @@ from etl.validation.validator import Validator
 T = TypeVar("T")
 BATCHES_AHEAD = 3  # that wait between the reading thread and the COPY
 VALIDATIONS_AWAITED = 4  # batches that may be copied before validation has spoken; bounds what is held in memory
-LARGE_BATCH_BYTES = 2 * BATCH_BYTES  # larger batches hold a large value, and are the only one in memory
 REQUIRED_RULE = "NULL in a column that the target requires (NOT NULL)"
 _Why = tuple[RejectStage, RejectRule]
 _NOT_CONVERTED: _Why = (RejectStage.CONVERT, RejectRule.NOT_CONVERTIBLE)
@@ -178,7 +176,7 @@ class Pipeline:
         verdict = self.validator.submit(plan.name, converted.frame) if self.validator else None
         types = {column.target: column.type for column in plan.columns}
         encoded = encode(converted.frame, types) if encode_ahead else None
-        large = _is_large(batch)
+        large = is_large(batch)
         kept = batch if large else _kept(batch, plan)
         return _Prepared(kept, converted.frame, verdict, encoded, large)
 
@@ -213,7 +211,7 @@ class Pipeline:
     def _reject(self, batch: Batch, plan: TablePlan, why: _Why, rejected: pd.DataFrame) -> None:
         if rejected.empty:
             return
-        rowids = _rowids(batch, rejected.index)
+        rowids = rowids_of(batch, rejected.index)
         originals = self._originals(batch, plan, rejected.index, rowids)  # one after the other: rows may be large
         for (number, column, rule, reason), rowid, (_, row) in zip(
             rejected[["column", "rule", "reason"]].itertuples(name=None), rowids, originals, strict=True
@@ -226,8 +224,8 @@ class Pipeline:
     ) -> Iterator[tuple[int, dict[str, StorageValue]]]:
         """The whole rows as the source holds them. The batch has them already without rowids, and a large row too."""
         whole = set(plan.source.column_names) <= set(batch.frame.columns)
-        if batch.rowids is None or (whole and len(numbers) == len(batch.frame) and _is_large(batch)):
-            yield from zip(numbers, _records(_rows(batch.frame, numbers)), strict=True)
+        if batch.rowids is None or (whole and len(numbers) == len(batch.frame) and is_large(batch)):
+            yield from zip(numbers, records_of(rows_of(batch.frame, numbers)), strict=True)
         else:
             yield from self.source.rows(plan.source, numbers.tolist(), rowids)
 
@@ -235,11 +233,11 @@ class Pipeline:
         """Keeps the values of dropped columns; a rejected row's file entry has them already."""
         if not plan.dropped:
             return
-        dropped = _rows(batch.frame[list(plan.dropped)], accepted)
-        dropped = _rows(dropped, dropped.index[dropped.notna().any(axis=1)])
-        keys = _records(_rows(batch.frame[list(plan.source_key)], dropped.index))
-        rowids = _rowids(batch, dropped.index)
-        for number, rowid, key, values in zip(dropped.index, rowids, keys, _records(dropped), strict=True):
+        dropped = rows_of(batch.frame[list(plan.dropped)], accepted)
+        dropped = rows_of(dropped, dropped.index[dropped.notna().any(axis=1)])
+        keys = records_of(rows_of(batch.frame[list(plan.source_key)], dropped.index))
+        rowids = rowids_of(batch, dropped.index)
+        for number, rowid, key, values in zip(dropped.index, rowids, keys, records_of(dropped), strict=True):
             self.rejects[plan.name].keep_dropped(DroppedValues(int(number), rowid, key, values))
 
 
@@ -249,17 +247,6 @@ def _kept(batch: Batch, plan: TablePlan) -> Batch:
         return batch
     names = dict.fromkeys([*plan.source_key, *plan.dropped]) if plan.dropped else ()
     return Batch(batch.frame[list(names)], batch.rowids)
-
-
-def _is_large(batch: Batch) -> bool:
-    columns = (batch.frame.iloc[:, place] for place in range(batch.frame.shape[1]))
-    return sum(map(_size, columns)) > LARGE_BATCH_BYTES
-
-
-def _size(column: pd.Series) -> int:
-    if column.dtype != object:
-        return int(column.memory_usage(index=False))
-    return size_of(column.tolist())  # four times as fast as through the column itself
 
 
 def _accepted(prepared: _Prepared, frame: pd.DataFrame) -> Accepted:
@@ -291,37 +278,3 @@ def require_values(frame: pd.DataFrame, plan: TablePlan) -> tuple[pd.DataFrame, 
         list(lacking.values()), index=pd.Index(list(lacking), dtype="int64"), columns=["column", "rule", "reason"]
     ).sort_index()
     return (frame.drop(index=rejected.index) if lacking else frame), rejected
-
-
-def _rowids(batch: Batch, numbers: pd.Index) -> list[int | None]:
-    if batch.rowids is None:
-        return [None] * len(numbers)
-    positions = batch.frame.index.get_indexer(numbers)
-    return [int(rowid) for rowid in np.asarray(batch.rowids)[positions]]
-
-
-def _rows(frame: pd.DataFrame, numbers: pd.Index) -> pd.DataFrame:
-    """The rows of these numbers, not copied where they are all."""
-    return frame if len(numbers) == len(frame) else frame.loc[numbers]
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, StorageValue]]:
-    """The rows of a raw frame as dictionaries, column by column: a row as a Series would make its integers floats."""
-    columns = {str(name): _cells(frame[name]) for name in frame.columns}
-    return [
-        {name: None if values[place] is pd.NA else values[place] for name, values in columns.items()}
-        for place in range(len(frame))
-    ]
-
-
-def _cells(column: pd.Series) -> list[Any]:
-    if column.dtype == object or _size(column) <= LARGE_BYTES:
-        return column.tolist()
-    return [_large_cell(scalar) for scalar in pa.array(column)]
-
-
-def _large_cell(scalar: pa.Scalar) -> StorageValue:
-    if pa.types.is_string(scalar.type) and scalar.is_valid and scalar.as_buffer().size > LARGE_BYTES:
-        return LargeText(scalar.as_buffer().to_pybytes())
-    value: StorageValue = scalar.as_py()
-    return value

@@ -22,7 +22,7 @@ from etl.core.types import TargetType
 from etl.planning.declared_types import columns_without_target
 from etl.planning.time_units import with_units
 from etl.runs.accounting import expectation_report
-from etl.runs.known import folder_of, types_of
+from etl.runs.known import description_of
 from etl.runs.settings import table_names
 from etl.schema import unified as schema
 from etl.source.batches import read_batches
@@ -113,12 +113,13 @@ def check_source(
     """
     with Validator() as validator, Source(Path(source)) as opened:
         chosen = _chosen(opened, table_names(tables))
+        known = description_of(opened.tables)
         columns = {
-            table.name: with_units(opened, table, columns_without_target(table, types_of(opened.tables, table.name)))
+            table.name: with_units(opened, table, columns_without_target(table, known.types_of(table.name)))
             for table in chosen
         }
-        types = {name: types_of(opened.tables, name) | _types(plans) for name, plans in columns.items()}
-        folder = Path(expectations) if expectations else folder_of(opened.tables)
+        types = {name: {**known.types_of(name), **_types(plans)} for name, plans in columns.items()}
+        folder = Path(expectations) if expectations else known.suites
         suites = load_suites(folder, types) if folder is not None else {}
         accepted = validator.use(suites)
         check = _Check(opened, validator, suites, columns, assume_timezone)

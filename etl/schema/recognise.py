@@ -17,6 +17,17 @@ def is_unified(tables: Mapping[str, Collection[str]]) -> bool:
     return len(alike) >= LEAST_TABLES
 
 
+def is_part_of(table: str, columns: Collection[str]) -> bool:
+    """Whether columns, of a frame say, are those of one of the 20 tables, or some of them.
+
+    There is nothing but the columns to go by: another application's table of that name has others.
+    """
+    if table not in metadata.tables:
+        return False
+    described = {column.name for column in metadata.tables[table].columns}
+    return len(described & set(columns)) >= LEAST_SHARE * len(columns)
+
+
 def _is_alike(name: str, columns: Collection[str]) -> bool:
     described = {column.name for column in metadata.tables[name].columns}
     return len(described & set(columns)) >= LEAST_SHARE * len(described)

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from etl.core.source_tables import SourceTable, quoted
+from etl.core.source_tables import RowidRange, SourceTable, quoted
 from etl.core.values import StorageValue
-from etl.source.database import Source
+from etl.source.database import Source, within
 
 CHUNK_BYTES = 16 * 2**20  # the most that is read before the size is looked at again
 CHUNK_ROWS = 4_096
@@ -49,9 +49,9 @@ _PARTS: dict[str, tuple[_Part, ...]] = {
 _CLASS_OF: dict[type, str] = {int: "integer", float: "real", str: "text"}
 
 
-def expected_classes(source: Source, table: SourceTable, columns: Sequence[str]) -> list[str]:
+def expected_classes(source: Source, table: SourceTable, columns: Sequence[str], part: RowidRange) -> list[str]:
     """The storage class of each column, from its first rows, else from what its declared type makes likely."""
-    sample = [values for _, values in source.stream(table, columns, limit=SAMPLE_ROWS)]
+    sample = [values for _, values in source.stream(table, columns, part=part, limit=SAMPLE_ROWS)]
     declared = {column.name: column.declared_type for column in table.columns}
     return [
         _class_of([row[place] for row in sample]) or _likely_class(declared[column])
@@ -86,10 +86,10 @@ def fast_chunks(
     columns: Sequence[str],
     expected: Sequence[str],
     *,
-    after: int | None,
+    part: RowidRange,
     most_rows: int,
 ) -> Iterator[pa.RecordBatch]:
-    """Rows behind the rowid `after` in its order: the rowid, then the parts of each column.
+    """Rows in the order of the rowid: the rowid, then the parts of each column.
 
     Raises `UnexpectedClassError`, or what ADBC raises, before the first chunk that holds something unexpected.
     """
@@ -97,7 +97,7 @@ def fast_chunks(
     types = [pa.int64(), *(part.type for kind in expected for part in _PARTS[kind])]
     with source.fast.cursor() as cursor:
         cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(chunk_rows)})
-        cursor.execute(_query(table, columns, expected, after))
+        cursor.execute(_query(table, columns, expected, part))
         first = True
         for chunk in cursor.fetch_record_batch():
             if first and chunk.schema.types != types:
@@ -108,11 +108,11 @@ def fast_chunks(
             yield from (chunk.slice(start, most_rows) for start in range(0, chunk.num_rows, most_rows))
 
 
-def _query(table: SourceTable, columns: Sequence[str], expected: Sequence[str], after: int | None) -> str:
+def _query(table: SourceTable, columns: Sequence[str], expected: Sequence[str], rows: RowidRange) -> str:
     parts = [(quoted(column), part) for column, kind in zip(columns, expected, strict=True) for part in _PARTS[kind]]
     sentinels = ", ".join(["0", *(part.sentinel for _, part in parts)])
     values = [f"{part.expression.format(c=column)} AS c{place}" for place, (column, part) in enumerate(parts)]
-    where = f" WHERE {table.rowid_name} > {after}" if after is not None else ""
+    where = within(str(table.rowid_name), rows)
     return (
         f"SELECT {sentinels} UNION ALL SELECT * FROM "
         f"(SELECT {', '.join([f'{table.rowid_name} AS c', *values])} FROM main.{quoted(table.name)} NOT INDEXED{where} "

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from etl.core import defaults
-from etl.core.source_tables import SourceTable
+from etl.core.source_tables import WHOLE_TABLE, RowidRange, SourceTable
 from etl.core.values import LARGE_BYTES, LargeText, StorageValue, UndecodableText, size_of
 from etl.source.arrow_reader import UnexpectedClassError, expected_classes, fast_chunks, frame_of, learned_classes
 from etl.source.database import Source
@@ -34,9 +34,32 @@ class Batch:
 
 
 @dataclass
-class _Position:
-    number: int = 0
+class _Reading:
+    """A part of a table on its way out: what is asked for, and how far it has come."""
+
+    source: Source
+    table: SourceTable
+    columns: Sequence[str]
+    part: RowidRange
+    batch_rows: int
+    batch_bytes: int
+    number: int = 0  # of the latest row
     rowid: int | None = None
+
+    def __post_init__(self) -> None:
+        self.number = self.part.rows_before
+        self.rowid = self.part.after
+
+    @property
+    def rest(self) -> RowidRange:
+        """What has not been read yet."""
+        return RowidRange(self.rowid, self.part.until, self.number)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether there can be no more rows."""
+        at_limit = self.part.until is not None and self.rowid is not None and self.rowid >= self.part.until
+        return at_limit or self.number >= self.table.row_count
 
     def advance(self, rows: int, rowid: int | None) -> None:
         self.number += rows
@@ -48,29 +71,32 @@ def read_batches(
     table: SourceTable,
     columns: Sequence[str],
     *,
+    part: RowidRange = WHOLE_TABLE,
     batch_rows: int = defaults.BATCH_ROWS,
     batch_bytes: int = BATCH_BYTES,
 ) -> Iterator[Batch]:
-    """The whole table in order, each batch within `batch_rows` rows and about `batch_bytes` bytes.
+    """The whole table in order, or a part of it, each batch within `batch_rows` rows and about `batch_bytes` bytes.
 
     Column dtypes: ArrowDtype int64, double, string or binary where the batch holds one storage class besides NULL;
     ArrowDtype null where it holds none; else object with int, float, str, bytes, `UndecodableText`, `LargeText`
-    and None.
+    and None. Raises ValueError for a part of a table without rowids.
     """
-    position = _Position()
+    if table.rowid_name is None and part != WHOLE_TABLE:
+        raise ValueError(f"The table {table.name} has no rowids: it is read as a whole.")
+    reading = _Reading(source, table, columns, part, batch_rows, batch_bytes)
     if table.largest_row_bytes > LARGE_BYTES:
         pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own would keep what was freed
     large = table.largest_row_bytes > LARGE_ROW_BYTES  # then not even a sample is taken at once
-    expected = [] if large else expected_classes(source, table, columns)
+    expected = [] if large else expected_classes(source, table, columns, part)
     if table.rowid_name is None or large or "blob" in expected or not columns:
-        yield from _read_singly(source, table, columns, position, batch_rows, batch_bytes)
+        yield from _read_singly(reading)
         return
     careful_rows = batch_rows
-    while position.number < table.row_count:
+    while not reading.has_ended:
         try:
-            yield from _read_arrow(source, table, columns, expected, position, batch_rows, batch_bytes)
+            yield from _read_arrow(reading, expected)
         except UnexpectedClassError:
-            for batch in _read_singly(source, table, columns, position, batch_rows, batch_bytes, limit=careful_rows):
+            for batch in _read_singly(reading, limit=careful_rows):
                 yield batch
                 expected = learned_classes(expected, batch.frame)
             careful_rows *= 2
@@ -78,26 +104,19 @@ def read_batches(
             return
 
 
-def _read_arrow(
-    source: Source,
-    table: SourceTable,
-    columns: Sequence[str],
-    expected: Sequence[str],
-    position: _Position,
-    batch_rows: int,
-    batch_bytes: int,
-) -> Iterator[Batch]:
+def _read_arrow(reading: _Reading, expected: Sequence[str]) -> Iterator[Batch]:
     """Batches until the end; `UnexpectedClassError` behind the last batch that kept to the expected classes."""
+    source, table, columns = reading.source, reading.table, reading.columns
     pending: list[pa.RecordBatch] = []
     unexpected: Exception | None = None
-    chunks = fast_chunks(source, table, columns, expected, after=position.rowid, most_rows=batch_rows)
+    chunks = fast_chunks(source, table, columns, expected, part=reading.rest, most_rows=reading.batch_rows)
     while True:
         try:
             chunk = next(chunks, None)
         except (UnexpectedClassError, OSError, source.fast.Error) as error:
             chunk, unexpected = None, error
-        if pending and (chunk is None or _overfull(pending, chunk, batch_rows, batch_bytes)):
-            yield _arrow_batch(pa.Table.from_batches(pending), columns, expected, position)
+        if pending and (chunk is None or _overfull([*pending, chunk], reading)):
+            yield _arrow_batch(pa.Table.from_batches(pending), expected, reading)
             pending = []
         if chunk is not None:
             pending.append(chunk)
@@ -107,70 +126,59 @@ def _read_arrow(
             return
 
 
-def _overfull(pending: Sequence[pa.RecordBatch], chunk: pa.RecordBatch, batch_rows: int, batch_bytes: int) -> bool:
-    parts = [*pending, chunk]
-    return bool(sum(part.num_rows for part in parts) > batch_rows or sum(part.nbytes for part in parts) > batch_bytes)
+def _overfull(parts: Sequence[pa.RecordBatch], reading: _Reading) -> bool:
+    rows, size = sum(part.num_rows for part in parts), sum(part.nbytes for part in parts)
+    return bool(rows > reading.batch_rows or size > reading.batch_bytes)
 
 
-def _arrow_batch(data: pa.Table, columns: Sequence[str], expected: Sequence[str], position: _Position) -> Batch:
+def _arrow_batch(data: pa.Table, expected: Sequence[str], reading: _Reading) -> Batch:
     rowids = data.column(0).to_numpy()
-    frame = frame_of(data, columns, expected, _row_numbers(position.number, data.num_rows))
-    position.advance(data.num_rows, int(rowids[-1]))
+    frame = frame_of(data, reading.columns, expected, _row_numbers(reading.number, data.num_rows))
+    reading.advance(data.num_rows, int(rowids[-1]))
     return Batch(frame, rowids)
 
 
 # -- value by value -----------------------------------------------------------------------------------------------
 
 
-def _read_singly(
-    source: Source,
-    table: SourceTable,
-    columns: Sequence[str],
-    position: _Position,
-    batch_rows: int,
-    batch_bytes: int,
-    limit: int | None = None,
-) -> Iterator[Batch]:
+def _read_singly(reading: _Reading, limit: int | None = None) -> Iterator[Batch]:
     """Batches from `sqlite3`; a row with a large value is one of its own, and nobody here holds what was given away."""
     rows: list[tuple[StorageValue, ...]] = []
     rowids: list[int | None] = []
     size = 0
-    for rowid, values in source.stream(table, columns, after=position.rowid, limit=limit):
+    stream = reading.source.stream(reading.table, reading.columns, part=reading.rest, limit=limit)
+    for rowid, values in stream:
         bytes_here = size_of(values) + 8 * len(values)
         if rows and bytes_here > LARGE_BYTES:
-            yield _emptied_into_batch(rows, rowids, columns, position)
+            yield _emptied_into_batch(rows, rowids, reading)
             size = 0
         rows.append(values)
         rowids.append(rowid)
         size += bytes_here
         del values
-        if len(rows) >= batch_rows or size >= batch_bytes or bytes_here > LARGE_BYTES:
-            yield _emptied_into_batch(rows, rowids, columns, position)
+        if len(rows) >= reading.batch_rows or size >= reading.batch_bytes or bytes_here > LARGE_BYTES:
+            yield _emptied_into_batch(rows, rowids, reading)
             size = 0
     if rows:
-        yield _emptied_into_batch(rows, rowids, columns, position)
+        yield _emptied_into_batch(rows, rowids, reading)
 
 
-def _emptied_into_batch(
-    rows: list[tuple[StorageValue, ...]], rowids: list[int | None], columns: Sequence[str], position: _Position
-) -> Batch:
-    batch = _python_batch(rows, rowids, columns, position)
+def _emptied_into_batch(rows: list[tuple[StorageValue, ...]], rowids: list[int | None], reading: _Reading) -> Batch:
+    batch = _python_batch(rows, rowids, reading)
     rows.clear()
     rowids.clear()
     return batch
 
 
-def _python_batch(
-    rows: list[tuple[StorageValue, ...]], rowids: list[int | None], columns: Sequence[str], position: _Position
-) -> Batch:
-    index = _row_numbers(position.number, len(rows))
-    by_column = list(zip(*rows, strict=True)) if columns else []
+def _python_batch(rows: list[tuple[StorageValue, ...]], rowids: list[int | None], reading: _Reading) -> Batch:
+    index = _row_numbers(reading.number, len(rows))
+    by_column = list(zip(*rows, strict=True)) if reading.columns else []
     frame = pd.DataFrame(
         {place: raw_series(values, index) for place, values in enumerate(by_column)},
         index=index,
     )
-    frame.columns = pd.Index(columns, dtype=object)
-    position.advance(len(rows), rowids[-1])
+    frame.columns = pd.Index(reading.columns, dtype=object)
+    reading.advance(len(rows), rowids[-1])
     known = rowids[-1] is not None
     return Batch(frame, np.array(rowids, dtype=np.int64) if known else None)
 

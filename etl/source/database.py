@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from etl.concurrency.background import Abandoned, run_in_background
 from etl.core.errors import SourceError
-from etl.core.source_tables import SourceColumn, SourceTable, quoted
+from etl.core.source_tables import WHOLE_TABLE, RowidRange, SourceColumn, SourceTable, quoted
 from etl.core.time_units import NumberRange
 from etl.core.values import LARGE_BYTES, LargeText, StorageValue, UndecodableText
 from etl.source.virtual_tables import look_at
@@ -318,12 +318,17 @@ class Source:
             return self._connection.execute(query, values).fetchone() is not None
 
     def stream(
-        self, table: SourceTable, columns: Sequence[str], *, after: int | None = None, limit: int | None = None
+        self,
+        table: SourceTable,
+        columns: Sequence[str],
+        *,
+        part: RowidRange = WHOLE_TABLE,
+        limit: int | None = None,
     ) -> Iterator[tuple[int | None, tuple[StorageValue, ...]]]:
         """(rowid, values) of each row in the table's own order, values exactly as stored; TEXT that is not UTF-8 as
-        `UndecodableText`, large TEXT as `LargeText`. `after` is the rowid to start behind."""
+        `UndecodableText`, large TEXT as `LargeText`."""
         with self._failing_clearly():
-            query = _stream_query(table, columns, after, limit)
+            query = _stream_query(table, columns, part, limit)
             # `map` keeps no row: a large value is held by whoever uses it, and by nobody else.
             yield from map(_rowid_and_values, self._connection.execute(query))
 
@@ -379,14 +384,19 @@ def _rowid_and_values(row: tuple[Any, ...]) -> tuple[int | None, tuple[StorageVa
     return row[0], row[1:]
 
 
-def _stream_query(table: SourceTable, columns: Sequence[str], after: int | None, limit: int | None) -> str:
+def _stream_query(table: SourceTable, columns: Sequence[str], part: RowidRange, limit: int | None) -> str:
     rowid = table.rowid_name
     names = ", ".join([rowid or "NULL", *map(quoted, columns)])
     query = f"SELECT {names} FROM main.{quoted(table.name)} NOT INDEXED"
     if rowid is not None:
-        query += f" WHERE {rowid} > {after}" if after is not None else ""
-        query += f" ORDER BY {rowid}"
+        query += f"{within(rowid, part)} ORDER BY {rowid}"
     return query + (f" LIMIT {limit}" if limit is not None else "")
+
+
+def within(rowid: str, part: RowidRange) -> str:
+    """The WHERE clause for the rows of a part; nothing for those of the whole table."""
+    limits = [f"{rowid} {sign} {limit}" for sign, limit in ((">", part.after), ("<=", part.until)) if limit is not None]
+    return f" WHERE {' AND '.join(limits)}" if limits else ""
 
 
 def _connect(uri: str) -> sqlite3.Connection:

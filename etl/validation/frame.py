@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from etl.core.errors import SuiteError
 from etl.core.types import Kind, TargetType
+from etl.schema.recognise import is_part_of
 from etl.schema.unified import target_types
 from etl.validation.judge import Judge, columns_to_judge
 from etl.validation.results import Validated, latest_plausible_time, settle
@@ -55,11 +56,8 @@ def _suite_for(frame: pd.DataFrame, table: str, folder: Path) -> Suite:
 
 def _types(frame: pd.DataFrame, table: str, *, of_the_20: bool) -> Columns:
     """Those of the 20 tables where suite or frame are that application's; another may have a table of the same name."""
-    known = target_types(table)
-    others = [name for name in frame.columns if name not in known]
-    if of_the_20 or 2 * len(others) < len(frame.columns):
-        return {**columns_of(frame[others]), **known}
-    return columns_of(frame)
+    own = columns_of(frame)
+    return {**own, **target_types(table)} if of_the_20 or is_part_of(table, own) else own
 
 
 def columns_of(frame: pd.DataFrame) -> Columns:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.sources import make_sqlite, series, sqlite
 
-from etl.core.source_tables import quoted
+from etl.core.source_tables import WHOLE_TABLE, RowidRange, quoted
 from etl.core.values import UndecodableText
 from etl.source.batches import read_batches
 from etl.source.database import Source
@@ -20,6 +20,7 @@ from etl.source.database import Source
 LATE = 100_000
 Value = int | float | str | bytes | None
 Typed = tuple[type, Value]
+Row = tuple[int, int | None, tuple[Typed, ...]]
 
 
 def typed(value: object) -> Typed:
@@ -30,12 +31,14 @@ def typed(value: object) -> Typed:
     return type(value), value
 
 
-def read(path: Path, table: str = "t", **limits: int) -> list[tuple[int, int | None, tuple[Typed, ...]]]:
+def read(
+    path: Path, table: str = "t", *, part: RowidRange = WHOLE_TABLE, **limits: int
+) -> list[tuple[int, int | None, tuple[Typed, ...]]]:
     """(row number, rowid, cells) of every row as `read_batches` gives them."""
     found = []
     with Source(path) as source:
         described = source.tables[table]
-        for batch in read_batches(source, described, described.column_names, **limits):
+        for batch in read_batches(source, described, described.column_names, part=part, **limits):
             assert list(batch.frame.columns) == list(described.column_names)
             assert batch.frame.index.name == "row_number"
             rowids = [None] * len(batch.frame) if batch.rowids is None else batch.rowids.tolist()
@@ -275,3 +278,35 @@ def test_a_batch_ends_soon_after_its_bytes(tmp_path: Path, rows: int, bytes_each
     assert sum(sizes) == rows * bytes_each
     slack = 16 * 2**20 if kind == "text" and bytes_each < 2**20 else bytes_each
     assert max(sizes) <= 1_000_000 + slack
+
+
+# -- parts --------------------------------------------------------------------------------------------------------
+
+PART_ROWS = """
+    INSERT INTO t (rowid, n, v)
+    WITH RECURSIVE c(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM c WHERE n < 900)
+    SELECT 3 * n - 1000, n, CASE WHEN n % 100 = 77 THEN 'x' ELSE n END FROM c
+"""
+
+
+@given(limits=st.sets(st.integers(-1_100, 1_800), max_size=4), batch_rows=st.sampled_from([7, 200, 50_000]))
+@settings(max_examples=40, deadline=None)
+def test_the_parts_of_a_table_are_the_table(part_rows: Path, limits: set[int], batch_rows: int) -> None:
+    """With its row numbers, wherever it is cut: between rowids, on one, before the first, behind the last."""
+    whole = read(part_rows, batch_rows=batch_rows)
+    found: list[Row] = []
+    for after, until in zip([None, *sorted(limits)], [*sorted(limits), None], strict=True):
+        found += read(part_rows, part=RowidRange(after, until, len(found)), batch_rows=batch_rows)
+    assert found == whole
+    assert len(whole) == 900
+
+
+@pytest.fixture(scope="module")
+def part_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_sqlite(tmp_path_factory.mktemp("parts") / "parts.db", "CREATE TABLE t (n INTEGER, v)", PART_ROWS)
+
+
+def test_a_table_without_rowids_has_no_parts(tmp_path: Path) -> None:
+    path = make_sqlite(tmp_path / "w.db", "CREATE TABLE t (a INTEGER PRIMARY KEY, b) WITHOUT ROWID")
+    with pytest.raises(ValueError, match="t has no rowids"):
+        read(path, part=RowidRange(after=1))
