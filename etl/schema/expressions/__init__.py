@@ -7,6 +7,26 @@ sqlglot parses the text; what comes out is written here, node by node, and only 
 databases agree. So nothing is ever passed through.
 """
 
+from etl.schema.expressions.implied import implied_by_type
+from etl.schema.expressions.translate import (
+    translate_check,
+    translate_default,
+    translate_generated,
+    translate_index,
+    translate_where,
+)
 from etl.schema.expressions.values import Column, NotTranslatable, Table, Translated, TranslatedView
 
-__all__ = ["Column", "NotTranslatable", "Table", "Translated", "TranslatedView"]
+__all__ = [
+    "Column",
+    "NotTranslatable",
+    "Table",
+    "Translated",
+    "TranslatedView",
+    "implied_by_type",
+    "translate_check",
+    "translate_default",
+    "translate_generated",
+    "translate_index",
+    "translate_where",
+]

@@ -1,6 +1,5 @@
 """What goes into the translation of an expression, and what comes out."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -66,28 +65,8 @@ class Refusal(Exception):  # noqa: N818 - it ends a translation; no caller of th
     """Ends a translation from within; its text is the reason."""
 
 
-_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
-# Words that PostgreSQL 13 to 18 reserve, wholly or as names of columns, functions or types.
-_RESERVED = frozenset(
-    """all analyse analyze and any array as asc asymmetric authorization between bigint binary bit boolean both case
-    cast char character check coalesce collate collation column concurrently constraint create cross current_catalog
-    current_date current_role current_schema current_time current_timestamp current_user dec decimal default
-    deferrable desc distinct do else end except exists extract false fetch float for foreign freeze from full grant
-    greatest group grouping having ilike in initially inner inout int integer intersect interval into is isnull join
-    json json_array json_arrayagg json_exists json_object json_objectagg json_query json_scalar json_serialize
-    json_table json_value lateral leading least left like limit localtime localtimestamp merge_action national natural
-    nchar none normalize not notnull null nullif numeric offset on only or order out outer overlaps overlay placing
-    position precision primary real references returning right row select session_user setof similar smallint some
-    substring symmetric system_user table tablesample then time timestamp to trailing treat trim true union unique user
-    using values varchar variadic verbose when where window with within without xmlattributes xmlconcat xmlelement
-    xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot xmlserialize xmltable""".split()
-)
-
-
 def identifier(name: str) -> str:
-    """A name as SQL, quoted where it has to be."""
-    if _PLAIN.fullmatch(name) and name not in _RESERVED:
-        return name
+    """A name as SQL, always quoted."""
     return '"' + name.replace('"', '""') + '"'
 
 
