@@ -104,6 +104,9 @@ def _with_null(operator: str, left: Term, right: Term) -> Term:
 
 
 def _numbers(operator: str, left: Term, right: Term) -> Term:
+    words = [term for term in (left, right) if term.literal is not None and term.sort is Sort.BOOLEAN]
+    if operator in _NULL_SAFE and words and left.sort is not right.sort:
+        raise Refusal("IS beside TRUE or FALSE asks for truth, not for equality")
     for flag, constant in ((left, right), (right, left)):
         if flag.sort is Sort.BOOLEAN and flag.literal is None and constant.literal in ("0", "1"):
             found = _flag(operator, flag, constant.literal == "1")

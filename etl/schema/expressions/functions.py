@@ -60,26 +60,24 @@ def _position(walker: Walker, node: "Expr") -> Term:
 def _substring(walker: Walker, node: "Expr") -> Term:
     """Positions that are written and count from the start, or from the end without a length."""
     only(node, "this", "start", "length")
-    value = walker.term(node.this)
-    sql = value.sql if value.sort is Sort.BYTES else text(value)
+    sql = text(walker.term(node.this))
     start = walker.term(node.args["start"])
     length = walker.term(node.args["length"]) if node.args.get("length") is not None else None
     if start.sort is not Sort.INTEGER or start.literal is None or start.literal == "0":
         raise Refusal("substr() counts from such a start in ways of its own")
-    sort = Sort.BYTES if value.sort is Sort.BYTES else Sort.TEXT
     if start.literal.startswith("-"):
-        if length is not None or sort is Sort.BYTES:
+        if length is not None:
             raise Refusal("substr() counts from the end in ways of its own")
-        return Term(f"right({sql}, {start.literal[1:]})", sort)
-    return _substring_from(sql, start, length, sort)
+        return Term(f"right({sql}, {start.literal[1:]})", Sort.TEXT)
+    return _substring_from(sql, start, length)
 
 
-def _substring_from(sql: str, start: Term, length: Term | None, sort: Sort) -> Term:
+def _substring_from(sql: str, start: Term, length: Term | None) -> Term:
     if length is None:
-        return Term(f"substr({sql}, {start.sql})", sort)
+        return Term(f"substr({sql}, {start.sql})", Sort.TEXT)
     if length.sort is not Sort.INTEGER or length.literal is None or length.literal.startswith("-"):
         raise Refusal("substr() takes such a length in ways of its own")
-    return Term(f"substr({sql}, {start.sql}, {length.sql})", sort)
+    return Term(f"substr({sql}, {start.sql}, {length.sql})", Sort.TEXT)
 
 
 @handles("Abs")

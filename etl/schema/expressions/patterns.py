@@ -7,7 +7,7 @@ from etl.schema.expressions.comparing import fold
 from etl.schema.expressions.parsing import only
 from etl.schema.expressions.terms import Sort, Term, compound
 from etl.schema.expressions.values import Refusal, text_literal
-from etl.schema.expressions.walker import Walker, handles
+from etl.schema.expressions.walker import Walker, handles, operands_are_plain
 
 if TYPE_CHECKING:
     from sqlglot.expressions import Expr
@@ -42,6 +42,7 @@ def like(walker: Walker, node: "Expr", *, escape: str) -> Term:
 
 
 def _sides(walker: Walker, node: "Expr") -> tuple[Term, str]:
+    operands_are_plain(node.this, node.expression)
     value, pattern = walker.term(node.this), walker.term(node.expression)
     if value.sort is not Sort.TEXT or pattern.sort is not Sort.TEXT or pattern.literal is None:
         raise Refusal(f"{type(node).__name__.upper()} is known to mean the same for a text and a written pattern alone")

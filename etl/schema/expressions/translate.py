@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 # The modules of functions register their handlers when they are imported.
 from etl.schema.expressions import functions, json_functions, moments, patterns  # noqa: F401
 from etl.schema.expressions.assignment import assigned, generated
+from etl.schema.expressions.comparing import folded
 from etl.schema.expressions.implied import beyond_types
 from etl.schema.expressions.parsing import double_quoted, parse_expression
 from etl.schema.expressions.random_ids import random_id
@@ -45,8 +46,8 @@ def translate_where(sql: str, columns: Mapping[str, Column]) -> Translated | Not
 def translate_index(sql: str, columns: Mapping[str, Column]) -> Translated | NotTranslatable:
     """An expression that is indexed, without DESC, and without parentheses around it.
 
-    Equal values of SQLite's expression are equal values of this one. A collation that the index itself names is the
-    caller's to carry.
+    Equal values of SQLite's expression are equal values of this one; where it compares by NOCASE, its letters are
+    lower case.
     """
     return _translated(sql, columns, lambda walker, tree: _indexed(walker.term(tree)))
 
@@ -57,6 +58,10 @@ _TOLD_APART = (Sort.OPAQUE, Sort.JSON_VALUE, Sort.JSON_TYPE, Sort.STORAGE_CLASS,
 def _indexed(term: Term) -> str:
     if term.sort in _TOLD_APART and (term.column is None or term.sort is Sort.STORAGE_CLASS):
         raise Refusal(f"it gives {term.sort.value}, which the two databases tell apart differently")
+    if term.sort is Sort.TEXT and term.collation == "NOCASE":
+        return folded(term)
+    if term.collation not in ("BINARY", "NOCASE"):
+        raise Refusal(f"the collation {term.collation} has no known equal in PostgreSQL")
     return term.sql
 
 

@@ -165,6 +165,8 @@ def unparenthesised(node: "Expr") -> "Expr":
 def _not(walker: Walker, node: "Expr") -> Term:
     only(node, "this")
     inner = unparenthesised(node.this)
+    if type(inner).__name__ == "Is":
+        operands_are_plain(inner.this)
     if type(inner).__name__ == "Is" and type(inner.expression).__name__ == "Null":
         return compare("IS DISTINCT FROM", _plain(walker.term(inner.this)), Term("NULL", Sort.NULL))
     return negated(walker.term(node.this))
@@ -194,9 +196,20 @@ _COMPARISONS = {
 }
 
 
+# SQLite reads these from left to right, on one level or two; sqlglot on others.
+_ONE_LEVEL = frozenset({*_COMPARISONS, "Is", "In", "Between", "Like", "Glob", "Escape", "Not"})
+
+
+def operands_are_plain(*operands: "Expr") -> None:
+    """Refuses a comparison as the operand of another one, unless it stands in parentheses."""
+    if any(type(operand).__name__ in _ONE_LEVEL for operand in operands):
+        raise Refusal("comparisons are joined without parentheses")
+
+
 @handles(*_COMPARISONS)
 def _comparison(walker: Walker, node: "Expr") -> Term:
     only(node, "this", "expression")
+    operands_are_plain(node.this, node.expression)
     return compare(_COMPARISONS[type(node).__name__], walker.term(node.this), walker.term(node.expression))
 
 
@@ -204,20 +217,23 @@ def _comparison(walker: Walker, node: "Expr") -> Term:
 def _is(walker: Walker, node: "Expr") -> Term:
     """IS beside NULL, TRUE or FALSE; the last two ask for truth, not for equality."""
     only(node, "this", "expression")
+    operands_are_plain(node.this, node.expression)
     tested = _plain(walker.term(node.this))
-    word = type(node.expression).__name__
+    other = unparenthesised(node.expression)
+    word = type(other).__name__
     if word == "Null":
         return compare("IS NOT DISTINCT FROM", tested, Term("NULL", Sort.NULL))
     if word == "Boolean":
-        truth = "TRUE" if node.expression.this else "FALSE"
+        truth = "TRUE" if other.this else "FALSE"
         sql = tested.operand if tested.sort is Sort.BOOLEAN else f"({condition(tested)})"
         return compound(f"{sql} IS {truth}", Sort.BOOLEAN)
-    return compare("IS NOT DISTINCT FROM", tested, walker.term(node.expression))
+    return compare("IS NOT DISTINCT FROM", tested, walker.term(other))
 
 
 @handles("Between")
 def _between(walker: Walker, node: "Expr") -> Term:
     only(node, "this", "low", "high")
+    operands_are_plain(node.this, node.args["low"], node.args["high"])
     tested = walker.term(node.this)
     low = compare(">=", tested, walker.term(node.args["low"]))
     high = compare("<=", tested, walker.term(node.args["high"]))
@@ -228,6 +244,7 @@ def _between(walker: Walker, node: "Expr") -> Term:
 def _in(walker: Walker, node: "Expr") -> Term:
     """A list's members are compared by the left side's affinity and collation alone."""
     only(node, "this", "expressions", "query")
+    operands_are_plain(node.this)
     if node.args.get("query") is not None:
         return _in_query(walker, node)
     tested = walker.term(node.this)
@@ -283,8 +300,11 @@ _ARITHMETIC = {"Add": "+", "Sub": "-", "Mul": "*", "Div": "/", "Mod": "%"}
 
 @handles(*_ARITHMETIC)
 def _arithmetic(walker: Walker, node: "Expr") -> Term:
-    """Integers as bigint, all else as double precision, as SQLite does. A sum beyond 64 bits is an error here, while
-    SQLite goes on with a REAL."""
+    """Integers as bigint, all else as double precision, as SQLite does.
+
+    A sum beyond 64 bits is an error here, while SQLite goes on with a REAL. Integers beyond 2^53 are rounded beside a
+    decimal number, where SQLite calculates exactly if it holds that one as an integer.
+    """
     only(node, "this", "expression")
     operator = _ARITHMETIC[type(node).__name__]
     left, right = calculable(walker.term(node.this)), calculable(walker.term(node.expression))
