@@ -16,6 +16,7 @@ from etl.schema.expressions.translate import (
     translate_where,
 )
 from etl.schema.expressions.values import Column, NotTranslatable, Table, Translated, TranslatedView
+from etl.schema.expressions.views import translate_view
 
 __all__ = [
     "Column",
@@ -28,5 +29,6 @@ __all__ = [
     "translate_default",
     "translate_generated",
     "translate_index",
+    "translate_view",
     "translate_where",
 ]

@@ -167,7 +167,7 @@ def _collation(left: Term, right: Term) -> str:
     for term in (left, right):
         if term.explicit:
             return term.collation
-    return left.collation if left.column is not None else right.collation
+    return left.collation if left.owns_collation else right.collation
 
 
 def _plain_affinity(operator: str, left: Term, right: Term) -> None:

@@ -1,5 +1,6 @@
 """The functions of which it is known that both databases agree, and for which arguments."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from etl.schema.expressions.comparing import compare
@@ -102,7 +103,7 @@ def _nullif(walker: Walker, node: "Expr") -> Term:
     """Only where the comparison inside is PostgreSQL's own."""
     only(node, "this", "expression")
     first, second = walker.term(node.this), walker.term(node.expression)
-    equal = compare("=", first, second).equal
+    equal = compare("=", replace(first, affinity=Affinity.NONE), replace(second, affinity=Affinity.NONE)).equal
     if equal is None or equal[0] != first.operand or first.sort not in NUMBERS | {Sort.TEXT}:
         raise Refusal("nullif() compares its arguments by rules of its own")
     return Term(f"NULLIF({first.sql}, {equal[1]})", first.sort, fractional=first.fractional)

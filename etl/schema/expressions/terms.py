@@ -47,6 +47,7 @@ class Term:
     literal: its value where it is a literal: text, a number's text, or NULL's.
     fractional: SQLite certainly holds it as a REAL, so that a division by it is not one of integers.
     explicit: the collation was written beside it.
+    owns_collation: it is a column, or a CAST of one, whose collation comes before that of the other side.
     now: it comes from the clock.
     equal: both sides, where it is an equality.
     """
@@ -60,6 +61,7 @@ class Term:
     fractional: bool = False
     column: Column | None = None
     explicit: bool = False
+    owns_collation: bool = False
     now: bool = False
     equal: tuple[str, str] | None = None
 
@@ -74,7 +76,7 @@ class Term:
 
     def expression(self) -> "Term":
         """The same without what only a column has: affinity, collation, and the column itself."""
-        return replace(self, affinity=Affinity.NONE, collation="BINARY", column=None)
+        return replace(self, affinity=Affinity.NONE, collation="BINARY", column=None, owns_collation=False)
 
 
 def compound(sql: str, sort: Sort, *, fractional: bool = False, now: bool = False) -> Term:
@@ -189,6 +191,7 @@ def column_term(column: Column, qualifier: str = "") -> Term:
         column.collation.upper(),
         fractional=sort is Sort.REAL and affinity is Affinity.REAL,
         column=column,
+        owns_collation=True,
     )
 
 

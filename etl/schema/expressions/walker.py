@@ -443,7 +443,10 @@ def cast(term: Term, to: str) -> Term:
     if term.sort is Sort.NULL:
         return term
     if to == "TEXT":
-        return Term(text(term), Sort.TEXT, Affinity.TEXT, now=term.now)
+        if term.sort is Sort.TEXT:
+            return replace(term, affinity=Affinity.TEXT, literal=None, column=None)
+        owns = term.owns_collation
+        return Term(text(term), Sort.TEXT, Affinity.TEXT, term.collation, owns_collation=owns, now=term.now)
     if term.sort not in NUMBERS:
         raise Refusal(f"a CAST of {term.sort.value} to {to} reads its leading part alone")
     value = number(term)
