@@ -1,3 +1,4 @@
+# ruff: noqa: E501, ISC004 - statements as one reads them
 """A translated view gives the rows in PostgreSQL that SQLite's gives, or is not carried, with a reason."""
 
 import contextlib

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 from etl.schema.expressions.comparing import compare, folded
 from etl.schema.expressions.parsing import only
-from etl.schema.expressions.terms import NUMBERS, Sort, Term, number, text
+from etl.schema.expressions.terms import NUMBERS, Sort, Term, calculable, number, text
 from etl.schema.expressions.values import Refusal
-from etl.schema.expressions.walker import Handler, Walker, calculable
+from etl.schema.expressions.walker import Handler, Walker
 
 if TYPE_CHECKING:
     from sqlglot.expressions import Expr

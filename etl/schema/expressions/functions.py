@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 from etl.schema.expressions.comparing import compare
 from etl.schema.expressions.parsing import only
-from etl.schema.expressions.terms import NUMBERS, Affinity, Sort, Term, text
+from etl.schema.expressions.results import alike, sort_of
+from etl.schema.expressions.terms import NUMBERS, Affinity, Sort, Term, calculable, text
 from etl.schema.expressions.values import Refusal
-from etl.schema.expressions.walker import Walker, alike, calculable, handles, sort_of
+from etl.schema.expressions.walker import Walker, handles
 
 if TYPE_CHECKING:
     from sqlglot.expressions import Expr

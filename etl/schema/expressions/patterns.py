@@ -4,10 +4,11 @@ import re
 from typing import TYPE_CHECKING
 
 from etl.schema.expressions.comparing import fold
+from etl.schema.expressions.conditions import operands_are_plain
 from etl.schema.expressions.parsing import only
 from etl.schema.expressions.terms import Sort, Term, compound
 from etl.schema.expressions.values import Refusal, text_literal
-from etl.schema.expressions.walker import Walker, handles, operands_are_plain
+from etl.schema.expressions.walker import Walker, handles
 
 if TYPE_CHECKING:
     from sqlglot.expressions import Expr

@@ -106,6 +106,17 @@ def number(term: Term) -> Term:
     return term
 
 
+def calculable(term: Term) -> Term:
+    """A number as an operand of arithmetic: bigint or double precision."""
+    if term.sort is Sort.NULL:
+        return term
+    term = number(term)
+    if term.sort is Sort.DECIMAL or (term.sort is Sort.REAL and term.literal is not None):
+        sql = term.as_("double precision")
+        return Term(sql, Sort.REAL, fractional=term.fractional)
+    return term
+
+
 def text(term: Term) -> str:
     """The term where a text is asked for, as an operand."""
     if term.sort is Sort.TEXT:

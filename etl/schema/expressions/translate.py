@@ -3,16 +3,17 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-# The modules of functions register their handlers when they are imported.
-from etl.schema.expressions import functions, json_functions, moments, patterns  # noqa: F401
+# These register the handlers of their nodes when they are imported.
+from etl.schema.expressions import arithmetic, functions, json_functions, literals, moments, patterns  # noqa: F401
 from etl.schema.expressions.assignment import assigned, generated
 from etl.schema.expressions.comparing import folded
+from etl.schema.expressions.conditions import joined_by_and
 from etl.schema.expressions.implied import beyond_types
 from etl.schema.expressions.parsing import double_quoted, parse_expression
 from etl.schema.expressions.random_ids import random_id
 from etl.schema.expressions.terms import Sort, Term, affinity_of, column_term
 from etl.schema.expressions.values import Column, NotTranslatable, Refusal, Translated
-from etl.schema.expressions.walker import Scope, Walker, joined_by_and, unparenthesised
+from etl.schema.expressions.walker import Scope, Walker, unparenthesised
 
 if TYPE_CHECKING:
     from sqlglot.expressions import Expr

@@ -9,24 +9,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from etl.schema.expressions import aggregates
+from etl.schema.expressions.names import Derived, Names, Output, Query, keeps_name, named, same_form, typed
 from etl.schema.expressions.parsing import describe, double_quoted, only, parse_statement
-from etl.schema.expressions.terms import Affinity, Sort, Term, column_term
-from etl.schema.expressions.values import Column, NotTranslatable, Refusal, Table, TranslatedView, identifier
+from etl.schema.expressions.terms import Sort, Term
+from etl.schema.expressions.values import NotTranslatable, Refusal, Table, TranslatedView, identifier
 from etl.schema.expressions.walker import Handler, Walker, unparenthesised
 
 if TYPE_CHECKING:
     from sqlglot.expressions import Expr
 
 Rename = Callable[[str], str]
-_TYPES = {
-    Sort.BOOLEAN: ("boolean", "BOOLEAN", "integer"),
-    Sort.INTEGER: ("bigint", "INTEGER", "integer"),
-    Sort.REAL: ("double precision", "REAL", "real"),
-    Sort.DECIMAL: ("numeric", "NUMERIC", "real"),
-    Sort.TEXT: ("text", "TEXT", "text"),
-    Sort.BYTES: ("bytea", "BLOB", "blob"),
-    Sort.DATE: ("date", "DATE", "text"),
-}
 
 
 def translate_view(
@@ -47,7 +39,7 @@ def translate_view(
         query, names = _query_of(parse_statement(sql))
         known = {name.lower(): table for name, table in tables.items()}
         reader = _Reader(known, frozenset(double_quoted(sql)), rename)
-        found = reader.select(query, _Names(), names)
+        found = reader.select(query, Names(), names)
     except Refusal as refusal:
         return NotTranslatable(str(refusal))
     except RecursionError:
@@ -68,58 +60,6 @@ def _query_of(statement: "Expr") -> "tuple[Expr, list[str]]":
     return statement.expression, names
 
 
-@dataclass(frozen=True)
-class _Output:
-    """A column that a SELECT gives: its name in SQLite, and here."""
-
-    source: str
-    target: str
-    term: Term
-
-    def outside(self) -> Column:
-        """The column as other SELECTs see it."""
-        inner = self.term.column
-        if inner is not None:
-            return replace(inner, name=self.target)
-        type_, declared, storage = _TYPES.get(self.term.sort, ("unknown", "", "text"))
-        bare = declared if self.term.affinity is not Affinity.NONE else ""
-        return Column(self.target, type_, bare, frozenset({storage}), self.term.collation)
-
-
-@dataclass(frozen=True)
-class _Query:
-    sql: str
-    columns: list[_Output]
-
-    def followed_by(self, tail: str) -> "_Query":
-        return _Query(self.sql + tail, self.columns)
-
-
-@dataclass
-class _Names:
-    """The tables that a SELECT reads, in their order, and those of the SELECT around it."""
-
-    tables: dict[str, Mapping[str, Term]] = field(default_factory=dict)
-    outer: "_Names | None" = None
-
-    def add(self, alias: str, columns: Mapping[str, Column]) -> None:
-        if alias.lower() in self.tables:
-            raise Refusal(f"two tables are called {alias}")
-        qualifier = identifier(alias.lower()) + "."
-        self.tables[alias.lower()] = {name: column_term(column, qualifier) for name, column in columns.items()}
-
-    def __call__(self, name: str, table: str | None) -> Term | None:
-        searched = self.tables if table is None else {table.lower(): self.tables.get(table.lower(), {})}
-        found = [
-            term for columns in searched.values() for known, term in columns.items() if known.lower() == name.lower()
-        ]
-        if len(found) > 1:
-            raise Refusal(f"the column {name} is in two tables")
-        if found:
-            return found[0]
-        return self.outer(name, table) if self.outer is not None else None
-
-
 @dataclass
 class _Reader:
     tables: Mapping[str, Table]
@@ -128,7 +68,7 @@ class _Reader:
     immutable: bool = True
     reads: set[str] = field(default_factory=set)
 
-    def select(self, node: "Expr", outer: _Names, names: list[str] | None = None) -> _Query:
+    def select(self, node: "Expr", outer: Names, names: list[str] | None = None) -> Query:
         """A SELECT, or several of them joined by UNION and the like."""
         node = unparenthesised(node)
         kind = type(node).__name__
@@ -143,7 +83,7 @@ class _Reader:
 
     # --- WITH, UNION ---------------------------------------------------------------------------------------------
 
-    def _with(self, node: "Expr", outer: _Names) -> "_Reader":
+    def _with(self, node: "Expr", outer: Names) -> "_Reader":
         """A reader that knows the names of WITH; it puts each query where its name is read."""
         clause = node.args.get("with_")
         if clause is None:
@@ -156,31 +96,31 @@ class _Reader:
             listed = [str(column.name) for column in alias.args.get("columns") or []]
             found = reader.select(part.this, outer, listed)
             columns = {column.source: column.outside() for column in found.columns}
-            table = _Derived("", columns, found.sql)
+            table = Derived("", columns, found.sql)
             reader = _Reader(
                 {**reader.tables, str(alias.this.name).lower(): table}, self.texts, self.rename, reads=self.reads
             )
         return reader
 
-    def _compound(self, node: "Expr", outer: _Names, names: list[str]) -> _Query:
+    def _compound(self, node: "Expr", outer: Names, names: list[str]) -> Query:
         only(node, "this", "expression", "distinct", "order", "limit", "offset", "with_")
         reader = self._with(node, outer)
         left, right = reader.select(node.this, outer, names), reader.select(node.expression, outer)
         if len(left.columns) != len(right.columns):
             raise Refusal("the SELECTs have unequal numbers of columns")
         for first, second in zip(left.columns, right.columns, strict=True):
-            _same_form(first.term, second.term)
+            same_form(first.term, second.term)
             if node.args.get("distinct"):
                 aggregates.told_apart((first.term, second.term))
         word = type(node).__name__.upper() + ("" if node.args.get("distinct") else " ALL")
-        scope = _Names({"": {column.source: column.term for column in left.columns}})
-        query = _Query(f"{left.sql} {word} {right.sql}", left.columns)
+        scope = Names({"": {column.source: column.term for column in left.columns}})
+        query = Query(f"{left.sql} {word} {right.sql}", left.columns)
         return reader._around(node, query, reader._walker(scope))
 
     # --- the clauses of one SELECT -------------------------------------------------------------------------------
 
-    def _simple(self, node: "Expr", outer: _Names, names: list[str]) -> _Query:
-        scope = _Names(outer=outer)
+    def _simple(self, node: "Expr", outer: Names, names: list[str]) -> Query:
+        scope = Names(outer=outer)
         source = self._from(node, scope)
         walker = self._walker(scope)
         columns = self._columns(node, scope, walker, names)
@@ -196,7 +136,7 @@ class _Reader:
             self._group(node, walker, columns),
             self._condition("HAVING", node.args.get("having"), walker),
         ]
-        query = _Query(" ".join(clause for clause in clauses if clause), columns)
+        query = Query(" ".join(clause for clause in clauses if clause), columns)
         if distinct is not None:
             query = self._around(node, query, walker)
         else:
@@ -205,7 +145,7 @@ class _Reader:
         self.immutable = self.immutable and walker.immutable
         return query
 
-    def _walker(self, scope: _Names) -> Walker:
+    def _walker(self, scope: Names) -> Walker:
         queries: dict[str, Handler] = {
             "Exists": lambda _walker, node: self._exists(node, scope),
             "Subquery": lambda _walker, node: self._scalar(node, scope),
@@ -214,14 +154,14 @@ class _Reader:
             scope,
             self.texts,
             clock=True,
-            queries=lambda node: self._scalar(node, scope),
+            queries=lambda node: self._values(node, scope),
             extra={**aggregates.HANDLERS, **queries},
         )
 
     def _condition(self, word: str, clause: "Expr | None", walker: Walker) -> str:
         return f"{word} {walker.condition(clause.this)}" if clause is not None else ""
 
-    def _from(self, node: "Expr", scope: _Names) -> str:
+    def _from(self, node: "Expr", scope: Names) -> str:
         clause = node.args.get("from_")
         if clause is None:
             return ""
@@ -229,10 +169,10 @@ class _Reader:
         first = f"FROM {self._table(clause.this, scope)}"
         return " ".join([first, *(self._join(join, scope) for join in node.args.get("joins") or [])])
 
-    def _table(self, node: "Expr", scope: _Names) -> str:
+    def _table(self, node: "Expr", scope: Names) -> str:
         if type(node).__name__ == "Subquery":
             only(node, "this", "alias")
-            query = self.select(node.this, scope.outer or _Names())
+            query = self.select(node.this, scope.outer or Names())
             alias = str(node.alias) or f"query{len(scope.tables) + 1}"
             scope.add(alias, {column.source: column.outside() for column in query.columns})
             return f"({query.sql}) AS {identifier(alias.lower())}"
@@ -247,17 +187,17 @@ class _Reader:
             raise Refusal(f"there is no table {node.name} among the known ones")
         alias = str(node.alias) or str(node.name)
         scope.add(alias, table.columns)
-        if isinstance(table, _Derived):
+        if isinstance(table, Derived):
             return f"({table.query}) AS {identifier(alias.lower())}"
         self.reads.add(name)
         return f"{identifier(table.name)} AS {identifier(alias.lower())}"
 
-    def _join(self, node: "Expr", scope: _Names) -> str:
+    def _join(self, node: "Expr", scope: Names) -> str:
         only(node, "this", "side", "kind", "on", "using")
         side, kind = str(node.args.get("side") or "").upper(), str(node.args.get("kind") or "").upper()
         if side not in ("", "LEFT", "RIGHT", "FULL") or kind not in ("", "INNER", "CROSS", "OUTER"):
             raise Refusal(f"a {side} {kind} JOIN has no known equal in PostgreSQL")
-        before = _Names(dict(scope.tables), scope.outer)
+        before = Names(dict(scope.tables), scope.outer)
         table = self._table(node.this, scope)
         if node.args.get("using"):
             condition = self._using(node, before, scope)
@@ -267,12 +207,12 @@ class _Reader:
             raise Refusal(f"a {side} JOIN without a condition")
         return f"{side + ' ' if side else ''}JOIN {table} ON {condition}" if condition else f"CROSS JOIN {table}"
 
-    def _using(self, node: "Expr", before: _Names, scope: _Names) -> str:
+    def _using(self, node: "Expr", before: Names, scope: Names) -> str:
         """USING as ON: a column of that name is the left table's from here on, as SQLite reads it."""
         if str(node.args.get("side") or "").upper() in ("RIGHT", "FULL"):
             raise Refusal("USING in such a JOIN takes its columns from both sides")
         alias = next(name for name in scope.tables if name not in before.tables)
-        joined = _Names({alias: scope.tables[alias]})
+        joined = Names({alias: scope.tables[alias]})
         pairs = []
         for column in node.args["using"]:
             name = str(column.name)
@@ -284,7 +224,7 @@ class _Reader:
             scope.tables[alias] = kept
         return " AND ".join(pairs)
 
-    def _columns(self, node: "Expr", scope: _Names, walker: Walker, names: list[str]) -> list[_Output]:
+    def _columns(self, node: "Expr", scope: Names, walker: Walker, names: list[str]) -> list[Output]:
         found: list[tuple[str, Term]] = []
         for expression in node.expressions:
             star = type(expression).__name__ == "Star" or type(getattr(expression, "this", None)).__name__ == "Star"
@@ -296,16 +236,16 @@ class _Reader:
             raise Refusal("the view's list of columns is longer or shorter than its SELECT")
         return self._named([(names[k] if names else name, term) for k, (name, term) in enumerate(found)])
 
-    def _named(self, found: list[tuple[str, Term]]) -> list[_Output]:
-        outputs = [_Output(name, self.rename(name), _typed(term)) for name, term in found]
-        outputs = [replace(o, target=o.term.column.name) if _keeps_name(o) and o.term.column else o for o in outputs]
+    def _named(self, found: list[tuple[str, Term]]) -> list[Output]:
+        outputs = [Output(name, self.rename(name), typed(term)) for name, term in found]
+        outputs = [replace(o, target=o.term.column.name) if keeps_name(o) and o.term.column else o for o in outputs]
         targets = [output.target for output in outputs]
         twice = {target for target in targets if targets.count(target) > 1}
         if twice:
             raise Refusal(f"two of its columns are called {min(twice)}")
         return outputs
 
-    def _star(self, node: "Expr", scope: _Names) -> list[tuple[str, Term]]:
+    def _star(self, node: "Expr", scope: Names) -> list[tuple[str, Term]]:
         only(node, "this", "table")
         if type(node).__name__ == "Star":
             return [(name, term) for columns in scope.tables.values() for name, term in columns.items()]
@@ -321,17 +261,25 @@ class _Reader:
         name = str(node.name) if type(node).__name__ == "Column" else node.sql(dialect="sqlite")
         return name, walker.term(node)
 
-    def _group(self, node: "Expr", walker: Walker, columns: list[_Output]) -> str:
+    def _group(self, node: "Expr", walker: Walker, columns: list[Output]) -> str:
         clause = node.args.get("group")
         if clause is None:
             return ""
         only(clause, "expressions")
-        terms = [self._referred(part, walker, columns) for part in clause.expressions]
+        terms = [self._grouped(part, walker, columns) for part in clause.expressions]
         aggregates.told_apart(terms)
         return f"GROUP BY {', '.join(term.operand for term in terms)}"
 
-    def _referred(self, node: "Expr", walker: Walker, columns: list[_Output]) -> Term:
-        """An expression of GROUP BY or ORDER BY: a column's position, its name, or an expression of its own."""
+    def _grouped(self, node: "Expr", walker: Walker, columns: list[Output]) -> Term:
+        """As in ORDER BY, but a table's column comes before one of the SELECT's of that name."""
+        if type(node).__name__ == "Column" and node.args.get("table") is None:
+            found = walker.scope(str(node.name), None)
+            if found is not None:
+                return found
+        return self._referred(node, walker, columns)
+
+    def _referred(self, node: "Expr", walker: Walker, columns: list[Output]) -> Term:
+        """An expression of ORDER BY: a column's position, its name, or an expression of its own."""
         if type(node).__name__ == "Literal" and not node.args.get("is_string"):
             position = int(str(node.this)) if str(node.this).isdecimal() else 0
             if not 0 < position <= len(columns):
@@ -361,7 +309,7 @@ class _Reader:
         found: list[Expr] = clause.expressions
         return found
 
-    def _around(self, node: "Expr", query: _Query, walker: Walker) -> _Query:
+    def _around(self, node: "Expr", query: Query, walker: Walker) -> Query:
         """Rows that are told apart, ordered by columns: PostgreSQL wants a collation's order outside of them."""
         parts = []
         for part in self._order(node):
@@ -369,9 +317,9 @@ class _Reader:
             column = next((column for column in query.columns if column.term == term), None)
             if column is None:
                 raise Refusal("it orders rows by what is none of their columns")
-            parts.append(aggregates.ordered(_named(column), part))
+            parts.append(aggregates.ordered(named(column), part))
         tail = self._tail(node, parts)
-        return _Query(f"SELECT * FROM ({query.sql}) AS rows{tail}", query.columns) if parts else query.followed_by(tail)
+        return Query(f"SELECT * FROM ({query.sql}) AS rows{tail}", query.columns) if parts else query.followed_by(tail)
 
     def _count(self, node: "Expr") -> str:
         if type(node).__name__ != "Literal" or not str(node.this).isdecimal():
@@ -380,12 +328,23 @@ class _Reader:
 
     # --- SELECTs inside of expressions ---------------------------------------------------------------------------
 
-    def _exists(self, node: "Expr", scope: _Names) -> Term:
+    def _exists(self, node: "Expr", scope: Names) -> Term:
         only(node, "this")
         return Term(f"EXISTS ({self.select(node.this, scope).sql})", Sort.BOOLEAN)
 
-    def _scalar(self, node: "Expr", scope: _Names) -> Term:
-        """One value. SQLite takes the first row where there are several, PostgreSQL refuses: so one there must be."""
+    def _scalar(self, node: "Expr", scope: Names) -> Term:
+        """One value. SQLite takes the first of several rows, and PostgreSQL refuses them."""
+        query = unparenthesised(node.this)
+        limit = query.args.get("limit")
+        aggregated = any(type(inner).__name__ in aggregates.HANDLERS for inner in query.expressions)
+        if limit is not None and str(limit.expression.this) == "1":
+            return self._values(node, scope)
+        if aggregated and query.args.get("group") is None and limit is None:
+            return self._values(node, scope)
+        raise Refusal("a SELECT of maybe several rows stands for one value")
+
+    def _values(self, node: "Expr", scope: Names) -> Term:
+        """A SELECT of one column."""
         if type(node).__name__ == "Subquery":
             only(node, "this")
             node = node.this
@@ -394,41 +353,3 @@ class _Reader:
             raise Refusal("a SELECT of several columns stands for one value")
         term = query.columns[0].term
         return Term(f"({query.sql})", term.sort, term.affinity, term.collation, fractional=term.fractional)
-
-
-@dataclass(frozen=True)
-class _Derived(Table):
-    """A query that WITH names."""
-
-    query: str = ""
-
-
-def _typed(term: Term) -> Term:
-    """A column of a view needs a type of its own."""
-    if term.sort is Sort.NULL:
-        return Term("NULL::text", Sort.NULL)
-    if term.sort is Sort.STORAGE_CLASS:
-        word = f"CASE WHEN {term.operand} IS NULL THEN 'null' ELSE '{term.collation}' END"
-        return Term(word, Sort.TEXT)
-    if term.sort in (Sort.JSON_VALUE, Sort.JSON_TYPE):
-        raise Refusal("a value out of JSON is a number or a text from row to row")
-    if term.literal is not None and term.sort is Sort.TEXT:
-        return replace(term, sql=f"{term.sql}::text")
-    if term.literal is not None and term.sort in (Sort.INTEGER, Sort.REAL):
-        return Term(term.as_("bigint" if term.sort is Sort.INTEGER else "double precision"), term.sort)
-    return term
-
-
-def _keeps_name(output: _Output) -> bool:
-    """Whether the column has its table's name for it: no alias was written."""
-    return output.term.column is not None and output.source.lower() == output.term.column.name.lower()
-
-
-def _named(column: _Output) -> Term:
-    return replace(column.term, sql=identifier(column.target), atom=True)
-
-
-def _same_form(first: Term, second: Term) -> None:
-    """Refuses columns that two SELECTs give in different forms."""
-    if first.sort is not second.sort or first.sort is Sort.OPAQUE:
-        raise Refusal(f"one SELECT gives {first.sort.value} where another gives {second.sort.value}")
