@@ -327,19 +327,19 @@ def _shape(text: str) -> str:
     return "".join("h" if character in "0123456789abcdefABCDEF" else character for character in text)
 
 
-@pytest.mark.parametrize(
-    ("sqlite", "type_", "declared", "postgres"),
-    [
-        ("price * id", "double precision", "REAL", '"price"::double precision * "id"'),
-        ("price * 2", "numeric(12,2)", "DECIMAL", '("price"::double precision * 2)::text::numeric'),
-        ("id + 1", "bigint", "INTEGER", '"id" + 1'),
-        ("status || '-' || id", "text", "TEXT", '("status" || \'-\') || "id"::text'),
-        ("price > 10", "boolean", "BOOLEAN", '"price" > 10'),
-        ("price > 10", "bigint", "INTEGER", '("price" > 10)::integer'),
-        ("id", "text", "TEXT", '"id"::text'),
-        ("lower(status)", "text", "TEXT", 'lower("status" COLLATE "C")'),
-    ],
-)
+GENERATED = [
+    ("price * id", "double precision", "REAL", '"price"::double precision * "id"'),
+    ("price * 2", "numeric(12,2)", "DECIMAL", '("price"::double precision * 2)::text::numeric'),
+    ("id + 1", "bigint", "INTEGER", '"id" + 1'),
+    ("status || '-' || id", "text", "TEXT", '("status" || \'-\') || "id"::text'),
+    ("price > 10", "boolean", "BOOLEAN", '"price" > 10'),
+    ("price > 10", "bigint", "INTEGER", '("price" > 10)::integer'),
+    ("id", "text", "TEXT", '"id"::text'),
+    ("lower(status)", "text", "TEXT", 'lower("status" COLLATE "C")'),
+]
+
+
+@pytest.mark.parametrize(("sqlite", "type_", "declared", "postgres"), GENERATED)
 def test_a_generated_column_becomes(sqlite: str, type_: str, declared: str, postgres: str) -> None:
     column = Column("g", type_, declared)
     assert translate_generated(sqlite, column, COLUMNS) == Translated(postgres, immutable=True)
@@ -359,16 +359,16 @@ def test_a_generated_column_is_not_carried(sqlite: str, type_: str, declared: st
     assert isinstance(translate_generated(sqlite, Column("g", type_, declared), COLUMNS), NotTranslatable)
 
 
-@pytest.mark.parametrize(
-    ("sqlite", "postgres"),
-    [
-        ("lower(status)", 'lower("status" COLLATE "C")'),
-        ("email COLLATE NOCASE", 'lower("email" COLLATE "C")'),
-        ("status COLLATE NOCASE", 'lower("status" COLLATE "C")'),
-        ("id % 10", '"id" % 10'),
-        ("coalesce(status, '')", "COALESCE(\"status\", '')"),
-    ],
-)
+INDEXED = [
+    ("lower(status)", 'lower("status" COLLATE "C")'),
+    ("email COLLATE NOCASE", 'lower("email" COLLATE "C")'),
+    ("status COLLATE NOCASE", 'lower("status" COLLATE "C")'),
+    ("id % 10", '"id" % 10'),
+    ("coalesce(status, '')", "COALESCE(\"status\", '')"),
+]
+
+
+@pytest.mark.parametrize(("sqlite", "postgres"), INDEXED)
 def test_an_index_becomes(sqlite: str, postgres: str) -> None:
     assert translate_index(sqlite, COLUMNS) == Translated(postgres, immutable=True)
 
@@ -376,3 +376,16 @@ def test_an_index_becomes(sqlite: str, postgres: str) -> None:
 @pytest.mark.parametrize("sqlite", ["json_extract(data, '$.a')", "typeof(status)", "NULL", "date(seen)", "trimmed"])
 def test_an_index_is_not_carried(sqlite: str) -> None:
     assert isinstance(translate_index(sqlite, COLUMNS), NotTranslatable)
+
+
+def test_the_server_takes_all_that_is_immutable_where_it_asks_for_that(server: Server) -> None:
+    columns = ", ".join(f'"{column.name}" {column.type}' for column in COLUMNS.values())
+    with fresh_database(server) as database, connected(database) as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE t ({columns})")
+        for _, condition in CHECKS:
+            cursor.execute(f"ALTER TABLE t ADD CHECK ({condition})")
+            cursor.execute(f"CREATE INDEX ON t (id) WHERE {condition}")
+        for _, expression in INDEXED:
+            cursor.execute(f"CREATE INDEX ON t (({expression}))")
+        for number, (_, type_, _, expression) in enumerate(GENERATED):
+            cursor.execute(f"ALTER TABLE t ADD g{number} {type_} GENERATED ALWAYS AS ({expression}) STORED")

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import psycopg2.extensions
 import pytest
+from support.application_sql import application_sql_works
 from support.database import Server, fresh_database
 from support.orms import APPLICATIONS, Application, Statement
-from support.round_trip import Difference, application_sql_works, differences, lower_case
+from support.round_trip import Difference, differences, lower_case
 from support.targets import connected
 
 _PAIRS = [
