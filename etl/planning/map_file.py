@@ -1,0 +1,84 @@
+"""Reads the user's map file (TOML), and checks it against both catalogues before anything else happens."""
+
+import difflib
+import tomllib
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import TypeVar, cast
+
+from etl.core.errors import UsageError
+from etl.core.name_map import NameMap
+
+_SECTIONS = ("tables", "columns", "types", "times")
+Document = Mapping[str, object]
+T = TypeVar("T")
+
+
+def read_map(mapping: str | Path | Document | NameMap | None) -> NameMap:
+    """The user's decisions from a TOML file, from a dict of the same form, or as they are.
+
+    :param mapping: a path, or {"tables": {…}, "columns": {table: {…}}, "types": {…}, "times": {…}}; None: no decisions.
+    :raises UsageError: for a file that cannot be read, unknown sections, and values of another type.
+    """
+    if mapping is None:
+        return NameMap()
+    if isinstance(mapping, NameMap):
+        return mapping
+    if isinstance(mapping, Mapping):
+        return _parsed(mapping, "mapping")
+    try:
+        return _parsed(tomllib.loads(Path(mapping).read_text(encoding="utf-8")), f"--map {mapping}")
+    except OSError as error:
+        raise UsageError(f"--map {mapping} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"--map {mapping} is not valid TOML: {error}.") from error
+
+
+def _parsed(document: Document, place: str) -> NameMap:
+    unknown = [section for section in document if section not in _SECTIONS]
+    if unknown:
+        raise UsageError(f"{place}: there is no section [{unknown[0]}]{nearest(unknown[0], _SECTIONS)}.")
+    return NameMap(
+        tables=_decisions(document.get("tables", {}), f"{place}, [tables]", _name_or_false),
+        columns=_by_table(document, "columns", place, _name_or_false),
+        types=_by_table(document, "types", place, _text),
+        times=_by_table(document, "times", place, _text),
+    )
+
+
+def _by_table(
+    document: Document, section: str, place: str, read: Callable[[object, str], T]
+) -> dict[str, Mapping[str, T]]:
+    tables = _table_of(document.get(section, {}), f"{place}, [{section}]")
+    return {name: _decisions(found, f"{place}, [{section}.{name}]", read) for name, found in tables.items()}
+
+
+def _decisions(found: object, place: str, read: Callable[[object, str], T]) -> dict[str, T]:
+    return {name: read(value, f"{place}, {name}") for name, value in _table_of(found, place).items()}
+
+
+def _table_of(found: object, place: str) -> Document:
+    if not isinstance(found, Mapping):
+        raise UsageError(f"{place}: this is a section of names, not {found!r}.")
+    return cast(Document, found)
+
+
+def _name_or_false(value: object, place: str) -> str | None:
+    if value is False:
+        return None
+    if isinstance(value, str) and value:
+        return value
+    raise UsageError(f"{place}: {value!r} is neither a name in the target nor false (left out).")
+
+
+def _text(value: object, place: str) -> str:
+    if isinstance(value, str) and value:
+        return value
+    raise UsageError(f"{place}: {value!r} is not a text.")
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """`; did you mean 'users'?` for the closest known name, or ''."""
+    found = difflib.get_close_matches(name.lower(), [other.lower() for other in known], n=1, cutoff=0.6)
+    spelled = [other for other in known if found and other.lower() == found[0]]
+    return f"; did you mean {spelled[0]!r}?" if spelled else ""

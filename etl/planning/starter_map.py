@@ -1,0 +1,119 @@
+"""A map to begin with: written where a run stops since names do not meet, with ranked guesses and their evidence.
+
+Nothing in it is a decision: every guess stands in a comment, since data could contradict it.
+"""
+
+import difflib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from etl.core.source_tables import SourceTable
+from etl.core.tables import TargetTable
+from etl.planning.matching import letters_and_digits, match_names
+
+SHOWN_GUESSES = 3
+LEAST_SCORE = 0.45  # below it a guess is noise: unrelated names of six letters reach 0.3 to 0.4
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A possible counterpart; `score` from 0 to 1, `evidence` in words."""
+
+    target: str
+    score: float
+    evidence: str
+
+
+def guess_tables(table: SourceTable, open_targets: Mapping[str, TargetTable]) -> list[Guess]:
+    """Tables of the target that may be the counterpart of `table`, the likeliest first."""
+    guesses = []
+    for name, other in open_targets.items():
+        shared = len(match_names(table.column_names, [column.name for column in other.columns]).pairs)
+        share = shared / max(len(table.columns), len(other.columns), 1)
+        score = 0.5 * likeness(table.name, name) + 0.5 * share
+        evidence = f"{shared} of {len(table.columns)} columns have the same name"
+        guesses.append(Guess(name, score, evidence))
+    return _best(guesses)
+
+
+def guess_columns(name: str, open_targets: Sequence[str], types: Mapping[str, str]) -> list[Guess]:
+    """Columns of the target that may be the counterpart of a column called `name`, the likeliest first."""
+    return _best([Guess(other, likeness(name, other), types[other]) for other in open_targets])
+
+
+def likeness(one: str, other: str) -> float:
+    """How alike two names are, from 0 to 1: singular and plural are nearly the same."""
+    left, right = letters_and_digits(one), letters_and_digits(other)
+    if _singular(left) == _singular(right):
+        return 0.95
+    return difflib.SequenceMatcher(None, left, right).ratio()
+
+
+def _singular(word: str) -> str:
+    for ending, singular in (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh"), ("s", "")):
+        if word.endswith(ending) and len(word) > len(ending) + 1 and not word.endswith("ss"):
+            return word.removesuffix(ending) + singular
+    return word
+
+
+def _best(guesses: Sequence[Guess]) -> list[Guess]:
+    likely = [guess for guess in guesses if guess.score >= LEAST_SCORE]
+    return sorted(likely, key=lambda guess: (-guess.score, guess.target))[:SHOWN_GUESSES]
+
+
+@dataclass(frozen=True)
+class Unpaired:
+    """What a run could not pair: tables, and columns of paired tables with their target's open columns and types."""
+
+    tables: Sequence[SourceTable]
+    open_targets: Mapping[str, TargetTable]
+    columns: Mapping[str, Sequence[str]]
+    open_columns: Mapping[str, Mapping[str, str]]
+
+
+def starter_map(unpaired: Unpaired) -> str:
+    """The text of a map file (TOML) with one commented line for each guess; it changes nothing as it stands."""
+    return "\n".join(
+        [
+            "# Take away the # of the lines that are right. false leaves a table out, or drops a column and keeps its",
+            "# values in a file of the report. Guesses are ranked, the likeliest first; none is taken by itself.",
+            "",
+            "[tables]",
+            *(line for table in unpaired.tables for line in _table_lines(table, unpaired.open_targets)),
+            *(line for table, names in unpaired.columns.items() for line in _column_lines(table, names, unpaired)),
+            "",
+        ]
+    )
+
+
+def _table_lines(table: SourceTable, open_targets: Mapping[str, TargetTable]) -> Iterator[str]:
+    yield f"# {_comment(table.name)}: {table.row_count:,} rows have no table in the target."
+    for guess in guess_tables(table, open_targets):
+        yield f"# {key(table.name)} = {_quoted(guess.target)}  # {guess.evidence}"
+    yield f"# {key(table.name)} = false"
+
+
+def _column_lines(table: str, names: Sequence[str], unpaired: Unpaired) -> Iterator[str]:
+    yield ""
+    yield f"[columns.{key(table)}]"
+    types = unpaired.open_columns.get(table, {})
+    for name in names:
+        for guess in guess_columns(name, list(types), types):
+            yield f"# {key(name)} = {_quoted(guess.target)}  # {_comment(guess.evidence)}"
+        yield f"# {key(name)} = false"
+
+
+def key(name: str) -> str:
+    """`name` as a TOML key."""
+    return name if _BARE_KEY.fullmatch(name) else _quoted(name)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _comment(text: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in text)
