@@ -320,7 +320,7 @@ LOCKED: dict[str, tuple[Sequence[str], dict[str, Any], dict[str, dict[str, str]]
     "a dry run": (
         FILL[:1],
         {"dry_run": True},
-        {"planned": {}, "p read": {"p": READ}, "c done": {"p": READ, "c": READ}},
+        {"planned": {}, "p read": {"p": READ, "c": READ}, "c done": {"p": READ, "c": READ}},
     ),
     "a column that is added": (
         (*FILL, "ALTER TABLE p DROP COLUMN v"),
