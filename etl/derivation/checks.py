@@ -1,9 +1,9 @@
 """CHECKs, DEFAULTs and generated columns in PostgreSQL's words, as far as they mean the same there."""
 
 from etl.core.errors import SourceError
-from etl.core.proposal import ObjectKind, ProposedConstraint
+from etl.core.proposal import NameStyle, ObjectKind, ProposedConstraint
 from etl.core.source_tables import quoted
-from etl.derivation.names import NameStyle, styled
+from etl.derivation.names import styled
 from etl.derivation.tables import Draft
 from etl.schema.declarations import DeclaredCheck
 from etl.schema.expressions import (

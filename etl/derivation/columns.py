@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from etl.core.evidence import ColumnEvidence
 from etl.core.proposal import Choice, ObjectKind
@@ -10,13 +9,6 @@ from etl.core.source_catalog import CatalogColumn
 from etl.core.types import Kind, TargetType
 from etl.derivation.declared import BIGINT, BYTEA, DOUBLE, NUMERIC, TEXT, types_for
 from etl.derivation.proof import Blame, Proof
-
-
-class TypeChoice(StrEnum):
-    """`fit`: types that hold every value. `declared`: the declared types; values that do not fit are rejected."""
-
-    FIT = "fit"
-    DECLARED = "declared"
 
 
 @dataclass(frozen=True)

@@ -6,21 +6,23 @@ from dataclasses import dataclass, field
 from etl.core import defaults
 from etl.core.evidence import ColumnEvidence
 from etl.core.proposal import (
+    NameStyle,
     NotCarried,
     ObjectKind,
     Proposal,
     ProposedColumn,
     ProposedTable,
+    TypeChoice,
 )
 from etl.core.source_catalog import CatalogColumn, CatalogTable, SourceCatalog
 from etl.core.time_units import TimeUnit
 from etl.core.types import Kind, TargetType
 from etl.derivation.checks import add_checks, add_generated, default_of
-from etl.derivation.columns import TypeChoice, choose, compatible, tie, tied, wanted_types
+from etl.derivation.columns import choose, compatible, tie, tied, wanted_types
 from etl.derivation.declared import BIGINT, TIMESTAMP, TIMESTAMPTZ
 from etl.derivation.hints import could_be
 from etl.derivation.keys import Keys
-from etl.derivation.names import Names, NameStyle, column_names, renamed, table_names
+from etl.derivation.names import Names, column_names, renamed, table_names
 from etl.derivation.proof import Proof, prove
 from etl.derivation.references import add_foreign_keys, parent_columns
 from etl.derivation.tables import Draft

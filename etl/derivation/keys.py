@@ -7,12 +7,12 @@ import pyarrow.compute as pc
 
 from etl.conversion.convert import convert
 from etl.core.plan import ColumnPlan
-from etl.core.proposal import ObjectKind, ProposedConstraint
+from etl.core.proposal import NameStyle, ObjectKind, ProposedConstraint
 from etl.core.source_catalog import CatalogIndex, IndexPart
 from etl.core.source_tables import quoted
 from etl.core.time_units import TimeUnit
 from etl.core.types import Kind
-from etl.derivation.names import Names, NameStyle, styled
+from etl.derivation.names import Names, styled
 from etl.derivation.tables import Draft
 from etl.schema.declarations import IndexDeclaration, UnreadableError, read_create_index
 from etl.schema.expressions import NotTranslatable, translate_index, translate_where

@@ -3,23 +3,14 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 
-from etl.core.proposal import Choice, ObjectKind
+from etl.core.proposal import Choice, NameStyle, ObjectKind
 
 MOST_BYTES = 63  # PostgreSQL cuts longer ones (NAMEDATALEN - 1)
 # A table may not have a column of such a name (PostgreSQL documentation, 5.6).
 SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 _CAPITALS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NOT_WORD = re.compile(r"[\W_]+")
-
-
-class NameStyle(StrEnum):
-    """How names are carried: in lower case, as SQL without quotes reads them; as they are; or as snake_case."""
-
-    LOWER = "lower"
-    KEEP = "keep"
-    SNAKE = "snake"
 
 
 def styled(name: str, style: NameStyle) -> str:

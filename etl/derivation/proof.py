@@ -139,14 +139,14 @@ def _try_batch(batch: Batch, table: SourceTable, column: _Column, zone: str) -> 
 
 
 def _no_text_at_all(values: pd.Series, refused: pd.Index) -> pd.Index:
-    """Those among texts that no type for texts takes: with a NUL, or in no valid UTF-8. Another length is no way out."""
-    return pd.Index([n for n in refused if isinstance(values.loc[n], str | UndecodableText | LargeText)])
+    """Those texts that no type for texts takes: with a NUL, or in no valid UTF-8. A longer type is no way out."""
+    found: pd.Index = pd.Index([n for n in refused if isinstance(values.loc[n], str | UndecodableText | LargeText)])
+    return found
 
 
 def _refused(frame: pd.DataFrame, column: _Column, target: TargetType, zone: str) -> pd.Index:
     plan = ColumnPlan(column.name, column.name, target, column.unit)
-    rejected: pd.DataFrame = convert(frame, [plan], assume_timezone=zone).rejected
-    return rejected.index
+    return convert(frame, [plan], assume_timezone=zone).rejected.index
 
 
 def _rowid(batch: Batch, table: SourceTable, number: int) -> str:

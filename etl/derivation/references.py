@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from etl.core.proposal import ObjectKind, ProposedConstraint
+from etl.core.proposal import NameStyle, ObjectKind, ProposedConstraint
 from etl.core.source_catalog import CatalogForeignKey
 from etl.core.source_tables import quoted
 from etl.derivation.columns import compatible
-from etl.derivation.names import NameStyle, styled
+from etl.derivation.names import styled
 from etl.derivation.tables import Draft
 from etl.schema.declarations import DeclaredForeignKey
 from etl.source.database import Source

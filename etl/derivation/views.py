@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from etl.core.proposal import NotCarried, ObjectKind, ProposedConstraint
+from etl.core.proposal import NameStyle, NotCarried, ObjectKind, ProposedConstraint
 from etl.core.source_catalog import CatalogObject
 from etl.core.source_tables import quoted
-from etl.derivation.names import Names, NameStyle, styled
+from etl.derivation.names import Names, styled
 from etl.derivation.tables import Draft
 from etl.schema.expressions import NotTranslatable, Table, translate_view
 

@@ -41,8 +41,8 @@ def make_plan(
     """The plan for the tables of both catalogues, or those named in `only`.
 
     `comparing`: nothing will be loaded, so nothing has to be decided. `others`: what else bears a name in the target
-    ("a view"). `names`: what the user, or a created schema, has decided about names. Raises `UsageError` for a name in `only` that neither side has, `DriftError` where the schemas cannot be
-    brought together without a decision.
+    ("a view"). `names`: what the user, or a created schema, has decided about names. Raises `UsageError` for a name in
+    `only` that neither side has, `DriftError` where the schemas cannot be brought together without a decision.
     """
     names = names or NameMap()
     readable = [name for name, table in source.items() if table.unreadable is None]
