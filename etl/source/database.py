@@ -35,6 +35,7 @@ INTEGRITY_FAULTS = 100  # the most that SQLite is to name of them
 # What an integrity check finds as well, though nothing is damaged: rows that break a rule which was made later.
 _BROKEN_RULES = ("NULL value in", "CHECK constraint failed", "non-unique entry")
 _CLOCK_WORD = re.compile("date|time", re.IGNORECASE)
+_LEAST = -(2**63) + 1  # of which `abs` is a number, too
 MOST_CLOCKS = 500  # SQLite answers with at most 2,000 columns
 _Stamps = dict[Path, tuple[int, int]]
 
@@ -292,7 +293,7 @@ class Source:
         parts = []
         for column in columns:
             number = f"CASE WHEN typeof({quoted(column)}) IN ('integer', 'real') THEN {quoted(column)} END"
-            parts += [f"min({number})", f"max({number})", f"min(nullif(abs({number}), 0))"]
+            parts += [f"min({number})", f"max({number})", f"min(nullif(abs(max({number}, {_LEAST})), 0))"]
             parts.append(f"max(typeof({quoted(column)}) = 'real')")
         with self._failing_clearly():
             query = f"SELECT {', '.join(parts)} FROM main.{quoted(table)} NOT INDEXED"
