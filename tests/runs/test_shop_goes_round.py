@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from support.application_sql import application_sql_works
 from support.database import Database
+from support.loads import books
 from support.round_trip import differences, lower_case
 from support.shop_database import SHOP
 from support.targets import connected, execute, query, state
@@ -57,3 +58,23 @@ def test_what_is_not_carried_is_named(database: Database, tmp_path: Path) -> Non
         database, "SELECT count(*) FILTER (WHERE convalidated), count(*) FROM pg_constraint WHERE contype = 'f'"
     )
     assert keys == [(9, 9)]
+
+
+def test_the_plan_shows_what_would_be_created_and_leaves_nothing(database: Database, tmp_path: Path) -> None:
+    path = SHOP.make(tmp_path / "shop.db")
+    before = state(database)
+    plan = etl.plan(path, database.url, create_schema=True, names="snake")
+    columns = {table.name: {column.target: column.type.sql for column in table.columns} for table in plan.tables}
+    assert columns["order_details"]["unit_price"] == "numeric(10,2)"
+    assert state(database) == before
+
+
+def test_the_dry_run_forecasts_what_the_load_then_does(database: Database, tmp_path: Path) -> None:
+    path = SHOP.make(tmp_path / "shop.db")
+    before = state(database)
+    options = {"create_schema": True, "validate": False}
+    forecast = etl.migrate(path, database.url, dry_run=True, report_folder=tmp_path / "dry", **options)
+    assert state(database) == before
+    report = etl.migrate(path, database.url, report_folder=tmp_path / "report", **options)
+    assert books(forecast) == books(report)
+    assert forecast.schema == report.schema
