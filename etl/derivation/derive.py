@@ -179,7 +179,11 @@ class _Derivation:
         for name, draft in self._drafts.items():
             self._prove(name, draft, {column: wanted[name, column] for column in draft.names})
         for group in groups:
-            self._tie(group)
+            if not compatible([self._drafts[table].types[column].type for table, column in group]):
+                for table, column in group:
+                    draft = self._drafts[table]
+                    self._prove(table, draft, {column: wanted[table, column]}, thoroughly=True)
+                self._tie(group)
 
     def _cells(self) -> list[Cell]:
         return [(name, column) for name, draft in self._drafts.items() for column in draft.names]
@@ -199,13 +203,24 @@ class _Derivation:
         table, column = cell
         return cell in self._wishes.said_types or self._drafts[table].catalog.rowid_alias == column
 
-    def _prove(self, name: str, draft: Draft, wanted: Mapping[str, Sequence[TargetType]]) -> None:
+    def _prove(
+        self, name: str, draft: Draft, wanted: Mapping[str, Sequence[TargetType]], *, thoroughly: bool = False
+    ) -> None:
         if not wanted:
             return
         said = {column: unit for (table, column), unit in self._wishes.units.items() if table == name}
-        proofs = prove(self._source, draft.source, wanted, draft.evidence, zone=self._wishes.zone, units=said)
+        proofs = prove(
+            self._source,
+            draft.source,
+            wanted,
+            draft.evidence,
+            zone=self._wishes.zone,
+            units=said,
+            thoroughly=thoroughly,
+        )
         for column in draft.catalog.columns:
-            self._choose(name, draft, column, wanted[column.name], proofs[column.name])
+            if column.name in proofs:
+                self._choose(name, draft, column, wanted[column.name], proofs[column.name])
 
     def _choose(
         self, name: str, draft: Draft, column: CatalogColumn, wanted: Sequence[TargetType], proof: Proof
@@ -242,8 +257,6 @@ class _Derivation:
 
     def _tie(self, group: Sequence[Cell]) -> None:
         chosen = {(table, column): self._drafts[table].types[column] for table, column in group}
-        if compatible([one.type for one in chosen.values()]):
-            return
         fixed = frozenset(cell for cell in group if self._is_fixed(cell))
         target = tie(list(group), chosen, fixed)
         if target is None:

@@ -32,14 +32,18 @@ class Blame:
 
 @dataclass(frozen=True)
 class Proof:
-    """For one column: the blame of each type that was tried, and the unit of its numbers as times."""
+    """For one column: the blame of each type that was tried, and the unit of its numbers as times.
+
+    Types behind the first that holds are tried only where all were asked for.
+    """
 
     blames: Mapping[TargetType, Blame]
     unit: TimeUnit | None = None
 
     def holds(self, target: TargetType) -> bool:
         """Whether the type holds every value."""
-        return not self.blames[target].values
+        blame = self.blames.get(target)
+        return blame is not None and not blame.values
 
 
 @dataclass
@@ -47,8 +51,19 @@ class _Column:
     name: str
     evidence: ColumnEvidence
     unit: TimeUnit | None
+    wanted: Sequence[TargetType]
     blames: dict[TargetType, Blame] = field(default_factory=dict)
-    open: list[TargetType] = field(default_factory=list)
+
+    def next_types(self, *, thoroughly: bool) -> list[TargetType]:
+        """What is to be tried next: nothing behind a type that holds, or else all that were not tried."""
+        if thoroughly:
+            return [target for target in self.wanted if target not in self.blames]
+        for target in self.wanted:
+            if target not in self.blames:
+                return [target]
+            if not self.blames[target].values:
+                break
+        return []
 
 
 def prove(
@@ -59,8 +74,9 @@ def prove(
     *,
     zone: str,
     units: Mapping[str, TimeUnit] | None = None,
+    thoroughly: bool = False,
 ) -> dict[str, Proof]:
-    """Tries types on columns.
+    """Tries types on columns, one after the other until one holds; a pass over the table for each.
 
     :param source: an open source.
     :param table: the table.
@@ -68,22 +84,22 @@ def prove(
     :param evidence: the storage classes of all columns; where they tell all, no value is read.
     :param zone: the zone of times without one.
     :param units: units of numbers in columns of times that the user has said.
+    :param thoroughly: try all of them, in one pass.
     :returns: a proof for each column of `wanted`.
     :raises SourceError: where the table cannot be read.
     """
     found = _units(source, table, wanted, evidence, units or {})
-    columns = [_Column(name, evidence[name], found.get(name)) for name in wanted]
+    columns = [_Column(name, evidence[name], found.get(name), targets) for name, targets in wanted.items()]
     for column in columns:
-        for target in wanted[column.name]:
-            blame = _told_by_classes(column.evidence, target)
-            column.blames[target] = blame or Blame()
-            if blame is None:
-                column.open.append(target)
-    unproved = [column for column in columns if column.open]
-    if unproved:
-        for batch in read_batches(source, table, [column.name for column in unproved]):
+        told = {target: _told_by_classes(column.evidence, target) for target in column.wanted}
+        column.blames |= {target: blame for target, blame in told.items() if blame is not None}
+    while asked := {column.name: types for column in columns if (types := column.next_types(thoroughly=thoroughly))}:
+        unproved = [column for column in columns if column.name in asked]
+        for column in unproved:
+            column.blames |= {target: Blame() for target in asked[column.name]}
+        for batch in read_batches(source, table, list(asked)):
             for column in unproved:
-                _try_batch(batch, table, column, zone)
+                _try_batch(batch, table, column, asked[column.name], zone)
     return {column.name: Proof(column.blames, column.unit) for column in columns}
 
 
@@ -122,9 +138,9 @@ def _units(
     return {**{name: decide_unit(found) for name, found in ranges.items() if found is not None}, **said}
 
 
-def _try_batch(batch: Batch, table: SourceTable, column: _Column, zone: str) -> None:
+def _try_batch(batch: Batch, table: SourceTable, column: _Column, targets: Sequence[TargetType], zone: str) -> None:
     frame = batch.frame[[column.name]]
-    for target in column.open:
+    for target in targets:
         refused = _refused(frame, column, target, zone)
         if target.kind is Kind.TEXT and len(refused):
             refused = refused.difference(_no_text_at_all(frame[column.name], _refused(frame, column, _TEXT, zone)))
