@@ -8,10 +8,9 @@ from etl.core.plan import ColumnPlan, TablePlan
 from etl.core.source_tables import SourceTable
 from etl.core.text import did_you_mean
 from etl.core.time_units import TimeUnit, decide_unit
-from etl.core.types import Kind
+from etl.core.types import TIMES
 from etl.source.database import Source
 
-TIMES = (Kind.TIMESTAMPTZ, Kind.TIMESTAMP)
 Units = Mapping[tuple[str, str], TimeUnit]
 """(source table, source column) → the unit that the user says."""
 

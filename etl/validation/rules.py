@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from etl.core.text import did_you_mean
-from etl.core.types import SERVER_READ, Kind, TargetType
+from etl.core.types import SERVER_READ, TIMES, Kind, TargetType
 
 LATEST_PLAUSIBLE_TIME = "latest_plausible_time"  # the one suite parameter: a day after the run began
 ROW_COUNT = "expect_table_row_count_to_be_between"
@@ -19,7 +19,6 @@ NULLNESS = frozenset({"expect_column_values_to_not_be_null", "expect_column_valu
 
 INTEGERS = frozenset({Kind.SMALLINT, Kind.INTEGER, Kind.BIGINT})
 NUMBERS = INTEGERS | {Kind.REAL, Kind.DOUBLE, Kind.NUMERIC}
-TIMES = frozenset({Kind.TIMESTAMPTZ, Kind.TIMESTAMP})
 TEXTS = SERVER_READ | {Kind.TEXT, Kind.JSON}
 COUNTABLE = frozenset(Kind) - {Kind.BYTEA, Kind.NUMERIC}  # sets of exact decimals or bytes have no JSON spelling
 
