@@ -51,6 +51,7 @@ class Sums:
 
     tables: int
     source: int
+    target: int
     loaded: int
     present: int
     present_different: int
@@ -92,6 +93,7 @@ def sums_of(report: ReportData) -> Sums:
     return Sums(
         tables=len(migrated),
         source=report.total("source_rows"),
+        target=report.total("target_rows_after"),
         loaded=report.total("loaded_rows"),
         present=report.total("present_rows"),
         present_different=report.total("present_different_rows"),
@@ -193,7 +195,7 @@ def _about_rows(report: ReportData, sums: Sums) -> Iterator[Note]:
     rejected = "rejected by the load, for the reasons in its own report"
     same = "in the target before, with the same"
     found = (
-        (Tone.BAD, sums.rejected, was, were, rejected if report.compares_only else "rejected, for the reasons below"),
+        (Tone.BAD, sums.rejected, was, were, rejected if report.compares_only else "rejected, for the reasons listed"),
         (Tone.BAD, sums.unaccounted, "is", "are", "unaccounted for"),
         (Tone.BAD, sums.left_out, was, were, "left behind, in tables that the target lacks"),
         (Tone.BAD, sums.missing, "is", "are", "missing from the target"),
