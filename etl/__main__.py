@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from etl.console.command_line import leave
-from etl.core.text import did_you_mean
+from etl.core.text import unknown_names
 from etl.core.version import __version__
 
 PROGRAM = "sqlite-to-postgres"
@@ -50,9 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     name, *others = given
     if name not in COMMANDS:
-        nearest = did_you_mean(name, COMMANDS)
         sys.stderr.write(f"usage: {PROGRAM} COMMAND [SOURCE] [options]; --help lists the commands\n")
-        sys.stderr.write(f"{PROGRAM}: error: there is no command {name!r}{nearest}\n")
+        sys.stderr.write(f"{PROGRAM}: error: {unknown_names('there is no command', [name], COMMANDS)}\n")
         return 2
     code: int = importlib.import_module(COMMANDS[name][0]).main(others)
     return code

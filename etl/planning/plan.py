@@ -10,7 +10,7 @@ from etl.core.errors import DriftError, UsageError
 from etl.core.plan import ExtraColumns, Plan, TablePlan
 from etl.core.source_tables import SourceTable
 from etl.core.tables import TargetTable
-from etl.core.text import did_you_mean
+from etl.core.text import unknown_names
 from etl.planning.columns import CountValues, plan_table
 from etl.planning.drift import (
     missing_in_source,
@@ -80,10 +80,7 @@ def _selected(
         return source, target
     unknown = [name for name in only if name not in source and name not in target]
     if unknown:
-        raise UsageError(
-            f"--tables: neither side has {', '.join(unknown)}{did_you_mean(unknown[0], {**source, **target})} "
-            f"The source has: {', '.join(source) or 'no tables'}."
-        )
+        raise UsageError(unknown_names("--tables: neither side has a table", unknown, {**source, **target}))
     names = {name.lower() for name in only}
     return (
         {name: table for name, table in source.items() if name.lower() in names},

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from etl.core.text import did_you_mean
+from etl.core.text import unknown_names
 from etl.core.types import SERVER_READ, TIMES, Kind, TargetType
 
 LATEST_PLAUSIBLE_TIME = "latest_plausible_time"  # the one suite parameter: a day after the run began
@@ -209,8 +209,7 @@ def _column(name: Value, rule: Rule, columns: Mapping[str, TargetType] | None) -
     if columns is None:
         return None
     if name not in columns:
-        names = ", ".join(columns)
-        raise ValueError(f"the table has no column {name!r}; it has: {names}{did_you_mean(name, columns)}".rstrip("?"))
+        raise ValueError(unknown_names("the table has no column", [name], columns).rstrip("."))
     if columns[name].kind not in rule.kinds:
         raise ValueError(f"does not fit column {name!r} of type {columns[name].sql}")
     return columns[name]

@@ -159,7 +159,7 @@ def test_tables_and_columns_of_one_side_only(database: Database, tmp_path: Path)
     [
         (["--sqlite", "none.db"], 1, "none.db does not exist"),
         ([], 1, "There is no data/unified.db"),
-        (["--sqlite", "source.db", "--tables", "nobody"], 2, "neither side has nobody"),
+        (["--sqlite", "source.db", "--tables", "nobody"], 2, "neither side has a table 'nobody'"),
         (["--sqlite", "source.db", "--load-report", "nowhere"], 2, "--load-report nowhere is not a folder"),
         (["--bogus"], 2, "unrecognized arguments"),
         (["--sqlite", "source.db", "--assume-timezone", "Mars/Base"], 2, "not a time zone"),
