@@ -25,7 +25,7 @@ from etl.runs.settings import CompareSettings, Settings, table_names
 from etl.schema.unified import create_missing
 from etl.source.batches import ROW_NUMBER, raw_series, read_batches
 from etl.source.database import Source
-from etl.target.catalog import enter_schema
+from etl.target.search_path import enter_schema
 from etl.target.session import Session
 
 ExtraColumnsChoice = Literal["stop", "add", "drop"]

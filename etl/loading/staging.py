@@ -89,6 +89,11 @@ class Staging:
         self._create()
 
     @property
+    def names(self) -> set[str]:
+        """The staged columns; another one of the target is NULL, or filled by the target, in every row."""
+        return {column.target for column in self.columns}
+
+    @property
     def _types(self) -> dict[str, TargetType]:
         number = named_type("bigint")
         return {ROW: number, ROWID: number, **{column.target: staged_type(column.type) for column in self.columns}}

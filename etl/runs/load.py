@@ -30,10 +30,10 @@ from etl.runs.startup import Startup
 from etl.runs.transaction import one_transaction
 from etl.schema.unified import create_missing
 from etl.source.database import Source
-from etl.target.catalog import current_schema
 from etl.target.commit import Evidence, commit
 from etl.target.constraints import identifier
 from etl.target.privileges import creation_error, require_schema, require_to_load
+from etl.target.search_path import current_schema
 from etl.target.sequences import reset_sequences, unreachable_ids
 from etl.target.session import Session
 from etl.target.triggers import without_triggers

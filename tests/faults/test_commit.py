@@ -3,12 +3,11 @@
 import re
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from psycopg2 import sql
-from support.database import Server
 from support.targets import execute, query, state
 
 import etl
@@ -29,23 +28,6 @@ ROLLED_BACK = r"The connection broke during COMMIT .* was rolled back, so nothin
 UNKNOWN = (
     r"The connection broke during COMMIT .* could not be asked whether transaction \d+ was committed\. Run again .*"
 )
-
-
-@pytest.fixture
-def story(server: Server, tmp_path: Path) -> Iterator[Scene]:
-    """A load on the server that all tests share."""
-    with scene(server, tmp_path) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def own() -> Iterator[OwnServer]:
-    """A server of our own."""
-    found = OwnServer()
-    try:
-        yield found
-    finally:
-        found.remove()
 
 
 class Listener(Observer):
