@@ -1,6 +1,6 @@
-"""Staged rows judged set by set, in SQL: types, duplicate keys, rows present, checks, parents, other unique keys.
+"""Staged rows checked set by set, in SQL: types, duplicate keys, rows present, checks, parents, other unique keys.
 
-The same judgement serves the load and the forecast of a dry run. In conditions, staged rows are `s`.
+The same checks serve the load and the forecast of a dry run. In conditions, staged rows are `s`.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,13 +23,13 @@ from etl.loading.staging import (
     all_present,
     compose,
     equal,
-    is_judged_by_server,
+    is_checked_by_server,
     staged_type,
 )
 from etl.target.constraints import OLDER
 from etl.target.session import cannot_be_read, concerns_one_row, first_line
 
-RewritingJudge = Callable[[str, str], Rewriting]
+RewritingClassifier = Callable[[str, str], Rewriting]
 """Says what the server's spelling of a text means for it: the comparison's own code, handed in by the conductor."""
 
 EXAMPLES = 3
@@ -59,11 +59,11 @@ END $$
 )
 
 
-def check_alone(stage: Staging, judge: RewritingJudge) -> None:
+def check_alone(stage: Staging, classify: RewritingClassifier) -> None:
     """All that can be said without looking at other tables: types, duplicate keys, rows present, checks."""
     for column in stage.columns:
-        if is_judged_by_server(column.type):
-            _check_type(stage, column, judge)
+        if is_checked_by_server(column.type):
+            _check_type(stage, column, classify)
     stage.run("ANALYZE {}", stage.name)
     if stage.plan.key and not stage.keys_ascend:
         _check_duplicates(stage, "primary key", [column.target for column in stage.plan.key], _key_name(stage))
@@ -72,7 +72,7 @@ def check_alone(stage: Staging, judge: RewritingJudge) -> None:
         _check_check(stage, check)
 
 
-def _check_type(stage: Staging, column: ColumnPlan, judge: RewritingJudge) -> None:
+def _check_type(stage: Staging, column: ColumnPlan, classify: RewritingClassifier) -> None:
     """Values that PostgreSQL's own input refuses or bends; then the column takes its true type."""
     staged = staged_type(column.type).sql
     name, type_ = sql.Identifier(column.target), sql.SQL(column.type.sql)
@@ -87,12 +87,12 @@ def _check_type(stage: Staging, column: ColumnPlan, judge: RewritingJudge) -> No
         fault = Fault(RejectStage.CONVERT, RejectRule.NOT_ACCEPTED, column.source, words)
         stage.reject(compose("{} IS NOT NULL", error), fault, error)
         stage.session.run(sql.SQL("DROP FUNCTION pg_temp.etl_input_error"))
-    _check_rewriting(stage, column, judge)
+    _check_rewriting(stage, column, classify)
     stage.run("ALTER TABLE {} ALTER COLUMN {} TYPE {} USING pg_temp.etl_read({})", stage.name, name, type_, name)
     stage.session.run(sql.SQL("DROP FUNCTION pg_temp.etl_read"))
 
 
-def _check_rewriting(stage: Staging, column: ColumnPlan, judge: RewritingJudge) -> None:
+def _check_rewriting(stage: Staging, column: ColumnPlan, classify: RewritingClassifier) -> None:
     """Refuses what the server would write back with another meaning, and counts other spellings of the same."""
     family = FAMILIES[column.type.kind]
     if not (family.checked or family.canonical):
@@ -107,7 +107,7 @@ def _check_rewriting(stage: Staging, column: ColumnPlan, judge: RewritingJudge) 
             stage.name,
         )
     )
-    bent = [stored for stored, written, _ in others if family.checked and judge(stored, written) is Rewriting.BENT]
+    bent = [stored for stored, written, _ in others if family.checked and classify(stored, written) is Rewriting.BENT]
     if bent:
         words = f"PostgreSQL would keep another value than this {column.type.sql}"
         fault = Fault(RejectStage.CONVERT, RejectRule.KEPT_OTHERWISE, column.source, words)

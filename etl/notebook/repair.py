@@ -103,7 +103,7 @@ def _described(source: Source, table: str) -> SourceTable:
 
 
 def _write(path: Path, table: SourceTable, rows: pd.DataFrame) -> None:
-    """The table with its columns as declared, but no constraint: the target judges."""
+    """The table with its columns as declared, but no constraint: the target checks."""
     declared = {column.name: column.declared_type for column in table.columns}
     # SQLite takes a quoted declaration for what it says, whatever it may hold; an empty one has to be left out.
     types = {name: f" {quoted(declared[name])}" if declared[name] else "" for name in rows.columns}

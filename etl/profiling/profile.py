@@ -1,7 +1,7 @@
 """What a SQLite file really holds, looked at before anything is planned: `profile` reads it and keeps nothing open.
 
 The pieces are made by `tables.py` (what SQL can count) and `values.py` (what has to be converted to
-be judged); here they become one result.
+be read); here they become one result.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,6 +1,6 @@
 """What only a conversion can tell of the source's values: which would be rejected, times, activity, the keys of JSON.
 
-Tables are read in batches and converted by the load's own rules, column by column, so that each has its own verdict.
+Tables are read in batches and converted by the load's own rules, column by column, so that each has its own result.
 """
 
 from collections import Counter

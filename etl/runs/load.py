@@ -96,7 +96,7 @@ class _Load:
     record: RunRecord
 
     def carry_out(self) -> Plan:
-        """The whole story, stage by stage, but for the COMMIT."""
+        """All stages in their order, but for the COMMIT."""
         with self._timed("plan"):
             prepare_load_session(self.session, self.target.schema)
             self._create_schema()

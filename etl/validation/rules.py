@@ -1,7 +1,7 @@
 """Which Great Expectations expectations a suite may hold, and what makes one unusable; does without importing it.
 
-Only expectations that judge each row by itself can say which rows to reject, and only they give the same answer however
-a table is cut into batches. The one exception is the table's row count, which is judged once, over all its rows.
+Only expectations that check each row by itself can say which rows to reject, and only they give the same answer however
+a table is cut into batches. The one exception is the table's row count, which is checked once, over all its rows.
 """
 
 import math
@@ -187,7 +187,7 @@ def _check_bounds(low: Value, high: Value) -> None:
 def _rule(type_name: str) -> Rule:
     if type_name not in RULES:
         known = ", ".join(RULES)
-        raise ValueError(f"{type_name!r} is no expectation that can be judged row by row; there are: {known}")
+        raise ValueError(f"{type_name!r} is no expectation that can be checked row by row; there are: {known}")
     return RULES[type_name]
 
 

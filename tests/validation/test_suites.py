@@ -34,9 +34,9 @@ COLUMNS = {
 @pytest.fixture(scope="module")
 def gx() -> Any:
     """Great Expectations with a context, which its suites ask for; warnings of its imports do not count."""
-    from etl.validation.judge import Judge
+    from etl.validation.checker import Checker
 
-    return Judge([], latest=None)._gx  # type: ignore[arg-type]
+    return Checker([], latest=None)._gx  # type: ignore[arg-type]
 
 
 def test_every_table_has_a_suite_and_every_suite_a_table() -> None:
@@ -106,9 +106,9 @@ BROKEN = [
     (suite_text("x"), 'expectation 1: an expectation is a JSON object with a "type"'),
     (suite_text({**NOT_NULL, "serverity": "warning"}), "expectation 1 .*unknown key 'serverity'"),
     (suite_text({**NOT_NULL, "severity": "fatal"}), "severity 'fatal' is none of critical, warning, info"),
-    (one("expect_column_values_to_be_not_null", column="role"), "no expectation that can be judged row by row"),
-    (one("expect_column_values_to_be_unique", column="id"), "no expectation that can be judged row by row"),
-    (one("expect_column_mean_to_be_between", "warning", column="id", min_value=1), "judged row by row"),
+    (one("expect_column_values_to_be_not_null", column="role"), "no expectation that can be checked row by row"),
+    (one("expect_column_values_to_be_unique", column="id"), "no expectation that can be checked row by row"),
+    (one("expect_column_mean_to_be_between", "warning", column="id", min_value=1), "checked row by row"),
     (
         one("expect_column_values_to_not_be_null", column="rolle"),
         "the table has no column 'rolle' .did you mean 'role'... There is: id, role",
