@@ -18,17 +18,21 @@ from etl.planning.time_units import with_units
 from etl.reporting.report import Report
 from etl.runs.compare import run_comparison
 from etl.runs.connect import open_target
+from etl.runs.create_schema import create_what_is_missing
 from etl.runs.known import description_of
 from etl.runs.load import run_migration
 from etl.runs.observer import Observer
 from etl.runs.settings import CompareSettings, Settings, table_names
-from etl.schema.unified import create_missing
 from etl.source.batches import ROW_NUMBER, raw_series, read_batches
 from etl.source.database import Source
-from etl.target.search_path import enter_schema
+from etl.target.privileges import require_schema
+from etl.target.search_path import current_schema, enter_schema
 from etl.target.session import Session
 
 ExtraColumnsChoice = Literal["stop", "add", "drop"]
+NameStyleChoice = Literal["lower", "keep", "snake"]
+TypesChoice = Literal["fit", "declared"]
+VirtualTablesChoice = Literal["skip", "load"]
 
 
 def migrate(
@@ -39,6 +43,9 @@ def migrate(
     tables: str | Sequence[str] = (),
     dry_run: bool = False,
     create_schema: bool = False,
+    names: NameStyleChoice = "lower",
+    types: TypesChoice = "fit",
+    virtual_tables: VirtualTablesChoice = "skip",
     extra_columns: ExtraColumnsChoice = "stop",
     assume_timezone: str = defaults.TIMEZONE,
     times: Mapping[str, str] | Sequence[tuple[str, str]] = (),
@@ -59,7 +66,10 @@ def migrate(
     :param schema: the target's schema; None: the first existing one of the role's search_path.
     :param tables: only these tables, or one table's name; empty: all.
     :param dry_run: forecast every reject, and write nothing into the target.
-    :param create_schema: create those of the 20 tables of `unified.db` that the target lacks.
+    :param create_schema: create what the target lacks for the source's tables; on the embedded server always.
+    :param names: names of created tables and columns: in "lower" case, "keep" as they are, or in "snake" case.
+    :param types: types of created columns: "fit" holds every value, "declared" rejects values that do not fit.
+    :param virtual_tables: virtual tables with rows of their own: "skip" them, or "load" them into plain tables.
     :param extra_columns: what becomes of source columns with values that the target lacks: "stop" before anything is
         written, "add" them to the target, or "drop" them and keep their values in the report folder.
     :param assume_timezone: the zone of times without one, such as "Asia/Seoul".
@@ -90,6 +100,9 @@ def migrate(
         tables=tables,
         dry_run=dry_run,
         create_schema=create_schema,
+        names=names,
+        types=types,
+        virtual_tables=virtual_tables,
         extra_columns=extra_columns,
         assume_timezone=assume_timezone,
         times=times,
@@ -180,9 +193,15 @@ def plan(
     with Source(path) as opened, open_target(pg, path, schema) as target, target.connect() as connection:
         session = Session(connection)
         enter_schema(session, schema)
-        if target.embedded:
-            create_missing(connection)  # rolled back with the connection
-        return plan_between(opened, session, only=table_names(tables), extra_columns=ExtraColumns(extra_columns))
+        names = None
+        if target.embedded:  # what is created here is rolled back with the connection
+            settings = Settings.of(path, tables=tables)
+            description = description_of(opened.tables)
+            schema_name = require_schema(session, current_schema(session))
+            names = create_what_is_missing(opened, session, settings, schema_name, description).names
+        return plan_between(
+            opened, session, only=table_names(tables), extra_columns=ExtraColumns(extra_columns), names=names
+        )
 
 
 def read_table(source: str | Path, table: str, *, assume_timezone: str = defaults.TIMEZONE) -> pd.DataFrame:

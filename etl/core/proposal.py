@@ -10,6 +10,28 @@ from enum import StrEnum
 from etl.core.types import TargetType
 
 
+class NameStyle(StrEnum):
+    """How names are carried: in lower case, as SQL without quotes reads them; as they are; or as snake_case."""
+
+    LOWER = "lower"
+    KEEP = "keep"
+    SNAKE = "snake"
+
+
+class TypeChoice(StrEnum):
+    """`fit`: types that hold every value. `declared`: the declared types; values that do not fit are rejected."""
+
+    FIT = "fit"
+    DECLARED = "declared"
+
+
+class VirtualTables(StrEnum):
+    """What becomes of virtual tables with rows of their own: named and skipped, or loaded into plain tables."""
+
+    SKIP = "skip"
+    LOAD = "load"
+
+
 class ObjectKind(StrEnum):
     """What a proposed statement makes, or what is not carried."""
 
