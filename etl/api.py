@@ -16,9 +16,10 @@ from etl.planning.declared_types import columns_without_target
 from etl.planning.from_catalogs import plan_between
 from etl.planning.time_units import with_units
 from etl.reporting.report import Report
+from etl.reporting.schema import ProposedSchema
 from etl.runs.compare import run_comparison
 from etl.runs.connect import open_target
-from etl.runs.create_schema import create_what_is_missing
+from etl.runs.create_schema import create_what_is_missing, propose
 from etl.runs.known import description_of
 from etl.runs.load import run_migration
 from etl.runs.observer import Observer
@@ -33,6 +34,7 @@ ExtraColumnsChoice = Literal["stop", "add", "drop"]
 NameStyleChoice = Literal["lower", "keep", "snake"]
 TypesChoice = Literal["fit", "declared"]
 VirtualTablesChoice = Literal["skip", "load"]
+TimesChoice = Mapping[str, str] | Sequence[tuple[str, str]] | Literal["timestamptz", "timestamp"]
 
 
 def migrate(
@@ -48,7 +50,7 @@ def migrate(
     virtual_tables: VirtualTablesChoice = "skip",
     extra_columns: ExtraColumnsChoice = "stop",
     assume_timezone: str = defaults.TIMEZONE,
-    times: Mapping[str, str] | Sequence[tuple[str, str]] = (),
+    times: TimesChoice = (),
     batch_rows: int = defaults.BATCH_ROWS,
     keep_constraints: bool = False,
     disable_triggers: bool = False,
@@ -74,7 +76,8 @@ def migrate(
         written, "add" them to the target, or "drop" them and keep their values in the report folder.
     :param assume_timezone: the zone of times without one, such as "Asia/Seoul".
     :param times: `{"person.born": "ms"}`: the unit of the numbers in a column of times (s, ms, us, ns since 1970,
-        julian, chrome, mac, excel); without it, the one unit that makes all of them plausible.
+        julian, chrome, mac, excel); without it, the one unit that makes all of them plausible. "timestamp" makes
+        created columns of times without a zone.
     :param batch_rows: rows that are read, converted and copied at once, at the most; memory grows with it.
     :param keep_constraints: do not drop and rebuild the foreign keys and indexes of empty tables.
     :param disable_triggers: switch off the triggers of the loaded tables for the time of the load; for their owner.
@@ -124,7 +127,7 @@ def compare(
     schema: str | None = None,
     tables: str | Sequence[str] = (),
     assume_timezone: str = defaults.TIMEZONE,
-    times: Mapping[str, str] | Sequence[tuple[str, str]] = (),
+    times: TimesChoice = (),
     load_report: str | Path | None = None,
     report_folder: str | Path | None = None,
     observer: Observer | None = None,
@@ -202,6 +205,46 @@ def plan(
         return plan_between(
             opened, session, only=table_names(tables), extra_columns=ExtraColumns(extra_columns), names=names
         )
+
+
+def propose_schema(
+    source: str | Path,
+    *,
+    tables: str | Sequence[str] = (),
+    names: NameStyleChoice = "lower",
+    types: TypesChoice = "fit",
+    virtual_tables: VirtualTablesChoice = "skip",
+    times: TimesChoice = (),
+    assume_timezone: str = defaults.TIMEZONE,
+) -> ProposedSchema:
+    """Says which schema PostgreSQL would get for a source, from its declarations and all of its values.
+
+    :param source: the SQLite file.
+    :param tables: only these tables, or one table's name; empty: all. Keys to others are left out.
+    :param names: names of tables and columns: in "lower" case, "keep" as they are, or in "snake" case.
+    :param types: "fit": types that hold every value; "declared": the declared types, whatever the values are.
+    :param virtual_tables: "skip" virtual tables, or "load" those with rows of their own into plain tables.
+    :param times: "timestamp" makes DATETIME columns without a zone; else units of numbers, as for `migrate`.
+    :param assume_timezone: the zone of times without one.
+    :returns: the proposal: `.sql` is a script for psql, `.columns`, `.choices` and `.not_carried` are DataFrames. It
+        displays itself in Jupyter.
+    :raises EtlError: where the source cannot be read, or has no such table.
+
+    Example::
+
+        print(etl.propose_schema("library.db").sql)
+    """
+    settings = Settings.of(
+        source,
+        tables=tables,
+        names=names,
+        types=types,
+        virtual_tables=virtual_tables,
+        times=times,
+        assume_timezone=assume_timezone,
+    )
+    with Source(settings.source) as opened:
+        return ProposedSchema(propose(opened, settings), settings.source.name)
 
 
 def read_table(source: str | Path, table: str, *, assume_timezone: str = defaults.TIMEZONE) -> pd.DataFrame:

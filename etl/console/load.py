@@ -14,6 +14,7 @@ from etl.console.page import Page
 from etl.core.plan import Plan, TablePlan
 from etl.core.redaction import printable
 from etl.core.report import ReportData, SequenceReport, Status, TableReport
+from etl.core.text import counted
 from etl.reporting.verdict import sums_of
 from etl.runs.connect import Target
 
@@ -78,7 +79,8 @@ class ConsoleObserver(Page):
 
     def tables_created(self, names: Sequence[str]) -> None:
         """Which part of the schema was missing."""
-        self.line(f"✓ Created {len(names)} missing tables" + (f": {', '.join(names)}" if self.verbose else ""), "green")
+        listed = f": {printable(', '.join(names))}" if self.verbose else ""
+        self.line(f"✓ Created {counted(len(names), 'missing table')}{listed}", "green")
 
     def planned(self, plan: Plan) -> None:
         """The plan, in a dry run or with -v; then the rows begin."""

@@ -69,10 +69,18 @@ def _add_check(source: Source, draft: Draft, check: DeclaredCheck, condition: st
     name = draft.constraint_names.give(styled(check.name, style) if check.name else f"{draft.name}_check")
     sql = f"ALTER TABLE {draft.sql_name} ADD CONSTRAINT {quoted(name)} CHECK ({condition})"
     words = f"CHECK ({check.expression})"
-    broken = _broken(source, draft, check)
+    query = f"FROM main.{quoted(draft.catalog.name)} c WHERE NOT ({check.expression}\n)"
+    broken = _broken(source, query)
     draft.constraints.append(
         ProposedConstraint(
-            ObjectKind.CHECK, draft.name, name, sql, words, unchecked=f"{sql} NOT VALID", broken_rows=broken
+            ObjectKind.CHECK,
+            draft.name,
+            name,
+            sql,
+            words,
+            unchecked=f"{sql} NOT VALID",
+            broken_rows=broken,
+            broken_query=query,
         )
     )
     if broken:
@@ -87,11 +95,10 @@ def _add_check(source: Source, draft: Draft, check: DeclaredCheck, condition: st
         )
 
 
-def _broken(source: Source, draft: Draft, check: DeclaredCheck) -> int:
+def _broken(source: Source, query: str) -> int:
     """Rows that break a CHECK; 0 where SQLite cannot tell, and the server has the last word."""
-    query = f"SELECT count(*) FROM main.{quoted(draft.catalog.name)} WHERE NOT ({check.expression}\n)"
     try:
-        found = source.query(query)[0][0]
+        found = source.query(f"SELECT count(*) {query}")[0][0]
     except SourceError:
         return 0
     return found if isinstance(found, int) else 0

@@ -1,7 +1,7 @@
 """Derives the schema: facts of the catalogue and evidence of the values → a proposal."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from etl.core import defaults
 from etl.core.evidence import ColumnEvidence
@@ -22,7 +22,7 @@ from etl.derivation.columns import choose, compatible, tie, tied, wanted_types
 from etl.derivation.declared import BIGINT, TIMESTAMP, TIMESTAMPTZ
 from etl.derivation.hints import could_be
 from etl.derivation.keys import Keys
-from etl.derivation.names import Names, column_names, renamed, table_names
+from etl.derivation.names import Names, column_names, renamed, styled, table_names
 from etl.derivation.proof import Proof, prove
 from etl.derivation.references import add_foreign_keys, parent_columns
 from etl.derivation.tables import Draft
@@ -57,12 +57,19 @@ class Wishes:
     units: Mapping[Cell, TimeUnit] = field(default_factory=dict)
 
 
-def derive(source: Source, wishes: Wishes | None = None, *, only: Collection[str] | None = None) -> Proposal:
+def derive(
+    source: Source,
+    wishes: Wishes | None = None,
+    *,
+    only: Collection[str] | None = None,
+    taken: Collection[str] = (),
+) -> Proposal:
     """The schema for a source's tables.
 
     :param source: an open source.
     :param wishes: names, types and times; None: the defaults.
     :param only: these tables alone; None: all. Foreign keys to others are left out.
+    :param taken: names of tables, views and indexes that the target has already; a view that it has is not made.
     :returns: the proposal; the same source and the same wishes give the same one.
     :raises SourceError: where the source cannot be read.
     """
@@ -70,7 +77,8 @@ def derive(source: Source, wishes: Wishes | None = None, *, only: Collection[str
     catalog = read_source_catalog(source)
     tables = {**catalog.tables, **(_virtual_tables(source, catalog) if wishes.virtual_tables else {})}
     chosen = {name: table for name, table in tables.items() if only is None or name in only}
-    return _Derivation(source, wishes, catalog, chosen).proposal(all_tables=list(tables), partly=only is not None)
+    views = tuple(view for view in catalog.views if styled(view.name, wishes.names) not in taken)
+    return _Derivation(source, wishes, replace(catalog, views=views), chosen, taken).proposal()
 
 
 def _virtual_tables(source: Source, catalog: SourceCatalog) -> dict[str, CatalogTable]:
@@ -86,22 +94,28 @@ def _virtual_tables(source: Source, catalog: SourceCatalog) -> dict[str, Catalog
 
 class _Derivation:
     def __init__(
-        self, source: Source, wishes: Wishes, catalog: SourceCatalog, tables: Mapping[str, CatalogTable]
+        self,
+        source: Source,
+        wishes: Wishes,
+        catalog: SourceCatalog,
+        tables: Mapping[str, CatalogTable],
+        taken: Collection[str],
     ) -> None:
         self._source = source
         self._wishes = wishes
         self._catalog = catalog
         self._tables = tables
         self._times = TIMESTAMPTZ if wishes.zoned_times else TIMESTAMP
-        self._relations = Names()
+        self._relations = Names(set(taken))
         self._drafts: dict[str, Draft] = {}
         self._units: dict[Cell, TimeUnit] = {}
         self._evidence: dict[str, dict[str, ColumnEvidence]] = {}
         self._lost: list[NotCarried] = []
 
-    def proposal(self, *, all_tables: Sequence[str], partly: bool) -> Proposal:
-        """`partly`: there are tables beside those that are derived."""
-        names = table_names(all_tables, self._wishes.names, self._relations, {**self._wishes.said_tables})
+    def proposal(self) -> Proposal:
+        """Step by step: names, types, columns, keys, checks, foreign keys, views."""
+        wishes = self._wishes
+        names = table_names(list(self._tables), wishes.names, self._relations, {**wishes.said_tables})
         for name, table in self._tables.items():
             self._drafts[name] = self._draft(table, names[name])
         self._choose_types()
@@ -116,8 +130,6 @@ class _Derivation:
             add_foreign_keys(self._source, draft, self._drafts, self._wishes.names)
         tables = tuple(map(self._proposed, self._drafts.values()))
         views, lost_views = propose_views(self._catalog.views, self._drafts, self._relations, self._wishes.names)
-        if partly:
-            lost_views = ()  # those that read tables which were there before are not ours to make
         return Proposal(
             tables=tables,
             views=views,

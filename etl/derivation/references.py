@@ -77,7 +77,8 @@ def _add(
         f"ALTER TABLE {draft.sql_name} ADD CONSTRAINT {quoted(made)} FOREIGN KEY ({draft.column_list(key.columns)}) "
         f"REFERENCES {parent.sql_name} ({parent.column_list(columns)}){_rules(key, declared)}"
     )
-    orphans = _orphans(source, draft, parent, pairs)
+    query = _orphans(draft, parent, pairs)
+    orphans = _number(source.query(f"SELECT count(*) {query}")[0][0])
     draft.constraints.append(
         ProposedConstraint(
             ObjectKind.FOREIGN_KEY,
@@ -87,6 +88,7 @@ def _add(
             words,
             unchecked=f"{sql} NOT VALID",
             broken_rows=orphans,
+            broken_query=query,
         )
     )
     if orphans:
@@ -112,8 +114,8 @@ def _rules(key: CatalogForeignKey, declared: DeclaredForeignKey) -> str:
     return rules
 
 
-def _orphans(source: Source, draft: Draft, parent: Draft, pairs: list[tuple[str, str]]) -> int:
-    """Rows without NULL in the key whose parent is not there, told as PostgreSQL tells equal from different."""
+def _orphans(draft: Draft, parent: Draft, pairs: list[tuple[str, str]]) -> str:
+    """FROM … WHERE of the rows without NULL in the key whose parent is not there, as PostgreSQL tells them apart."""
     given = " AND ".join(f"c.{quoted(child)} IS NOT NULL" for child, _ in pairs)
     # The parent's own collation serves its index; what is equal under it has to be equal exactly as well. A collation
     # that the application has defined is not known here.
@@ -127,11 +129,10 @@ def _orphans(source: Source, draft: Draft, parent: Draft, pairs: list[tuple[str,
         for child, other in pairs
         if collations[other] in _KNOWN and collations[other] != "BINARY"
     )
-    query = (
-        f"SELECT count(*) FROM main.{quoted(draft.catalog.name)} c WHERE {given} AND NOT EXISTS "
+    return (
+        f"FROM main.{quoted(draft.catalog.name)} c WHERE {given} AND NOT EXISTS "
         f"(SELECT 1 FROM main.{quoted(parent.catalog.name)} p WHERE {same}{f' AND {exact}' if exact else ''})"
     )
-    return _number(source.query(query)[0][0])
 
 
 def _number(value: object) -> int:

@@ -54,6 +54,8 @@ def check_units(times: Iterable[tuple[str, str]], tables: Mapping[str, SourceTab
     units: dict[tuple[str, str], TimeUnit] = {}
     known = [str(unit) for unit in TimeUnit if unit is not TimeUnit.UNDECIDED]
     for place, word in times:
+        if not place:  # a type for created columns
+            continue
         table, column = _column(place, tables)
         if word not in known:
             raise UsageError(unknown_names(f"--times {place}={word}: there is no unit", [word], known))

@@ -11,7 +11,7 @@ import psycopg2
 from psycopg2 import sql
 from sqlalchemy.exc import DBAPIError
 
-from etl.core.errors import TargetError
+from etl.core.errors import TargetError, UsageError
 from etl.core.name_map import NameMap
 from etl.core.proposal import (
     NameStyle,
@@ -25,14 +25,16 @@ from etl.core.proposal import (
 )
 from etl.core.report import SchemaReport, Unvalidated
 from etl.core.source_tables import quoted
+from etl.core.text import unknown_names
 from etl.derivation.derive import Wishes, derive
 from etl.derivation.names import Names, column_names, table_names
 from etl.planning.matching import match_names
+from etl.planning.time_units import check_units
 from etl.runs.known import Description
 from etl.runs.settings import Settings
 from etl.schema.ddl import create_table
 from etl.source.database import Source
-from etl.target.catalog import read_catalog
+from etl.target.catalog import read_catalog, read_other_relations
 from etl.target.privileges import creation_error
 from etl.target.session import Session, first_line
 
@@ -82,7 +84,9 @@ def create_what_is_missing(
     new.names = _decided(source, settings, {name: [c.name for c in table.columns] for name, table in existing.items()})
     missing = _missing(source, settings, existing, new.names)
     if missing:
-        new.proposal = derive(source, wishes_of(settings), only=missing)
+        new.proposal = derive(
+            source, _wishes(source, settings), only=missing, taken={*existing, *read_other_relations(session, schema)}
+        )
         new.names = _with_proposal(new.names, new.proposal)
         for table in new.proposal.tables:
             new.refused += _create_table(session, table, schema)
@@ -105,11 +109,24 @@ def finish_schema(session: Session, new: NewSchema) -> None:
         _add(session, new, view)
 
 
-def wishes_of(settings: Settings) -> Wishes:
+def propose(source: Source, settings: Settings) -> Proposal:
+    """The schema for all tables of a source, or for those that are wanted.
+
+    :raises UsageError: for a table that the source lacks.
+    """
+    unknown = [name for name in settings.tables if name not in source.tables]
+    if unknown:
+        raise UsageError(unknown_names("--tables: the source has no table", unknown, source.tables))
+    return derive(source, _wishes(source, settings), only=settings.tables or None)
+
+
+def _wishes(source: Source, settings: Settings) -> Wishes:
     """What the user wants of a derived schema."""
     return Wishes(
         names=settings.names,
         types=settings.types,
+        zoned_times=("", "timestamp") not in settings.times,
+        units=check_units(settings.times, source.tables),
         zone=settings.assume_timezone,
         virtual_tables=settings.virtual_tables is VirtualTables.LOAD,
     )

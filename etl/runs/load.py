@@ -25,6 +25,7 @@ from etl.runs.load_session import lock_tables, prepare_load_session
 from etl.runs.move import Mover
 from etl.runs.observer import Observer
 from etl.runs.record import RunRecord, describe_source
+from etl.runs.schema_files import write_schema_files
 from etl.runs.settings import Settings
 from etl.runs.startup import Startup
 from etl.runs.transaction import one_transaction
@@ -135,6 +136,7 @@ class _Load:
         """What is built behind the rows; the record keeps what became of all of it."""
         finish_schema(self.session, new)
         self.record.accounting.schema = new.report()
+        write_schema_files(self.source, new, self.record.folder)
 
     def _plan(self, names: NameMap) -> Plan:
         plan = self._plan_with(names, self.settings.extra_columns)

@@ -56,7 +56,8 @@ class CommonSettings:
     )
     times: tuple[tuple[str, str], ...] = _option(
         "--times",
-        "unit of the numbers in a column of times: s, ms, us, ns (since 1970), julian, chrome, mac, excel; repeatable",
+        "unit of the numbers in a column of times: s, ms, us, ns (since 1970), julian, chrome, mac, excel; or the type "
+        "of times in created columns, timestamptz (default) or timestamp; repeatable",
         default=(),
         metavar="TABLE.COLUMN=UNIT",
     )
@@ -145,8 +146,10 @@ def table_names(tables: str | Sequence[str]) -> tuple[str, ...]:
     return (tables,) if isinstance(tables, str) else tuple(tables)
 
 
-def time_units(times: Mapping[str, str] | Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """`{"person.born": "ms"}` as pairs."""
+def time_units(times: str | Mapping[str, str] | Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """`{"person.born": "ms"}` as pairs; "timestamp", the type of created columns, as a pair without a column."""
+    if isinstance(times, str):
+        return (("", times),)
     return tuple(times.items()) if isinstance(times, Mapping) else tuple(times)
 
 
