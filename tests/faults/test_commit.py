@@ -202,7 +202,7 @@ def test_a_number_that_was_given_anew_proves_nothing(story: Scene) -> None:
     engine = story.database.engine()
     missing = commit.Evidence(sql.Identifier("public", "authors"), 10)
     there = commit.Evidence(sql.Identifier("public", "tags"), 1)
-    assert commit._fate(engine, pending, missing, end_it=False) is None
-    assert commit._fate(engine, pending, there, end_it=False) is True
+    assert commit._outcome_of(engine, pending, missing, end_it=False) is None
+    assert commit._outcome_of(engine, pending, there, end_it=False) is True
     future = commit.Pending(number + 1_000_000, 0)
-    assert commit._fate(engine, future, there, end_it=False) is False
+    assert commit._outcome_of(engine, future, there, end_it=False) is False
