@@ -11,6 +11,7 @@ from etl.core import defaults
 from etl.core.errors import UsageError
 from etl.core.plan import ExtraColumns, Plan
 from etl.core.source_tables import SourceTable
+from etl.core.text import unknown_names
 from etl.planning.declared_types import columns_without_target
 from etl.planning.from_catalogs import plan_between
 from etl.planning.time_units import with_units
@@ -25,8 +26,8 @@ from etl.runs.observer import Observer
 from etl.runs.settings import CompareSettings, Settings, table_names
 from etl.source.batches import ROW_NUMBER, raw_series, read_batches
 from etl.source.database import Source
-from etl.target.catalog import current_schema, enter_schema
 from etl.target.privileges import require_schema
+from etl.target.search_path import current_schema, enter_schema
 from etl.target.session import Session
 
 ExtraColumnsChoice = Literal["stop", "add", "drop"]
@@ -264,7 +265,7 @@ def read_table(source: str | Path, table: str, *, assume_timezone: str = default
     """
     with Source(Path(source)) as opened:
         if table not in opened.tables:
-            raise UsageError(f"{source} has no table {table!r}; it has: {', '.join(opened.tables) or 'none'}.")
+            raise UsageError(unknown_names(f"{source} has no table", [table], opened.tables))
         described = opened.tables[table]
         known = description_of(opened.tables).types_of(table)
         columns = with_units(opened, described, columns_without_target(described, known))

@@ -1,4 +1,4 @@
-"""Judge a SQLite database by the expectation suites, without any target and without writing.
+"""Check a SQLite database against the expectation suites, without any target and without writing.
 
 exit codes:
   0    every row could be loaded (warnings are listed)

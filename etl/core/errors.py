@@ -63,7 +63,7 @@ class OutputError(CannotRun):
 
 
 class CommittedError(EtlError):
-    """Something failed behind the COMMIT; `report` has what the report folder lacks."""
+    """Something failed after the COMMIT; `report` has what the report folder lacks."""
 
     exit_code = 3
 

@@ -21,6 +21,7 @@ from etl.api import migrate
 from etl.core import defaults
 from etl.core.errors import UsageError
 from etl.core.source_tables import SourceTable, quoted
+from etl.core.text import unknown_names
 from etl.core.values import StorageValue, UndecodableText
 from etl.reporting.reading import REJECT_COLUMNS
 from etl.reporting.report import Report
@@ -72,7 +73,9 @@ def load_mended(
     mended = rows.drop(columns=[name for name in REJECT_COLUMNS if name in rows.columns])
     unknown = [str(name) for name in mended.columns if name not in described.column_names]
     if unknown:
-        raise UsageError(f"The source's table {described.name} has no column {', '.join(unknown)}.")
+        raise UsageError(
+            unknown_names(f"The source's table {described.name} has no column", unknown, described.column_names)
+        )
     if not len(mended.columns):
         raise UsageError(f"The mended rows have no columns of {described.name}.")
     with tempfile.TemporaryDirectory(prefix="etl-mended-") as folder:
@@ -95,12 +98,12 @@ def _described(source: Source, table: str) -> SourceTable:
     """The source's table by that name, whatever the case: a report goes by the target's names."""
     found = [known for name, known in source.tables.items() if name.lower() == table.lower()]
     if not found:
-        raise UsageError(f"{source.path} has no table {table!r}; it has: {', '.join(source.tables) or 'none'}.")
+        raise UsageError(unknown_names(f"{source.path} has no table", [table], source.tables))
     return source.tables.get(table, found[0])
 
 
 def _write(path: Path, table: SourceTable, rows: pd.DataFrame) -> None:
-    """The table with its columns as declared, but no constraint: the target judges."""
+    """The table with its columns as declared, but no constraint: the target checks."""
     declared = {column.name: column.declared_type for column in table.columns}
     # SQLite takes a quoted declaration for what it says, whatever it may hold; an empty one has to be left out.
     types = {name: f" {quoted(declared[name])}" if declared[name] else "" for name in rows.columns}

@@ -36,6 +36,6 @@ def _refuse_unfit_names(table: TablePlan) -> None:
     if unfit:
         raise DriftError(
             f"Table {table.name}: PostgreSQL cannot have columns of these names (empty, over {_NAME_BYTES} bytes or "
-            f"its own): {', '.join(map(repr, unfit))}. Rename them in the source, or leave them behind with "
+            f"its own): {', '.join(map(repr, unfit))}. Rename them in the source, or drop them with "
             "--extra-columns drop (their values kept in the report folder). Nothing was written."
         )

@@ -11,8 +11,9 @@ from etl.planning.plan import make_plan
 from etl.planning.time_units import check_units, plan_with_units
 from etl.schema import unified as schema
 from etl.source.database import Source
-from etl.target.catalog import current_schema, read_catalog, read_other_relations
+from etl.target.catalog import read_catalog, read_other_relations
 from etl.target.privileges import require_schema
+from etl.target.search_path import current_schema
 from etl.target.session import Session
 
 

@@ -11,7 +11,7 @@ from etl.core.name_map import NameMap
 from etl.core.plan import ExtraColumns, Plan, TablePlan
 from etl.core.source_tables import SourceTable
 from etl.core.tables import TargetTable
-from etl.core.text import did_you_mean
+from etl.core.text import unknown_names
 from etl.planning.columns import CountValues, plan_table
 from etl.planning.drift import (
     missing_in_source,
@@ -90,10 +90,7 @@ def _selected(
         return source, target
     unknown = [name for name in only if name not in source and name not in target]
     if unknown:
-        raise UsageError(
-            f"--tables: neither side has {', '.join(unknown)}{did_you_mean(unknown[0], {**source, **target})} "
-            f"The source has: {', '.join(source) or 'no tables'}."
-        )
+        raise UsageError(unknown_names("--tables: neither side has a table", unknown, {**source, **target}))
     wanted = {name.lower() for name in only}
     paired = {other: name for name, other in pairs.items()}
     chosen = {name: table for name, table in source.items() if {name.lower(), pairs.get(name, name).lower()} & wanted}

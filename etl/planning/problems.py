@@ -36,7 +36,7 @@ _HEADINGS = {
 _REMEDIES = {
     ProblemKind.EXTRA_COLUMN: (
         "Decide with --extra-columns add (adds them to the target) or --extra-columns drop "
-        "(leaves them behind, their values kept in the report folder). Nothing was written."
+        "(their values are kept in the report folder). Nothing was written."
     ),
     ProblemKind.REQUIRED_COLUMN: (
         "Give these columns a default in the target, or drop their NOT NULL. Nothing was written."

@@ -6,12 +6,11 @@ from dataclasses import replace
 from etl.core.errors import UsageError
 from etl.core.plan import ColumnPlan, TablePlan
 from etl.core.source_tables import SourceTable
-from etl.core.text import did_you_mean
+from etl.core.text import unknown_names
 from etl.core.time_units import TimeUnit, decide_unit
-from etl.core.types import Kind
+from etl.core.types import TIMES
 from etl.source.database import Source
 
-TIMES = (Kind.TIMESTAMPTZ, Kind.TIMESTAMP)
 Units = Mapping[tuple[str, str], TimeUnit]
 """(source table, source column) → the unit that the user says."""
 
@@ -53,13 +52,13 @@ def check_units(times: Iterable[tuple[str, str]], tables: Mapping[str, SourceTab
     Raises `UsageError` for a table, a column or a unit that there is not, with the nearest one.
     """
     units: dict[tuple[str, str], TimeUnit] = {}
+    known = [str(unit) for unit in TimeUnit if unit is not TimeUnit.UNDECIDED]
     for place, word in times:
         if not place:  # a type for created columns
             continue
         table, column = _column(place, tables)
-        known = [str(unit) for unit in TimeUnit if unit is not TimeUnit.UNDECIDED]
         if word not in known:
-            raise UsageError(f"--times {place}={word}: there is no such unit; the units are {', '.join(known)}.")
+            raise UsageError(unknown_names(f"--times {place}={word}: there is no unit", [word], known))
         units[table, column] = TimeUnit(word)
     return units
 
@@ -70,4 +69,4 @@ def _column(place: str, tables: Mapping[str, SourceTable]) -> tuple[str, str]:
         if place.startswith(f"{name}.") and column in table.column_names:
             return name, column
     known = [f"{name}.{column}" for name, table in tables.items() for column in table.column_names]
-    raise UsageError(f"--times: the source has no column {place!r}{did_you_mean(place, known)}")
+    raise UsageError(unknown_names("--times: the source has no column", [place], known))

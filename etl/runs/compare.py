@@ -30,8 +30,8 @@ from etl.runs.record import RunRecord, describe_source
 from etl.runs.settings import CompareSettings
 from etl.runs.startup import Startup
 from etl.source.database import Source
-from etl.target.catalog import enter_schema
 from etl.target.privileges import require_to_read
+from etl.target.search_path import enter_schema
 from etl.target.session import Session
 
 
@@ -82,8 +82,8 @@ class _Comparison:
 
         started = time.monotonic()
         self.session.run(sql.SQL("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-        prepare_session(self.session)
         enter_schema(self.session, self.settings.schema)
+        prepare_session(self.session)
         self.session.be_watched()
         plan = plan_between(
             self.source,

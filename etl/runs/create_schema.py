@@ -25,7 +25,7 @@ from etl.core.proposal import (
 )
 from etl.core.report import SchemaReport, Unvalidated
 from etl.core.source_tables import quoted
-from etl.core.text import did_you_mean
+from etl.core.text import unknown_names
 from etl.derivation.derive import Wishes, derive
 from etl.derivation.names import Names, column_names, table_names
 from etl.planning.matching import match_names
@@ -116,10 +116,7 @@ def propose(source: Source, settings: Settings) -> Proposal:
     """
     unknown = [name for name in settings.tables if name not in source.tables]
     if unknown:
-        raise UsageError(
-            f"--tables: the source has no {', '.join(unknown)}{did_you_mean(unknown[0], source.tables)} "
-            f"It has: {', '.join(source.tables) or 'no tables'}."
-        )
+        raise UsageError(unknown_names("--tables: the source has no table", unknown, source.tables))
     return derive(source, _wishes(source, settings), only=settings.tables or None)
 
 

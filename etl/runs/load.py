@@ -30,10 +30,10 @@ from etl.runs.settings import Settings
 from etl.runs.startup import Startup
 from etl.runs.transaction import one_transaction
 from etl.source.database import Source
-from etl.target.catalog import current_schema
 from etl.target.commit import Evidence, commit
 from etl.target.constraints import identifier
 from etl.target.privileges import require_schema, require_to_load
+from etl.target.search_path import current_schema
 from etl.target.sequences import reset_sequences, unreachable_ids
 from etl.target.session import Session
 from etl.target.triggers import without_triggers
@@ -96,7 +96,7 @@ class _Load:
     record: RunRecord
 
     def carry_out(self) -> Plan:
-        """The whole story, stage by stage, but for the COMMIT."""
+        """All stages in their order, but for the COMMIT."""
         with self._timed("plan"):
             prepare_load_session(self.session, self.target.schema)
             new = self._create_schema()

@@ -17,7 +17,7 @@ from etl.core.plan import ColumnPlan
 from etl.core.rejects import Fault, RejectRule, RejectStage, TableFault
 from etl.core.report import ExpectationReport, RejectGroup, reject_groups
 from etl.core.source_tables import SourceTable
-from etl.core.text import did_you_mean
+from etl.core.text import unknown_names
 from etl.core.types import TargetType
 from etl.planning.declared_types import columns_without_target
 from etl.planning.time_units import with_units
@@ -175,10 +175,7 @@ def _types(columns: Iterable[ColumnPlan]) -> dict[str, TargetType]:
 def _chosen(source: Source, names: Sequence[str]) -> list[SourceTable]:
     unknown = [name for name in names if name not in source.tables]
     if unknown:
-        raise UsageError(
-            f"--tables: the source has no {', '.join(unknown)}{did_you_mean(unknown[0], source.tables)} "
-            f"It has: {', '.join(source.tables) or 'no tables'}."
-        )
+        raise UsageError(unknown_names("--tables: the source has no table", unknown, source.tables))
     usual = {name: place for place, name in enumerate(schema.TABLE_NAMES)}
     tables = [table for name, table in source.tables.items() if not names or name in names]
     return sorted(tables, key=lambda table: (usual.get(table.name, len(usual)), table.name))

@@ -132,7 +132,7 @@ def test_cells_become_what_sqlite_stores(cell: object, stored: object) -> None:
     ("frame", "table", "message"),
     [
         (pd.DataFrame({"id": ["1"]}), "nothing", "no table 'nothing'"),
-        (pd.DataFrame({"id": ["1"], "wrong": [1]}), "users", "no column wrong"),
+        (pd.DataFrame({"id": ["1"], "wrong": [1]}), "users", "no column 'wrong'"),
         (pd.DataFrame({"id": [2**70]}), "users", "cannot be stored"),
         (pd.DataFrame({"id": [object()]}), "users", "cannot be stored"),
         (pd.DataFrame({"id": ["\ud800"]}, dtype=object), "users", "cannot be stored"),

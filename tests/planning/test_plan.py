@@ -182,7 +182,7 @@ def test_only_the_tables_asked_for() -> None:
 
 def test_an_unknown_table_is_a_usage_error_that_names_the_known_ones() -> None:
     with pytest.raises(
-        UsageError, match=r"neither side has usres, x; did you mean 'users'\? The source has: users, logs"
+        UsageError, match=r"has a table 'usres' \(did you mean 'users'\?\), 'x'\. There is: users, logs"
     ) as caught:
         plan([source_table("users"), source_table("logs")], [target_table("users")], only=["users", "usres", "x"])
     assert caught.value.exit_code == 2
