@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from etl.console.load import RULE, print_line
+from etl.console.load import RULE, print_line, print_names, shown_name
 from etl.core.difference_kinds import DifferenceKind
 from etl.core.drift import DriftKind
 from etl.core.plan import Plan
@@ -61,8 +61,9 @@ class ReconcileConsole(Observer):
         if self._verbose:
             self._line()
             for table in plan.tables:
-                key = ", ".join(column.target for column in table.key) or "no key: rows are compared as a multiset"
+                key = ", ".join(column.source for column in table.key) or "no key: rows are compared as a multiset"
                 self._line(f"  {printable(table.name)} by {printable(key)}")
+        print_names(plan, self._line, every=self._verbose)
         for drift in plan.drift:
             if drift.warning:
                 self._line(f"⚠️  {printable(drift.warning)}", "yellow")
@@ -74,9 +75,11 @@ class ReconcileConsole(Observer):
 
     def table_finished(self, table: TableReport) -> None:
         """The table's line."""
-        name = printable(table.name)
+        name = shown_name(table)
         if table.status is Status.MISSING_IN_SOURCE:
             self._line(f"⚠️  Table '{name}' not found in SQLite, skipping", "yellow")
+        elif table.status is Status.LEFT_OUT:
+            self._line(f"⚠️  Table '{name}' left out, as the map says: {table.source_rows or 0:,} rows", "yellow")
         elif table.status is Status.NOT_MIGRATED:
             self._line(f"⚠️  Table '{name}' not found in PostgreSQL: {table.source_rows:,} rows", "yellow")
         else:

@@ -1,7 +1,7 @@
 """What a run says: results to stdout in the guide's form, progress bars to stderr where that is a terminal."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -31,6 +31,21 @@ def print_line(console: Console, text: str, style: str = "") -> None:
         raise OutputError(
             f"What is printed here cannot be written ({error.strerror}). Send it elsewhere, or run with -q."
         ) from error
+
+
+def print_names(plan: Plan, line: Callable[[str], None], *, every: bool) -> None:
+    """How names were paired that are not exactly equal: a line for each, or one with their number."""
+    if not plan.names:
+        return
+    line(f"Names paired that are not exactly equal: {len(plan.names)}{':' if every else ' (-v lists them)'}")
+    if every:
+        for pair in plan.names:
+            line(f"  {printable(pair)}")
+
+
+def shown_name(table: TableReport) -> str:
+    """The source's name, the target's beside it where it is another."""
+    return printable(table.name if table.target_name is None else f"{table.name} → {table.target_name}")
 
 
 class ConsoleObserver(Observer):
@@ -111,10 +126,12 @@ class ConsoleObserver(Observer):
             self.line()
             self.line("Plan (parents before children):")
             for table in plan.tables:
-                self.line(f"  {printable(table.name)}: {table.source.row_count:,} rows")
+                renamed = f" → {table.target_name}" if table.target_name else ""
+                self.line(f"  {printable(table.name + renamed)}: {table.source.row_count:,} rows")
                 for column in table.columns:
                     renamed = f" → {column.target}" if column.source != column.target else ""
                     self.line(f"      {printable(column.source + renamed)}  {column.type.sql}")
+        print_names(plan, self.line, every=self._dry_run or self._verbose)
         for drift in plan.drift:
             if drift.warning:
                 self.line(f"⚠️  {printable(drift.warning)}", "yellow")
@@ -151,9 +168,11 @@ class ConsoleObserver(Observer):
             task = self._tasks.pop(table.name, None)
             if task is not None:
                 self._progress.remove_task(task)
-        name = printable(table.name)
+        name = shown_name(table)
         if table.status is Status.MISSING_IN_SOURCE:
             self.line(f"⚠️  Table '{name}' not found in SQLite, skipping", "yellow")
+        elif table.status is Status.LEFT_OUT:
+            self.line(f"⚠️  Table '{name}' left out, as the map says: {table.source_rows or 0:,} rows", "yellow")
         elif table.status is Status.NOT_MIGRATED:
             self.line(f"⚠️  Table '{name}' not found in PostgreSQL: {table.source_rows:,} rows not migrated", "yellow")
         else:
@@ -197,7 +216,7 @@ class ConsoleObserver(Observer):
             )
             if count
         ]
-        name = printable(table.name)
+        name = shown_name(table)
         if findings:
             self.line(f"  ✗ {name}: {table.matched_rows:,} rows match, {', '.join(findings)}", "red")
         elif self._verbose:
@@ -277,7 +296,7 @@ def _closing_table(tables: Sequence[TableReport], report: ReportData) -> Table:
     for count in counts:
         table.add_column(count.removesuffix("_rows"), justify="right", footer=f"{report.total(count):,}")
     for row in tables:
-        table.add_row(printable(row.name), *(f"{getattr(row, count) or 0:,}" for count in counts))
+        table.add_row(shown_name(row), *(f"{getattr(row, count) or 0:,}" for count in counts))
     return table
 
 

@@ -60,7 +60,12 @@ def convert(
     faults: dict[int, Fault] = {}
     for column in columns:
         parts = split(frame[column.source])
-        array, found = _cells(parts, column, _Times(zone, column.unit or _unit_of(parts)), len(frame))
+        array, found = _cells(
+            parts,
+            column,
+            _Times(ZoneInfo(column.zone) if column.zone else zone, column.unit or _unit_of(parts)),
+            len(frame),
+        )
         values[column.target] = array
         faults = found | faults  # the first column at fault stays
     return _separated(values, faults, frame.index)
@@ -94,7 +99,7 @@ def _cells(parts: Iterable[Part], column: ColumnPlan, times: _Times, rows: int) 
     offset = 0
     for part in parts:
         cells = _cast(part, column.type, times)
-        faults |= _located(cells.faults, part, column.source)
+        faults |= _located(cells.faults, part, column)
         chunks.append(cells.values)
         origin[part.positions] = np.arange(offset, offset + len(cells.values))
         offset += len(cells.values)
@@ -111,14 +116,14 @@ def _cast(part: Part, target: TargetType, times: _Times) -> Cells:
     return Cells(pa.nulls(len(part.values), family.arrow), dict.fromkeys(refused.tolist(), reason))
 
 
-def _located(faults: Mapping[int, str], part: Part, column: str) -> dict[int, Fault]:
+def _located(faults: Mapping[int, str], part: Part, column: ColumnPlan) -> dict[int, Fault]:
     """The faults by the row's position in the frame, with the values in their reasons."""
     values = _beginnings(part.values).take(pa.array(list(faults), pa.int64())).to_pylist()
     return {
         int(part.positions[position]): Fault(
-            column,
+            column.source,
             rule.replace(VALUE, "value").replace(CANDIDATES, ""),
-            rule.replace(VALUE, shown(value, column=column)).replace(CANDIDATES, f" ({_named(value)})"),
+            rule.replace(VALUE, shown(value, column=column.masked_as)).replace(CANDIDATES, f" ({_named(value)})"),
         )
         for (position, rule), value in zip(faults.items(), values, strict=True)
     }

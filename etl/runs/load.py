@@ -133,15 +133,21 @@ class _Load:
     def _plan(self) -> Plan:
         plan = self._plan_with(self.settings.extra_columns)
         self.record.accounting.note_drift(plan.drift)
-        if self.settings.extra_columns is ExtraColumns.ADD and any(table.dropped for table in plan.tables):
+        if self.settings.extra_columns is ExtraColumns.ADD and any(table.lacking for table in plan.tables):
             add_columns(self.session, plan)
             plan = self._plan_with(ExtraColumns.STOP)
+        self.record.accounting.note_names(plan)
         self.observer.planned(plan)
         return plan
 
     def _plan_with(self, extra_columns: ExtraColumns) -> Plan:
         return plan_between(
-            self.source, self.session, only=self.settings.tables, extra_columns=extra_columns, times=self.settings.times
+            self.source,
+            self.session,
+            only=self.settings.tables,
+            extra_columns=extra_columns,
+            times=self.settings.times,
+            mapping=self.settings.mapping,
         )
 
     def _use_suites(self, plan: Plan) -> Future[None] | None:
