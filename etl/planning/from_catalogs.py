@@ -36,6 +36,7 @@ def plan_between(
     schema_name = require_schema(session, current_schema(session))
     usual = {name: place for place, name in enumerate(schema.TABLE_NAMES)}
     tables = dict(sorted(source.tables.items(), key=lambda item: (usual.get(item[0], len(usual)), item[0])))
+    said = check_units(times, tables, check_map(mapping or NameMap(), tables))
     target = read_catalog(session, schema_name)
     plan = make_plan(
         tables,
@@ -52,7 +53,6 @@ def plan_between(
         raise DriftError(
             _nothing_in_common(len(tables), len(target), plan.drift), starter_of(plan.not_migrated, open_targets)
         )
-    said = check_units(times, tables, check_map(mapping or NameMap(), tables))
     groups = tuple(tuple(plan_with_units(source, table, said) for table in group) for group in plan.groups)
     costs = () if comparing else tuple(cost_of_leaving_out(plan, target, source, session))
     return replace(plan, groups=groups, drift=plan.drift + costs)

@@ -50,9 +50,10 @@ def make_plan(
     that there are not, `DriftError` where the schemas cannot be brought together without a decision.
     """
     names = check_map(mapping or NameMap(), source, target)
+    every_target = target
     source, target, paired = _selected(source, target, only, names)
-    check_columns(names, {pair.source: pair.target for pair in paired}, target)
     pairs = {pair.source: pair.target for pair in paired}
+    check_columns(names, pairs, every_target)
     out = [source[name] for name in source if name in names.left_out]
     left = [table for name, table in source.items() if name not in pairs and table not in out]
     unreadable = {table.name.lower() for table in left if table.unreadable is not None}
@@ -118,7 +119,15 @@ def starter_of(
     left: Sequence[SourceTable], open_targets: Mapping[str, TargetTable], planned: Sequence[PlannedTable] = ()
 ) -> str:
     """A map with guesses for tables and columns that found no counterpart."""
-    extra = {table.plan.name: list(table.plan.lacking) for table in planned if table.plan.lacking}
+    extra = {
+        table.plan.name: {
+            column.name: column.declared_type
+            for column in table.plan.source.columns
+            if column.name in table.plan.lacking
+        }
+        for table in planned
+        if table.plan.lacking
+    }
     open_columns = {}
     for table in planned:
         taken = {pair.target for pair in table.pairs}

@@ -159,7 +159,7 @@ def test_guesses_are_ranked_with_their_evidence() -> None:
 def test_a_starter_map_is_valid_and_decides_nothing() -> None:
     odd = source_table('we"ird\n#', "a b")
     open_columns = {"Album": {"name": "text", "tit_le": "text"}}
-    text = starter_map(Unpaired([odd, SOURCE["Album"]], TARGET, {"Album": ["Title"]}, open_columns))
+    text = starter_map(Unpaired([odd, SOURCE["Album"]], TARGET, {"Album": {"Title": "TEXT"}}, open_columns))
     assert not read_map(tomllib.loads(text)).tables
     decided = "\n".join(line.removeprefix("# ") for line in text.splitlines() if line.startswith("# Album = "))
     assert tomllib.loads(decided.splitlines()[0]) == {"Album": "albums"}
