@@ -1,8 +1,8 @@
-"""Schemas that name things differently, end to end: what is paired, by whose names results speak, what a map decides."""
+"""Schemas that name things differently, end to end: what is paired, and by whose names results speak."""
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,10 +36,10 @@ class Names:
         parent, parent_id, title, child, child_id, ref, paid = (
             '"' + name.replace('"', '""') + '"' for name in vars(self).values()
         )
+        reference = f"{ref} {integer} REFERENCES {parent} ({parent_id})"
         return (
             f"CREATE TABLE {parent} ({parent_id} {integer} PRIMARY KEY, {title} text NOT NULL)",
-            f"CREATE TABLE {child} ({child_id} {integer} PRIMARY KEY, "
-            f"{ref} {integer} REFERENCES {parent} ({parent_id}), {paid} {boolean})",
+            f"CREATE TABLE {child} ({child_id} {integer} PRIMARY KEY, {reference}, {paid} {boolean})",
         )
 
 
@@ -99,7 +99,7 @@ class Case:
 
 
 @pytest.fixture(params=STYLES)
-def case(request: pytest.FixtureRequest, database: Database, tmp_path: Path) -> Iterator[Case]:
+def case(request: pytest.FixtureRequest, database: Database, tmp_path: Path) -> Case:
     style = STYLES[request.param]
     parent, child = style.source.parent.replace('"', '""'), style.source.child.replace('"', '""')
     source = make_sqlite(
@@ -111,7 +111,7 @@ def case(request: pytest.FixtureRequest, database: Database, tmp_path: Path) -> 
     execute(database, *style.target.create("bigint", "boolean"), "CREATE TABLE of_another_application (id bigint)")
     map_file = tmp_path / "names.toml"
     map_file.write_text(_toml(style.mapping))
-    yield Case(style, source, map_file, database.url)
+    return Case(style, source, map_file, database.url)
 
 
 def _toml(mapping: Mapping[str, object]) -> str:
@@ -360,7 +360,8 @@ def test_units_and_zones_of_the_map_are_those_of_load_and_comparison(database: D
     assert report.exit_code == 0
     (row,) = query(
         database,
-        "SELECT extract(epoch FROM born_at)::text, seen_at AT TIME ZONE 'UTC', written_at AT TIME ZONE 'UTC' FROM person",
+        "SELECT extract(epoch FROM born_at)::text, seen_at AT TIME ZONE 'UTC', written_at AT TIME ZONE 'UTC' "
+        "FROM person",
     )
     assert (row[0], row[1].hour, row[2].hour) == ("0.005000", 0, 9)
     assert etl.compare(sqlite, database.url, mapping=mapping, report_folder=tmp_path / "same").exit_code == 0
