@@ -12,6 +12,7 @@ class MatchedBy(StrEnum):
     """Why two names are taken for the same thing."""
 
     MAP = "map"
+    CREATED = "created"  # by the run, under this name
     EXACT = "exact"
     CASE = "case"
     CUT = "cut at 63 bytes"
@@ -58,6 +59,22 @@ class NameMap:
     def columns_of(self, table: str) -> Mapping[str, str | None]:
         """What is decided about the columns of a source table."""
         return self.columns.get(table, {})
+
+    def over(self, others: "NameMap") -> "NameMap":
+        """These decisions, and `others` where these say nothing; what is left out here stays so."""
+
+        def of(
+            mine: Mapping[str, Mapping[str, V]], theirs: Mapping[str, Mapping[str, V]]
+        ) -> dict[str, Mapping[str, V]]:
+            rest = {table: cells for table, cells in theirs.items() if table not in self.left_out}
+            return rest | {table: {**rest.get(table, {}), **cells} for table, cells in mine.items()}
+
+        return NameMap(
+            {**others.tables, **self.tables},
+            of(self.columns, others.columns),
+            of(self.types, others.types),
+            of(self.times, others.times),
+        )
 
     def only(self, table: str, columns: Collection[str]) -> "NameMap":
         """What is decided about these columns of one table."""

@@ -14,6 +14,7 @@ import orjson
 
 from etl.core.drift import Drift
 from etl.core.name_map import NamePair
+from etl.core.proposal import Choice, NotCarried
 from etl.core.redaction import with_controls_escaped
 from etl.core.rejects import TableFault
 from etl.core.version import __version__
@@ -223,6 +224,30 @@ class RewrittenReport:
 
 
 @dataclass(frozen=True)
+class Unvalidated:
+    """A constraint that rows of the source break: it is NOT VALID, so that PostgreSQL checks new rows only.
+
+    `rows`: how many break it, where that is known. `declared` is SQLite's text of it.
+    """
+
+    table: str
+    name: str
+    kind: str
+    declared: str
+    rows: int | None
+
+
+@dataclass(frozen=True)
+class SchemaReport:
+    """What a load created, where it became other than declared, and what of the source's schema is not carried."""
+
+    tables: tuple[str, ...]
+    choices: tuple[Choice, ...]
+    unvalidated: tuple[Unvalidated, ...]
+    not_carried: tuple[NotCarried, ...]
+
+
+@dataclass(frozen=True)
 class SourceReport:
     """Which file was read."""
 
@@ -276,6 +301,7 @@ class ReportData:
     remarks: tuple[str, ...] = ()
     rewritten: tuple[RewrittenReport, ...] = ()
     names: tuple[NamePair, ...] = ()
+    schema: SchemaReport | None = None
 
     @property
     def settled(self) -> bool:
@@ -326,6 +352,7 @@ class ReportData:
             "rejects": [asdict(group) for group in self.rejects],
             "drift": [asdict(drift) for drift in self.drift],
             "names": [asdict(pair) for pair in self.names],
+            "schema": None if self.schema is None else asdict(self.schema),
             "expectations": [asdict(expectation) for expectation in self.expectations],
             "differences": list(self.differences),
             "difference_kinds": [asdict(total) for total in self.difference_kinds],

@@ -26,17 +26,18 @@ def plan_between(
     extra_columns: ExtraColumns = ExtraColumns.STOP,
     comparing: bool = False,
     times: Sequence[tuple[str, str]] = (),
-    mapping: NameMap | None = None,
+    names: NameMap | None = None,
+    created: NameMap | None = None,
 ) -> Plan:
     """The plan from both catalogues as they stand; the 20 known tables in their usual order where keys leave a choice.
 
     Raises `DriftError` where nothing could be loaded or a decision is needed, `UsageError` for unknown names in `only`
-    and `mapping`.
+    and `names`, which are the user's decisions. `created`: how the run itself has named what it has created.
     """
     schema_name = require_schema(session, current_schema(session))
     usual = {name: place for place, name in enumerate(schema.TABLE_NAMES)}
     tables = dict(sorted(source.tables.items(), key=lambda item: (usual.get(item[0], len(usual)), item[0])))
-    said = check_units(times, tables, check_map(mapping or NameMap(), tables))
+    said = check_units(times, tables, check_map(names or NameMap(), tables))
     target = read_catalog(session, schema_name)
     plan = make_plan(
         tables,
@@ -46,7 +47,8 @@ def plan_between(
         extra_columns=extra_columns,
         comparing=comparing,
         others=read_other_relations(session, schema_name),
-        mapping=mapping,
+        names=names,
+        created=created,
     )
     if not plan.tables:
         open_targets = {name: target[name] for name in plan.missing_in_source}
@@ -67,7 +69,8 @@ def _nothing_in_common(source_tables: int, target_tables: int, drift: Sequence[D
     if not target_tables:
         return (
             f"The target has no tables, the source {source_tables}. "
-            "Let the application create its schema, or add --create-schema for the 20 tables of unified.db."
+            "Add --create-schema: it creates them as the source's declarations and values ask for (`python -m etl "
+            "schema` shows how). Or let the application create its own schema first."
         )
     return (
         f"None of the source's {source_tables} tables is among the target's {target_tables}: is it the right database?"

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from etl.core.errors import DriftError, UsageError
-from etl.core.name_map import NameMap, NamePair
+from etl.core.name_map import MatchedBy, NameMap, NamePair
 from etl.core.plan import ExtraColumns, Plan, TablePlan
 from etl.core.source_tables import SourceTable
 from etl.core.tables import TargetTable
@@ -41,15 +41,18 @@ def make_plan(
     extra_columns: ExtraColumns = ExtraColumns.STOP,
     comparing: bool = False,
     others: Mapping[str, str] | None = None,
-    mapping: NameMap | None = None,
+    names: NameMap | None = None,
+    created: NameMap | None = None,
 ) -> Plan:
     """The plan for the tables of both catalogues, or those named in `only`.
 
     `comparing`: nothing will be loaded, so nothing has to be decided. `others`: what else bears a name in the target
-    ("a view"). `mapping`: what the user has decided about names. Raises `UsageError` for names in `only` and `mapping`
-    that there are not, `DriftError` where the schemas cannot be brought together without a decision.
+    ("a view"). `names`: what the user has decided about names; `created`: how the run itself has named what it has
+    created. Raises `UsageError` for names in `only` and `names` that there are not, `DriftError` where the schemas
+    cannot be brought together without a decision.
     """
-    names = check_map(mapping or NameMap(), source, target)
+    said = check_map(names or NameMap(), source)
+    names = check_map(said.over(created or NameMap()), source, target)
     every_target = target
     source, target, paired = _selected(source, target, only, names)
     pairs = {pair.source: pair.target for pair in paired}
@@ -88,19 +91,24 @@ def make_plan(
         missing_in_source=absent,
         not_migrated=(*left, *(plan.source for plan in apart)),
         drift=drift,
-        names=tuple(_unequal(paired, planned)),
+        names=tuple(_unequal(paired, planned, said)),
         left_out=tuple(out),
     )
 
 
-def _unequal(tables: Sequence[Pair], planned: Sequence[PlannedTable]) -> Iterator[NamePair]:
+def _unequal(tables: Sequence[Pair], planned: Sequence[PlannedTable], said: NameMap) -> Iterator[NamePair]:
     """Every pair of names that are not exactly equal, each table before its columns."""
     for pair, table in zip(tables, planned, strict=True):
         if pair.source != pair.target:
-            yield NamePair(pair.source, None, pair.target, pair.by)
+            yield NamePair(pair.source, None, pair.target, _why(pair, said.tables))
         for column in table.pairs:
             if column.source != column.target:
-                yield NamePair(pair.source, column.source, column.target, column.by)
+                yield NamePair(pair.source, column.source, column.target, _why(column, said.columns_of(pair.source)))
+
+
+def _why(pair: Pair, said: Mapping[str, str | None]) -> MatchedBy:
+    """A decision that is not the user's is the run's own."""
+    return MatchedBy.CREATED if pair.by is MatchedBy.MAP and pair.source not in said else pair.by
 
 
 @contextlib.contextmanager

@@ -71,7 +71,7 @@ def check_units(
     zones: dict[Place, str] = {}
     in_map = mapping.times if mapping else {}
     said = {(table, column): (word, "[times]") for table, cells in in_map.items() for column, word in cells.items()}
-    said |= {_column(place, tables): (word, "--times") for place, word in times}
+    said |= {_column(place, tables): (word, "--times") for place, word in times if place}
     known = [str(unit) for unit in TimeUnit if unit is not TimeUnit.UNDECIDED]
     for (table, column), (word, where) in said.items():
         if word in known:

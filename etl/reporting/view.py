@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 from etl.core.difference_kinds import DifferenceKind
 from etl.core.drift import DRIFT_WORDS
 from etl.core.name_map import NamePair
+from etl.core.proposal import NotCarried
 from etl.core.redaction import HIDDEN, is_secret
 from etl.core.report import (
     TOOL,
@@ -19,8 +20,10 @@ from etl.core.report import (
     ExpectationReport,
     RejectGroup,
     ReportData,
+    SchemaReport,
     Status,
     TableReport,
+    Unvalidated,
 )
 from etl.core.text import shift
 from etl.core.version import __version__
@@ -151,6 +154,29 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True)
+class SchemaChoice:
+    """Something of a created schema that is other than declared; `values` are to blame, `example` is one of them."""
+
+    table: str
+    column: str | None
+    declared: str
+    became: str
+    reason: str
+    values: int | None
+    example: str
+
+
+@dataclass(frozen=True)
+class SchemaView:
+    """What was created, what became other than declared, what PostgreSQL checks on new rows only, what is missing."""
+
+    tables: int
+    choices: Bounded[SchemaChoice]
+    unvalidated: Bounded[Unvalidated]
+    not_carried: Bounded[NotCarried]
+
+
+@dataclass(frozen=True)
 class ReportView:
     """Everything that is shown."""
 
@@ -172,6 +198,7 @@ class ReportView:
     left_out: tuple[TableReport, ...]
     names: Bounded[NamePair]
     drift: Bounded[Drift]
+    schema: SchemaView
     timings: tuple[Timing, ...]
 
 
@@ -201,7 +228,31 @@ def view_of(report: ReportData) -> ReportView:
         drift=_bounded([_drift(item) for item in report.drift if item.kind in DRIFT_WORDS], SHOWN_GROUPS),
         left_out=tuple(by_status[Status.LEFT_OUT]),
         names=_bounded(report.names, SHOWN_GROUPS),
+        schema=_schema_view(report.schema),
         timings=_timings(report.timings),
+    )
+
+
+def _schema_view(schema: SchemaReport | None) -> SchemaView:
+    if schema is None:
+        return SchemaView(0, Bounded(()), Bounded(()), Bounded(()))
+    choices = [
+        SchemaChoice(
+            item.table,
+            item.column,
+            item.declared,
+            item.became,
+            item.reason,
+            item.values,
+            "" if item.example is None else item.example,
+        )
+        for item in schema.choices
+    ]
+    return SchemaView(
+        len(schema.tables),
+        _bounded(choices, SHOWN_GROUPS),
+        _bounded(schema.unvalidated, SHOWN_GROUPS),
+        _bounded(schema.not_carried, SHOWN_GROUPS),
     )
 
 

@@ -15,6 +15,7 @@ from etl.core.report import (
     DriftReport,
     ExpectationReport,
     RewrittenReport,
+    SchemaReport,
     SequenceReport,
     Status,
     TableReport,
@@ -49,6 +50,8 @@ class Accounting:
         """Keeps which name of the source belongs to which of the target."""
         self.names = plan.names
         self.plans = {table.target.name: table for table in plan.tables}
+
+    schema: SchemaReport | None = None
 
     def note_drift(self, drift: tuple[Drift, ...]) -> None:
         """Keeps the differences of the two schemas."""

@@ -93,7 +93,7 @@ class _Comparison:
             extra_columns=ExtraColumns.DROP,
             comparing=True,
             times=self.settings.times,
-            mapping=self.settings.mapping,
+            names=self.settings.mapping,
         )
         require_to_read(self.session, plan.tables)
         self.observer.planned(plan)

@@ -86,6 +86,7 @@ class RunRecord:
             remarks=tuple(accounting.remarks),
             rewritten=tuple(accounting.rewritten),
             names=accounting.names,
+            schema=accounting.schema,
         )
 
     @contextlib.contextmanager
