@@ -104,6 +104,7 @@ class Plan:
     drift: tuple[Drift, ...]
     names: tuple[NamePair, ...] = ()  # every pair of names that are not exactly equal
     left_out: tuple[SourceTable, ...] = ()  # by the user's map
+    starter: str = ""  # a map with guesses, where tables without a counterpart on both sides may be the same
 
     @property
     def tables(self) -> tuple[TablePlan, ...]:

@@ -167,11 +167,17 @@ def _left_in(folder: Path) -> Report:
     return open_report(folder)
 
 
-def compare_again(report: Report, pg: str | None = None, *, assume_timezone: str = defaults.TIMEZONE) -> Report:
+def compare_again(
+    report: Report,
+    pg: str | None = None,
+    *,
+    assume_timezone: str = defaults.TIMEZONE,
+    mapping: str | Path | Mapping[str, object] | NameMap | None = None,
+) -> Report:
     """Compares the source of a load with its target as both are now, value by value, knowing that load's report.
 
-    Rows that the load rejected, and columns that it dropped, are recognised as such. A run that failed has loaded
-    nothing that could be compared: its own report comes back.
+    Rows that the load rejected, and columns that it dropped, are recognised as such. `mapping` is the load's. A run
+    that failed has loaded nothing that could be compared: its own report comes back.
     """
     from etl.api import compare
 
@@ -182,5 +188,6 @@ def compare_again(report: Report, pg: str | None = None, *, assume_timezone: str
         pg,
         schema=report.target.schema,
         assume_timezone=assume_timezone,
+        mapping=mapping,
         load_report=report.folder,
     )

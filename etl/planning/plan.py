@@ -29,7 +29,7 @@ from etl.planning.map_check import check_columns, check_map
 from etl.planning.matching import Ambiguity, Pair, match_names
 from etl.planning.order import in_foreign_key_order
 from etl.planning.problems import explain
-from etl.planning.starter_map import Unpaired, starter_map
+from etl.planning.starter_map import Unpaired, guess_tables, starter_map
 
 
 def make_plan(
@@ -93,6 +93,7 @@ def make_plan(
         drift=drift,
         names=tuple(_unequal(paired, planned, said)),
         left_out=tuple(out),
+        starter=starter_of(left, open_targets) if any(guess_tables(table, open_targets) for table in left) else "",
     )
 
 

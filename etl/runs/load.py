@@ -145,6 +145,11 @@ class _Load:
             add_columns(self.session, plan)
             plan = self._plan_with(names, ExtraColumns.STOP)
         self.record.accounting.note_names(plan)
+        if plan.starter:
+            path = self.record.leave_starter(plan.starter)
+            self.record.accounting.remarks.append(
+                f"Tables without a counterpart may have one under another name: guesses are in {path}, for --map"
+            )
         self.observer.planned(plan)
         return plan
 

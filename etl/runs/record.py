@@ -111,16 +111,20 @@ class RunRecord:
         except DriftError as error:
             if not error.starter:
                 raise
-            try:
-                with PrivateFolder(self.folder).open(MAP_FILE) as file:
-                    file.write(error.starter.encode())
-            except OSError:
-                raise error from None
-            path = self.folder / MAP_FILE
+            path = self.leave_starter(error.starter)
             raise DriftError(
                 f"{error}\nA map to begin with is in {path}: take away the # of the lines that are right, then run "
                 f"again with --map {shlex.quote(str(path))}"
             ) from error
+
+    def leave_starter(self, text: str) -> Path:
+        """Writes a map to begin with into the report folder; raises `CannotRun` where that cannot be."""
+        try:
+            with PrivateFolder(self.folder).open(MAP_FILE) as file:
+                file.write(text.encode())
+        except OSError as error:
+            raise CannotRun(f"The report folder {self.folder} cannot be written: {error.strerror}.") from error
+        return self.folder / MAP_FILE
 
     def _write_failure(self, outcome: Outcome, error: str) -> None:
         """Where the folder itself is what failed, the reason on the console is all there is."""

@@ -167,3 +167,14 @@ def test_a_starter_map_is_valid_and_decides_nothing() -> None:
     assert tomllib.loads(
         "\n".join(line.removeprefix("# ") for line in text.splitlines() if "ird" in line and "=" in line)
     )
+
+
+def test_a_map_goes_over_what_a_run_has_named_itself() -> None:
+    created = NameMap(tables={"a": "a_1", "b": "b_1"}, columns={"a": {"x": "x_1"}, "b": {"x": "x_1", "y": "y_1"}})
+    said = NameMap(tables={"a": None}, columns={"b": {"x": "z"}})
+    assert said.over(created) == NameMap(tables={"a": None, "b": "b_1"}, columns={"b": {"x": "z", "y": "y_1"}})
+
+
+def test_of_a_map_only_what_concerns_some_columns_of_one_table() -> None:
+    names = NameMap(tables={"a": "b", "c": "d"}, columns={"a": {"x": "y", "z": None}, "c": {"x": None}})
+    assert names.only("a", ["x"]) == NameMap({"a": "b"}, {"a": {"x": "y"}}, {"a": {}}, {"a": {}})

@@ -395,3 +395,16 @@ def test_a_run_of_some_tables_takes_the_names_of_either_side(albums: Path, datab
             albums, database.url, tables=name, mapping=mapping, validate=False, report_folder=tmp_path / str(number)
         )
         assert [table.name for table in report.tables] == ["Artist"]
+
+
+def test_tables_that_stay_behind_get_guesses_too(
+    albums: Path, database: Database, commands: Commands, tmp_path: Path
+) -> None:
+    """Other tables were loaded, so the run does not stop: what to do next is said all the same."""
+    (tmp_path / "map.toml").write_text("[tables]\nArtist = 'artists'\naudit_old = false\n")
+    done = commands.load(albums, database.url, tmp_path / "run", "--map", str(tmp_path / "map.toml"))
+    assert done.code == 3
+    starter = (tmp_path / "run" / "map.toml").read_text()
+    assert '# Album = "albums"' in starter
+    assert "# Album: 3 rows" in starter
+    assert f"guesses are in {tmp_path / 'run' / 'map.toml'}" in done.out
