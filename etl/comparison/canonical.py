@@ -40,7 +40,7 @@ class Canonical:
 
     def _spelled(self, spell: Spell, value: StorageValue, column: ColumnPlan) -> bytes:
         try:
-            return spell(value, column.type, Reading(self._zone, column.unit)).encode()
+            return spell(value, column.type, Reading(column.zone or self._zone, column.unit)).encode()
         except MeaninglessError:
             return _MEANINGLESS
 

@@ -173,9 +173,9 @@ class _Comparison:
         """Counts the rows that are surely equal, and looks at the others."""
         doubts = compare_columns(source, target, self._rows.wires)
         for wire, count in doubts.narrowed.items():
-            self._findings.narrowed[wire.column.target] += count
+            self._findings.narrowed[wire.column.source] += count
         for wire in self._rows.wires:
-            self._findings.compared[wire.column.target] += source.num_rows - source.column(wire.name).null_count
+            self._findings.compared[wire.column.source] += source.num_rows - source.column(wire.name).null_count
         doubtful = doubts.rows(source.num_rows)
         self._counts.matched_rows += source.num_rows - len(doubtful)
         for doubt in self._comparer.look(source, target, doubtful, doubts.unequal):

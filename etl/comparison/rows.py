@@ -81,7 +81,7 @@ class RowComparer:
         """Adds to `doubt` what there is to say about one cell."""
         column = wire.column
         value = pair.original[column.source]
-        result = compare_value(value, found, column.type, Reading(self._zone, column.unit))
+        result = compare_value(value, found, column.type, Reading(column.zone or self._zone, column.unit))
         if isinstance(result, Question):
             unlike = DifferenceKind.JSON_CHANGED if column.type.kind is Kind.JSON else DifferenceKind.OTHER
             doubt.questions.append((result, self._difference(wire, pair, found, CellResult(unlike))))
@@ -94,7 +94,7 @@ class RowComparer:
         return Difference(
             table=self._rows.plan.name,
             key={name: jsonable(part) for name, part in key.items()} or None,
-            column=wire.column.target,
+            column=wire.column.source,
             source=described(value) if is_large(value) else jsonable(value),
             storage=_STORAGE[type(value)],
             target=described_target(found, wire.column.type) or printed(found, wire.column.type),
@@ -102,6 +102,7 @@ class RowComparer:
             shift_seconds=result.shift_seconds,
             present_before=pair.present,
             rowid=pair.rowid,
+            target_column=wire.column.target if wire.column.target != wire.column.source else None,
         )
 
 
@@ -114,7 +115,7 @@ def missing_rows(rows: SourceRows, missing: pa.RecordBatch) -> Iterator[Differen
         for rowid in rowids[start : start + step]:
             original = originals[rowid]
             key = key_of(rows.plan, original)
-            shown = key or {column.target: original[column.source] for column in rows.plan.columns}
+            shown = key or {column.source: original[column.source] for column in rows.plan.columns}
             values = {name: described(value) if is_large(value) else jsonable(value) for name, value in shown.items()}
             yield Difference(
                 table=rows.plan.name,
@@ -138,7 +139,7 @@ def extra_rows(rows: SourceRows, extra: pa.RecordBatch) -> Iterator[Difference]:
     present = _present(extra, pa.array(range(extra.num_rows), pa.int64()))
     for cells, before in zip(zip(*columns, strict=True), present, strict=True):
         values = {
-            wire.column.target: described_target(cell, wire.column.type) or printed(cell, wire.column.type)
+            wire.column.source: described_target(cell, wire.column.type) or printed(cell, wire.column.type)
             for wire, cell in zip(shown, cells, strict=True)
         }
         yield Difference(

@@ -31,7 +31,7 @@ class ReconcileConsole(Page):
         if self.verbose:
             self.line()
             for table in plan.tables:
-                key = ", ".join(column.target for column in table.key) or "no key: rows are compared as a multiset"
+                key = ", ".join(column.source for column in table.key) or "no key: rows are compared as a multiset"
                 self.line(f"  {printable(table.name)} by {printable(key)}")
         super().planned(plan)
         for drift in plan.drift:

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from etl.console.page import Page
+from etl.console.page import Page, shown_name
 from etl.core.plan import Plan, TablePlan
 from etl.core.redaction import printable
 from etl.core.report import ReportData, SequenceReport, Status, TableReport
@@ -36,6 +36,7 @@ class ConsoleObserver(Page):
         if self.out.is_terminal and self._err.is_terminal:
             self.out = self._err  # both share the screen: only the console that draws the bars knows where they are
         self._dry_run = dry_run
+        self.shows_names = verbose or dry_run
         self._lock = threading.Lock()
         self._tasks: dict[str, TaskID] = {}
         self._compared = False
@@ -88,7 +89,8 @@ class ConsoleObserver(Page):
             self.line()
             self.line("Plan (parents before children):")
             for table in plan.tables:
-                self.line(f"  {printable(table.name)}: {table.source.row_count:,} rows")
+                renamed = f" → {table.target_name}" if table.target_name else ""
+                self.line(f"  {printable(table.name + renamed)}: {table.source.row_count:,} rows")
                 for column in table.columns:
                     renamed = f" → {column.target}" if column.source != column.target else ""
                     self.line(f"      {printable(column.source + renamed)}  {column.type.sql}")
@@ -168,7 +170,7 @@ class ConsoleObserver(Page):
             )
             if count
         ]
-        name = printable(table.name)
+        name = shown_name(table)
         if findings:
             self.line(f"  ✗ {name}: {table.matched_rows:,} rows match, {', '.join(findings)}", "red")
         elif self.verbose:
@@ -236,5 +238,5 @@ def _closing_table(report: ReportData) -> Table:
         table.add_column(count.removesuffix("_rows"), justify="right", footer=f"{report.total(count):,}")
     for row in report.tables:
         if row.status is Status.MIGRATED:
-            table.add_row(printable(row.name), *(f"{getattr(row, count) or 0:,}" for count in counts))
+            table.add_row(shown_name(row), *(f"{getattr(row, count) or 0:,}" for count in counts))
     return table

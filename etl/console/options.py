@@ -146,4 +146,5 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "report_folder": Path,
     "expectations": Path,
     "load_report": Path,
+    "mapping": Path,
 }

@@ -27,6 +27,11 @@ def make_console(*, stderr: bool, no_color: bool) -> Console:
     return console
 
 
+def shown_name(table: TableReport) -> str:
+    """The source's name, the target's beside it where it is another."""
+    return printable(table.name if table.target_name is None else f"{table.name} → {table.target_name}")
+
+
 class Page(Observer):
     """Prints a run as it goes. `json_only` keeps stdout free for the report object, `quiet` prints the summary only."""
 
@@ -38,6 +43,7 @@ class Page(Observer):
         self.out = make_console(stderr=json_only, no_color=no_color)
         self.quiet = quiet
         self.verbose = verbose
+        self.shows_names = verbose
 
     def line(self, text: str = "", style: str = "") -> None:
         """One line of the course of events; silent with -q. Raises `OutputError` where it cannot be written."""
@@ -69,16 +75,24 @@ class Page(Observer):
         self.line(f"Target: {printable(target.name)} ({kind} {target.server_version})")
 
     def planned(self, plan: Plan) -> None:
-        """What the plan warns of."""
+        """How names were paired that are not exactly equal, and what the plan warns of."""
+        if plan.names:
+            count = len(plan.names)
+            more = ":" if self.shows_names else " (-v lists them)"
+            self.line(f"Names paired that are not exactly equal: {count}{more}")
+        for pair in plan.names if self.shows_names else ():
+            self.line(f"  {printable(pair)}")
         for drift in plan.drift:
             if drift.warning:
                 self.warn(printable(drift.warning))
 
     def table_finished(self, table: TableReport) -> None:
         """The table's line."""
-        name = printable(table.name)
+        name = shown_name(table)
         if table.status is Status.MISSING_IN_SOURCE:
             self.warn(f"Table '{name}' not found in SQLite, skipping")
+        elif table.status is Status.LEFT_OUT:
+            self.warn(f"Table '{name}' left out, as the map says: {table.source_rows or 0:,} rows")
         elif table.status is Status.NOT_MIGRATED:
             self.warn(f"Table '{name}' not found in PostgreSQL: {table.source_rows:,} rows {self.skipped}")
         else:

@@ -60,7 +60,8 @@ def convert(
     faults: dict[int, RefusedCell] = {}
     for column in columns:
         parts = split(frame[column.source])
-        array, found = _cells(parts, column, _Times(zone, _unit(column, parts)), len(frame))
+        own_zone = ZoneInfo(column.zone) if column.zone else zone
+        array, found = _cells(parts, column, _Times(own_zone, _unit(column, parts)), len(frame))
         values[column.target] = array
         faults = found | faults  # the first column at fault stays
     return _separated(values, faults, frame.index)
@@ -98,7 +99,7 @@ def _cells(
     offset = 0
     for part in parts:
         cells = _cast(part, column.type, times)
-        faults |= _located(cells.faults, part, column.source)
+        faults |= _located(cells.faults, part, column)
         chunks.append(cells.values)
         origin[part.positions] = np.arange(offset, offset + len(cells.values))
         offset += len(cells.values)
@@ -115,14 +116,14 @@ def _cast(part: Part, target: TargetType, times: _Times) -> Cells:
     return Cells(pa.nulls(len(part.values), family.arrow), dict.fromkeys(refused.tolist(), reason))
 
 
-def _located(faults: Mapping[int, str], part: Part, column: str) -> dict[int, RefusedCell]:
+def _located(faults: Mapping[int, str], part: Part, column: ColumnPlan) -> dict[int, RefusedCell]:
     """The faults by the row's position in the frame, with the values in their reasons."""
     values = _beginnings(part.values).take(pa.array(list(faults), pa.int64())).to_pylist()
     return {
         int(part.positions[position]): RefusedCell(
-            column,
+            column.source,
             rule.replace(VALUE, "value").replace(CANDIDATES, ""),
-            rule.replace(VALUE, shown(value, column=column)).replace(CANDIDATES, f" ({_named(value)})"),
+            rule.replace(VALUE, shown(value, column=column.masked_as)).replace(CANDIDATES, f" ({_named(value)})"),
         )
         for (position, rule), value in zip(faults.items(), values, strict=True)
     }

@@ -56,7 +56,7 @@ def load_staged(
     session: Session, group: Sequence[TablePlan], batches: Batches, classify: RewritingClassifier
 ) -> list[Loaded]:
     """Loads one table, or several that refer to each other in a circle, row by row where need be."""
-    staged = {(plan.target.schema, plan.name): _stage(session, plan, batches, narrow=False) for plan in group}
+    staged = {(plan.target.schema, plan.target.name): _stage(session, plan, batches, narrow=False) for plan in group}
     check_together(staged, classify=classify)
     rows = _insert_group(session, staged)
     loaded = [
@@ -128,7 +128,9 @@ def forecast(
     staged = {}
     for plan in group:
         empty = not session.value(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(identifier(plan.target)))
-        staged[plan.target.schema, plan.name] = _stage(session, plan, batches, narrow=empty and session.keeps_unicode)
+        staged[plan.target.schema, plan.target.name] = _stage(
+            session, plan, batches, narrow=empty and session.keeps_unicode
+        )
     check_together(staged, staged_before, classify=classify)
     staged_before |= staged
     return [

@@ -126,7 +126,7 @@ def _readable(stage: Staging, column: ColumnPlan) -> bool:
     except psycopg2.Error as error:
         if concerns_one_row(error) or cannot_be_read(error):
             return False
-        place = f"{stage.plan.name}.{column.target}"
+        place = f"{stage.plan.name}.{column.source}"
         raise TargetError(f"The column {place} ({column.type.sql}) cannot be filled: {first_line(error)}.") from error
     return True
 

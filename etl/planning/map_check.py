@@ -1,7 +1,7 @@
 """Holds a map against both catalogues: every name in it exists, and no two decisions contradict each other."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -29,11 +29,25 @@ def check_map(
     problems = [*_unknown_in_source(found, source), *_contradictions(found)]
     if target is not None:
         problems += _unknown_in_target(found, target)
+    _refuse(problems)
+    return found
+
+
+def _refuse(problems: Sequence[str]) -> None:
     if problems:
         shown = "\n".join(f"  {problem}" for problem in problems[:SHOWN_PROBLEMS])
         more = f"\n  … and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
         raise UsageError(f"The map cannot be used:\n{shown}{more}\nNothing was written.")
-    return found
+
+
+def check_columns(names: NameMap, pairs: Mapping[str, str], target: Mapping[str, TargetTable]) -> None:
+    """Holds the target's column names in the map against the tables with which theirs are paired.
+
+    :param names: a map that `check_map` has passed.
+    :param pairs: source table → target table.
+    :raises UsageError: names each unknown name with the nearest one.
+    """
+    _refuse(list(_unknown_in_target(replace(names, tables={**pairs, **names.tables}), target)))
 
 
 def _as_spelled(names: NameMap, source: Mapping[str, SourceTable]) -> NameMap:

@@ -14,19 +14,24 @@ class ProblemKind(StrEnum):
 
 @dataclass(frozen=True)
 class PlanProblem:
-    """A column that stops the plan; `values` of `rows` are concerned where the target lacks it."""
+    """A column that stops the plan; `values` of `rows` are concerned where the target lacks it.
+
+    `table` is the source's name, `target` the target's; `column` is of the side that has it.
+    """
 
     kind: ProblemKind
     table: str
+    target: str
     column: str
     values: int = 0
     rows: int = 0
 
     def __str__(self) -> str:
-        place = f"{self.table}.{self.column}"
         if self.kind is ProblemKind.EXTRA_COLUMN:
-            return f"{place} ({self.values:,} values in {self.rows:,} rows)"
-        return f"{place}: required by the target without a default, absent in the source"
+            paired = f"; its table is {self.target} in the target" if self.table != self.target else ""
+            return f"{self.table}.{self.column} ({self.values:,} values in {self.rows:,} rows{paired})"
+        paired = f"'s {self.table}" if self.table != self.target else ""
+        return f"{self.target}.{self.column}: required by the target without a default, absent in the source{paired}"
 
 
 _HEADINGS = {

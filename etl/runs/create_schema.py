@@ -28,6 +28,7 @@ from etl.core.source_tables import quoted
 from etl.core.text import unknown_names
 from etl.derivation.derive import Wishes, derive
 from etl.derivation.names import Names, column_names, table_names
+from etl.planning.map_check import check_map
 from etl.planning.matching import match_names
 from etl.planning.time_units import check_units
 from etl.runs.known import Description
@@ -126,20 +127,29 @@ def _wishes(source: Source, settings: Settings) -> Wishes:
         names=settings.names,
         types=settings.types,
         zoned_times=("", "timestamp") not in settings.times,
-        units=check_units(settings.times, source.tables),
+        units=check_units(settings.times, source.tables, _said(source, settings)).units,
         zone=settings.assume_timezone,
         virtual_tables=settings.virtual_tables is VirtualTables.LOAD,
     )
 
 
+def _said(source: Source, settings: Settings) -> NameMap:
+    """What the user has decided, as the source spells its names."""
+    return check_map(settings.mapping or NameMap(), source.tables)
+
+
 def _missing(source: Source, settings: Settings, existing: Mapping[str, object], names: NameMap) -> list[str]:
+    said = _said(source, settings)
     wanted = {name.lower() for name in settings.tables}
     candidates = [
         name
         for name, table in source.tables.items()
-        if table.unreadable is None and table.columns and (not wanted or name.lower() in wanted)
+        if name not in said.left_out
+        and table.unreadable is None
+        and table.columns
+        and (not wanted or name.lower() in wanted)
     ]
-    pairs = match_names(candidates, existing, decided=names.tables).names
+    pairs = match_names(candidates, existing, decided=said.over(names).tables).names
     skipped = _virtual_tables(source) if settings.virtual_tables is VirtualTables.SKIP else set()
     return [name for name in candidates if name not in pairs and name not in skipped]
 

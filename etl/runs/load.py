@@ -141,9 +141,15 @@ class _Load:
     def _plan(self, names: NameMap) -> Plan:
         plan = self._plan_with(names, self.settings.extra_columns)
         self.record.accounting.note_drift(plan.drift)
-        if self.settings.extra_columns is ExtraColumns.ADD and any(table.dropped for table in plan.tables):
+        if self.settings.extra_columns is ExtraColumns.ADD and any(table.lacking for table in plan.tables):
             add_columns(self.session, plan)
             plan = self._plan_with(names, ExtraColumns.STOP)
+        self.record.accounting.note_names(plan)
+        if plan.starter:
+            path = self.record.leave_starter(plan.starter)
+            self.record.accounting.remarks.append(
+                f"Tables without a counterpart may have one under another name: guesses are in {path}, for --map"
+            )
         self.observer.planned(plan)
         return plan
 
@@ -154,7 +160,8 @@ class _Load:
             only=self.settings.tables,
             extra_columns=extra_columns,
             times=self.settings.times,
-            names=names,
+            names=self.settings.mapping,
+            created=names,
         )
 
     def _use_suites(self, plan: Plan) -> Future[None] | None:

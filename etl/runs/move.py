@@ -77,7 +77,7 @@ class Mover:
             self.observer.table_finished(report)
         if self.validator is None:
             return []
-        return [self.validator.finish(plan.name, plan.source.row_count) for plan in group]
+        return [self.validator.finish(plan.target.name, plan.source.row_count) for plan in group]
 
     def _load(self, group: Sequence[TablePlan], pipeline: Pipeline) -> list[Loaded]:
         """The way that fits: a forecast, COPY into the empty table, or a staging table."""

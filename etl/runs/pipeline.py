@@ -164,7 +164,7 @@ class Pipeline:
         plan = task.plan
         self.rejects[plan.name].restart()
         if self.validator:
-            self.validator.begin(plan.name)
+            self.validator.begin(plan.target.name)
         columns = plan.source_columns if plan.source.rowid_name else plan.source.column_names
         for batch in read_batches(self.source, plan.source, columns, batch_rows=self.batch_rows):
             yield self._prepare(batch, plan, encode_ahead=task.optimistic)
@@ -173,7 +173,7 @@ class Pipeline:
     def _prepare(self, batch: Batch, plan: TablePlan, *, encode_ahead: bool) -> _Prepared:
         converted = convert(batch.frame, plan.columns, assume_timezone=self.assume_timezone)
         self._reject(batch, plan, _NOT_CONVERTED, converted.rejected)
-        validation = self.validator.submit(plan.name, converted.frame) if self.validator else None
+        validation = self.validator.submit(plan.target.name, converted.frame) if self.validator else None
         types = {column.target: column.type for column in plan.columns}
         encoded = encode(converted.frame, types) if encode_ahead else None
         large = is_large(batch)

@@ -137,7 +137,7 @@ def test_names_match_exactly_and_else_but_for_case(
         pairs = {item.source: item.target for item in made.tables[0].columns}
     else:
         made = plan([source_table(name) for name in source], [target_table(name) for name in target])
-        pairs = {table.source.name: table.name for table in made.tables}
+        pairs = {table.source.name: table.target.name for table in made.tables}
     assert pairs == expected
 
 

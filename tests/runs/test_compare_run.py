@@ -115,6 +115,7 @@ def test_differences_exit_3_and_are_named(database: Database, tmp_path: Path) ->
         "shift_seconds": 32400.0,
         "present_before": False,
         "rowid": 1,
+        "target_column": None,
     }
     shown = command("--sqlite", "source.db", "--pg", database.url, "--report", "r", cwd=tmp_path)
     assert "time shifted: +9 h" in shown.stdout
