@@ -7,10 +7,10 @@ What has many spellings (intervals, arrays, JSON …) PostgreSQL is asked to spe
 from collections.abc import Sequence
 
 from etl.comparison.asking import keeps_large, large_spelling, spellings
+from etl.comparison.cell_results import Reading
 from etl.comparison.families import Spell, family_of
 from etl.comparison.large import mark_parts
 from etl.comparison.meaning import MeaninglessError
-from etl.comparison.verdicts import Reading
 from etl.core.plan import ColumnPlan
 from etl.core.types import TargetType
 from etl.core.values import LargeText, StorageValue
@@ -40,7 +40,7 @@ class Canonical:
 
     def _spelled(self, spell: Spell, value: StorageValue, column: ColumnPlan) -> bytes:
         try:
-            return spell(value, column.type, Reading(self._zone, column.unit)).encode()
+            return spell(value, column.type, Reading(column.zone or self._zone, column.unit)).encode()
         except MeaninglessError:
             return _MEANINGLESS
 

@@ -56,6 +56,9 @@ SERVER_READ = frozenset(Kind) - {
 }
 """Kinds whose texts the server's own input reads."""
 
+TIMES = frozenset({Kind.TIMESTAMPTZ, Kind.TIMESTAMP})
+"""Kinds of points in time, whose numbers count from an epoch in some unit."""
+
 
 class Rewriting(Enum):
     """What the server's spelling of a text says about that text."""

@@ -27,9 +27,10 @@ from etl.core.proposal import (
 from etl.core.report import SchemaReport, Unvalidated
 from etl.core.source_tables import SourceTable, quoted
 from etl.core.tables import TargetTable
-from etl.core.text import did_you_mean
+from etl.core.text import unknown_names
 from etl.derivation.derive import Wishes, derive
 from etl.derivation.names import Names, column_names, table_names
+from etl.planning.map_check import check_map
 from etl.planning.matching import match_names
 from etl.planning.time_units import check_units
 from etl.runs.known import Description
@@ -122,10 +123,7 @@ def propose(source: Source, settings: Settings) -> Proposal:
     """
     unknown = [name for name in settings.tables if name not in source.tables]
     if unknown:
-        raise UsageError(
-            f"--tables: the source has no {', '.join(unknown)}{did_you_mean(unknown[0], source.tables)} "
-            f"It has: {', '.join(source.tables) or 'no tables'}."
-        )
+        raise UsageError(unknown_names("--tables: the source has no table", unknown, source.tables))
     return derive(source, _wishes(source, settings), only=settings.tables or None)
 
 
@@ -169,20 +167,29 @@ def _wishes(source: Source, settings: Settings) -> Wishes:
         names=settings.names,
         types=settings.types,
         zoned_times=("", "timestamp") not in settings.times,
-        units=check_units(settings.times, source.tables),
+        units=check_units(settings.times, source.tables, _said(source, settings)).units,
         zone=settings.assume_timezone,
         virtual_tables=settings.virtual_tables is VirtualTables.LOAD,
     )
 
 
+def _said(source: Source, settings: Settings) -> NameMap:
+    """What the user has decided, as the source spells its names."""
+    return check_map(settings.mapping or NameMap(), source.tables)
+
+
 def _missing(source: Source, settings: Settings, existing: Mapping[str, object], names: NameMap) -> list[str]:
+    said = _said(source, settings)
     wanted = {name.lower() for name in settings.tables}
     candidates = [
         name
         for name, table in source.tables.items()
-        if table.unreadable is None and table.columns and (not wanted or name.lower() in wanted)
+        if name not in said.left_out
+        and table.unreadable is None
+        and table.columns
+        and (not wanted or name.lower() in wanted)
     ]
-    pairs = match_names(candidates, existing, decided=names.tables).names
+    pairs = match_names(candidates, existing, decided=said.over(names).tables).names
     skipped = _virtual_tables(source) if settings.virtual_tables is VirtualTables.SKIP else set()
     return [name for name in candidates if name not in pairs and name not in skipped]
 

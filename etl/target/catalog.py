@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from psycopg2 import sql
 
-from etl.core.errors import TargetError, UsageError
 from etl.core.tables import Check, ForeignKey, Index, TargetColumn, TargetTable, Trigger, UniqueKey
 from etl.core.types import TargetType
 from etl.target.session import Row, Session
@@ -124,40 +123,6 @@ _REFERENCED_COLUMNS = """
 SELECT a.attrelid, a.attnum, a.attname FROM pg_attribute a
 WHERE a.attnum > 0 AND a.attrelid IN (SELECT confrelid FROM pg_constraint WHERE contype = 'f')
 """
-
-
-_SCHEMAS = """
-SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema' ORDER BY 1
-"""
-# What stood in the search_path stays behind the schema: types and functions of extensions are found as before.
-_ENTER = "SELECT set_config('search_path', concat_ws(', ', {}, nullif(current_setting('search_path'), '')), true)"
-
-
-def enter_schema(session: Session, name: str | None) -> None:
-    """Makes `name` the schema of this transaction; None leaves it at the one that the role's search_path leads to.
-
-    Raises `UsageError` where there is no such schema, `TargetError` where the role may not use it.
-    """
-    if name is None:
-        return
-    schemas = [str(schema) for (schema,) in session.rows(sql.SQL(_SCHEMAS))]
-    quoted = sql.Identifier(name).as_string(session.driver)
-    if name not in schemas:
-        raise UsageError(
-            f"--schema: the target has no schema {name!r}; it has: {', '.join(schemas) or 'none'}. "
-            f"Name one of these, or create it first: CREATE SCHEMA {quoted}."
-        )
-    session.run(sql.SQL(_ENTER).format(sql.Literal(quoted)))
-    if current_schema(session) != name:  # PostgreSQL passes over schemas that the role may not use
-        raise TargetError(
-            f"The role that is connected may not use the schema {name!r}; its owner may GRANT USAGE ON SCHEMA {quoted}."
-        )
-
-
-def current_schema(session: Session) -> str | None:
-    """The schema in which unqualified tables would be created."""
-    name = session.value(sql.SQL("SELECT current_schema()"))
-    return None if name is None else str(name)
 
 
 def read_catalog(session: Session, schema: str) -> dict[str, TargetTable]:
