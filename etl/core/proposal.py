@@ -10,6 +10,28 @@ from enum import StrEnum
 from etl.core.types import TargetType
 
 
+class NameStyle(StrEnum):
+    """How names of the source become names of the target."""
+
+    LOWER = "lower"
+    KEEP = "keep"
+    SNAKE = "snake"
+
+
+class TypeRule(StrEnum):
+    """FIT: a type holds every value of its column. DECLARED: it is the declared one, and some values may not fit."""
+
+    FIT = "fit"
+    DECLARED = "declared"
+
+
+class TimeType(StrEnum):
+    """The type of dates with a time of day."""
+
+    TIMESTAMPTZ = "timestamptz"
+    TIMESTAMP = "timestamp"
+
+
 class ObjectKind(StrEnum):
     """What a proposed statement makes, or what is not carried."""
 
@@ -79,6 +101,7 @@ class ProposedTable:
     name: str
     columns: tuple[ProposedColumn, ...]
     primary_key: tuple[str, ...] = ()
+    primary_key_name: str = ""
     constraints: tuple[ProposedConstraint, ...] = ()
 
 
