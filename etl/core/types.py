@@ -65,6 +65,11 @@ class Rewriting(Enum):
     BENT = "bent"  # another meaning
 
 
+ANY_STORAGE = "SQLite's values of several storage classes: BLOBs as texts or UUIDs, numbers as the bytes of their texts"
+"""The comment on a column that takes them; without it, a value of another class is refused where it could be meant
+otherwise."""
+
+
 @dataclass(frozen=True)
 class TargetType:
     """A PostgreSQL column type: its kind, its spelling (`character varying(20)`), its limits and its parts.
@@ -73,6 +78,8 @@ class TargetType:
     varchar(n) and char(n), digits of bit(n) and bit varying(n). `precision` and `scale`: digits of numeric(p,s);
     `precision` alone: fraction digits of seconds; `interval_fields`: such as "day to second". `element`: of an array;
     `subtype`: of a range, or the subtype of a multirange's ranges. `fields`: of a composite, in their order.
+    `any_storage`: the column was made for a source whose values have several storage classes, and takes them all: BLOBs
+    as texts or UUIDs, numbers as the bytes of their texts. Its comment says so (`ANY_STORAGE`).
     """
 
     kind: Kind
@@ -86,6 +93,7 @@ class TargetType:
     element: "TargetType | None" = None
     subtype: "TargetType | None" = None
     fields: "tuple[tuple[str, TargetType], ...]" = ()
+    any_storage: bool = False
 
     @property
     def base(self) -> str:

@@ -60,8 +60,6 @@ def is_sure(question: Question) -> bool:
     classes, evidence = question.evidence.classes, question.evidence
     if not classes:
         return True
-    if question.type.is_domain:
-        return False
     kind = question.type.kind
     if kind is Kind.TEXT and question.type.length is not None:
         return classes == {"text"} and (evidence.most_bytes or question.type.length + 1) <= question.type.length

@@ -15,6 +15,11 @@ from etl.derivation.proof import Attempt, Question, prove
 from etl.derivation.settings import DerivationSettings
 from etl.source.database import Source
 
+_FURTHER = {  # storage classes that a type takes only where the column was made to take them
+    Kind.TEXT: frozenset({"blob"}),
+    Kind.UUID: frozenset({"blob"}),
+    Kind.BYTEA: frozenset({"integer", "real"}),
+}
 _TIMES = (Kind.TIMESTAMPTZ, Kind.TIMESTAMP)
 WAYS_OUT = "mend the values, or say the type in [types] of the map file"
 
@@ -45,6 +50,8 @@ class TableFacts:
     def question(self, column: str, type_: TargetType) -> Question:
         """Whether the type holds the column's values."""
         evidence = self.evidence.columns[column]
+        further = bool(evidence.classes & _FURTHER.get(type_.kind, frozenset()))
+        type_ = replace(type_, any_storage=further)
         return Question(column, type_, evidence, self.units.get(column), column in self.keyed)
 
 

@@ -16,18 +16,31 @@ from etl.core.proposal import (
     ProposedTable,
 )
 from etl.core.text import visible
+from etl.core.types import ANY_STORAGE
 from etl.schema.sql_names import sql_name
 
 
 def before_rows(proposal: Proposal) -> list[str]:
     """The statements that make the tables and the keys that a load relies on."""
-    return [statement for table in proposal.tables for statement in (create_table(table), *_early(table))]
+    return [
+        statement for table in proposal.tables for statement in (create_table(table), *_comments(table), *_early(table))
+    ]
 
 
 def after_rows(proposal: Proposal) -> list[ProposedConstraint]:
     """What is made behind the rows, in its order: indexes and checks, foreign keys, views."""
     late = [one for table in proposal.tables for one in table.constraints if one.after_rows]
     return [*(one for one in late if not _is_foreign_key(one)), *filter(_is_foreign_key, late), *proposal.views]
+
+
+def _comments(table: ProposedTable) -> list[str]:
+    """COMMENT ON COLUMN for the columns that take values of several storage classes: a load reads it."""
+    text = ANY_STORAGE.replace("'", "''")
+    return [
+        f"COMMENT ON COLUMN {sql_name(table.name)}.{sql_name(column.name)} IS '{text}'"
+        for column in table.columns
+        if column.type.any_storage
+    ]
 
 
 def _early(table: ProposedTable) -> list[str]:
@@ -86,7 +99,7 @@ def _table(proposal: Proposal, table: ProposedTable) -> str:
     beside = [
         [_comment(_said(choice)) for choice in choices if choice.column == column.source] for column in table.columns
     ]
-    statements = [create_table(table, beside), *_early(table)]
+    statements = [create_table(table, beside), *_comments(table), *_early(table)]
     return "\n".join([*above, *(f"{statement};" for statement in statements)])
 
 
