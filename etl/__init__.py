@@ -2,7 +2,7 @@
 
 import etl
 etl.profile("data/unified.db")        # what the source really holds
-etl.propose_schema("library.db")      # the schema for it, derived from any SQLite file
+etl.propose_schema("data/unified.db") # the schema that PostgreSQL would get
 etl.plan("data/unified.db")           # what would go where
 etl.read_table("data/unified.db", "users")  # a converted DataFrame
 etl.check_source("data/unified.db")   # what would be rejected, without any target
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from etl.api import compare as compare
     from etl.api import migrate as migrate
     from etl.api import plan as plan
+    from etl.api import propose_schema as propose_schema
     from etl.api import read_table as read_table
     from etl.core.version import __version__ as __version__
-    from etl.derivation.propose import propose_schema as propose_schema
     from etl.loading.to_sql import insert_ignoring_conflicts as insert_ignoring_conflicts
     from etl.notebook.repair import load_mended as load_mended
     from etl.notebook.workspace import forecast as forecast
@@ -44,7 +44,7 @@ _HOMES = {
     "open_report": "etl.reporting.reading",
     "plan": "etl.api",
     "profile": "etl.profiling.profile",
-    "propose_schema": "etl.derivation.propose",
+    "propose_schema": "etl.api",
     "read_differences": "etl.reporting.reading",
     "read_rejects": "etl.reporting.reading",
     "read_table": "etl.api",

@@ -1,122 +1,82 @@
-"""What a SQLite database declares: tables with their keys and checks, indexes, views, triggers, virtual tables."""
+"""What SQLite's catalogue says of a database's structure: keys, indexes, defaults, views and triggers, as data."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 
 @dataclass(frozen=True)
 class CatalogColumn:
-    """A column as it is declared.
-
-    `key_position` is its 1-based place in the primary key, 0 where it is in none. `generated` is the expression of a
-    generated column, between its parentheses. `default` is the text of the DEFAULT.
-    """
+    """A column as declared. `generated`: SQLite computes it; `default` is SQL."""
 
     name: str
     declared: str
-    not_null: bool = False
-    key_position: int = 0
-    default: str | None = None
-    generated: str | None = None
-    collation: str = "BINARY"
-
-
-@dataclass(frozen=True)
-class CatalogCheck:
-    """A CHECK: its condition is what stands between the parentheses."""
-
-    name: str | None
-    condition: str
-
-
-@dataclass(frozen=True)
-class CatalogForeignKey:
-    """A foreign key. `parent_columns` are those of the parent's primary key where the declaration names none.
-
-    `on_update` and `on_delete` are SQLite's words ("NO ACTION", "CASCADE" …); `deferrable` is the declaration's own
-    text, such as "DEFERRABLE INITIALLY DEFERRED", or ''.
-    """
-
-    name: str | None
-    columns: tuple[str, ...]
-    parent: str
-    parent_columns: tuple[str, ...]
-    on_update: str
-    on_delete: str
-    deferrable: str = ""
-
-    @property
-    def sql(self) -> str:
-        """The key as SQLite would have it written."""
-        child, parent = ", ".join(self.columns), ", ".join(self.parent_columns)
-        rules = [f"ON {event} {rule}" for event, rule in (("UPDATE", self.on_update), ("DELETE", self.on_delete))]
-        actions = [rule for rule in rules if not rule.endswith("NO ACTION")]
-        written = [f"FOREIGN KEY ({child}) REFERENCES {self.parent} ({parent})", *actions, self.deferrable]
-        return " ".join(filter(None, written))
+    not_null: bool
+    key_position: int
+    default: str | None
+    generated: bool
 
 
 @dataclass(frozen=True)
 class IndexPart:
-    """What an index sorts by: a column, or an expression."""
+    """What an index is ordered by: a column, or an expression (`column` None)."""
 
     column: str | None
-    expression: str | None
     descending: bool
     collation: str
 
 
 @dataclass(frozen=True)
 class CatalogIndex:
-    """An index, or the index behind a UNIQUE (`sql` None, `name` that of the constraint, if it has one)."""
+    """An index. `origin`: "pk", "u" (a UNIQUE constraint) or "c" (CREATE INDEX); `sql` is None for the first two."""
 
-    name: str | None
+    name: str
     unique: bool
+    origin: str
+    partial: bool
     parts: tuple[IndexPart, ...]
-    where: str | None = None
-    sql: str | None = None
+    sql: str | None
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The plain columns among its parts."""
-        return tuple(part.column for part in self.parts if part.column is not None)
 
-    @property
-    def is_key(self) -> bool:
-        """Whether it makes plain columns of all rows unique, so that a foreign key may point at them."""
-        return self.unique and self.where is None and len(self.columns) == len(self.parts)
+@dataclass(frozen=True)
+class CatalogForeignKey:
+    """A foreign key; `parent_columns` is empty where the parent's primary key is meant."""
+
+    columns: tuple[str, ...]
+    parent: str
+    parent_columns: tuple[str, ...]
+    on_update: str
+    on_delete: str
 
 
 @dataclass(frozen=True)
 class CatalogTable:
-    """A table. `rowid_alias` is the column that is the rowid (INTEGER PRIMARY KEY), if there is one."""
+    """An ordinary table; foreign keys are in the order of their declaration. `sql` is its CREATE TABLE."""
 
     name: str
-    sql: str
     columns: tuple[CatalogColumn, ...]
-    without_rowid: bool = False
-    strict: bool = False
-    rowid_alias: str | None = None
-    autoincrement: bool = False
-    primary_key: tuple[str, ...] = ()
-    primary_key_name: str | None = None
-    primary_key_collations: tuple[str, ...] = ()
-    indexes: tuple[CatalogIndex, ...] = ()
-    foreign_keys: tuple[CatalogForeignKey, ...] = ()
-    checks: tuple[CatalogCheck, ...] = ()
+    indexes: tuple[CatalogIndex, ...]
+    foreign_keys: tuple[CatalogForeignKey, ...]
+    without_rowid: bool
+    sql: str
 
-    @cached_property
-    def by_name(self) -> dict[str, CatalogColumn]:
-        """The columns by their name in lower case: SQLite tells no cases apart."""
-        return {fold_ascii(column.name): column for column in self.columns}
+    @property
+    def primary_key(self) -> tuple[str, ...]:
+        """The primary key's columns in its order."""
+        keyed = sorted((column for column in self.columns if column.key_position), key=lambda one: one.key_position)
+        return tuple(column.name for column in keyed)
 
-    def column(self, name: str) -> CatalogColumn | None:
-        """The column of this name, in any case."""
-        return self.by_name.get(fold_ascii(name))
+    @property
+    def rowid_alias(self) -> str | None:
+        """The column that is the rowid: the one INTEGER in a primary key that needs no index of its own."""
+        if self.without_rowid or len(self.primary_key) != 1 or any(index.origin == "pk" for index in self.indexes):
+            return None
+        (name,) = self.primary_key
+        return next(column.name for column in self.columns if column.name == name)
 
 
 @dataclass(frozen=True)
 class CatalogObject:
-    """A view or trigger; `table` is what it belongs to, a view itself."""
+    """A view or a trigger (of the table `table`), with the statement that makes it."""
 
     name: str
     table: str
@@ -124,36 +84,10 @@ class CatalogObject:
 
 
 @dataclass(frozen=True)
-class CatalogVirtualTable:
-    """A virtual table and the tables in which its module keeps its content."""
-
-    name: str
-    sql: str
-    shadows: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class SourceCatalog:
-    """Everything that the database declares, each sorted by name; triggers by table and name."""
+    """A database's structure, by table name; virtual tables by their CREATE statements."""
 
-    tables: tuple[CatalogTable, ...]
-    views: tuple[CatalogObject, ...] = ()
-    triggers: tuple[CatalogObject, ...] = ()
-    virtual_tables: tuple[CatalogVirtualTable, ...] = ()
-
-    @cached_property
-    def by_name(self) -> dict[str, CatalogTable]:
-        """The tables by their name in lower case."""
-        return {fold_ascii(table.name): table for table in self.tables}
-
-    def table(self, name: str) -> CatalogTable | None:
-        """The table of this name, in any case."""
-        return self.by_name.get(fold_ascii(name))
-
-
-_FOLDED = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
-
-
-def fold_ascii(name: str) -> str:
-    """The name with ASCII's letters in lower case, which is all that SQLite and PostgreSQL fold in names."""
-    return name.translate(_FOLDED)
+    tables: Mapping[str, CatalogTable]
+    views: tuple[CatalogObject, ...]
+    triggers: tuple[CatalogObject, ...]
+    virtual_tables: tuple[CatalogObject, ...]

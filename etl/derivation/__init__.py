@@ -1,5 +1,5 @@
-"""The schema that a source proposes for PostgreSQL: its declarations, held against all of its values.
+"""Derives a PostgreSQL schema for any SQLite database, proved on all of its values.
 
-In: an open source, and how names, types and times are to be chosen. Out: a `Proposal`, which is data; `etl.schema.ddl`
-writes it as SQL. Every type, key, NOT NULL and check that is proposed as valid holds for every value of the source.
+In: an open source, and the user's wishes (names, types, times). Out: a `Proposal`. Nothing is written, and no target is
+asked: whoever applies a proposal lets the server have the last word.
 """

@@ -1,180 +1,87 @@
-"""The types that a declaration in SQLite proposes, in the order in which they are tried on the values."""
+"""The types that a declaration in SQLite asks for: first what it promises, then what else may hold the values.
+
+The rows are those of the product's description: the leading word decides, in any case; behind the last type comes bytea
+or text, whichever holds the values (see `etl.derivation.columns`).
+"""
 
 import re
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Sequence
 
-from etl.core.proposal import TimeType
 from etl.core.types import Kind, TargetType, named_type
 
+TIMESTAMPTZ = named_type("timestamp with time zone")
+TIMESTAMP = named_type("timestamp without time zone")
 BIGINT = named_type("bigint")
 BOOLEAN = named_type("boolean")
-BYTEA = named_type("bytea")
-DATE = named_type("date")
 DOUBLE = named_type("double precision")
-JSONB = named_type("jsonb")
 NUMERIC = named_type("numeric")
 TEXT = named_type("text")
-TIME = named_type("time")
+BYTEA = named_type("bytea")
+DATE = named_type("date")
+TIME = named_type("time without time zone")
+JSONB = named_type("jsonb")
 UUID = named_type("uuid")
-_TIMES = {
-    TimeType.TIMESTAMPTZ: TargetType(Kind.TIMESTAMPTZ, "timestamp with time zone"),
-    TimeType.TIMESTAMP: TargetType(Kind.TIMESTAMP, "timestamp without time zone"),
-}
-LONGEST_VARCHAR = 10_485_760
-MOST_DIGITS = 1_000  # of numeric(p,s)
+
+_ARGUMENTS = re.compile(r"\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)")
+_BOOLEANS = {"BOOL", "BOOLEAN", "BIT"}
+_FLOATS = {"REAL", "DOUBLE", "FLOAT", "FLOAT4", "FLOAT8"}
+_DECIMALS = {"DECIMAL", "NUMERIC", "NUMBER", "DEC", "MONEY", "SMALLMONEY", "CURRENCY"}
+_TIMES = {"DATETIME", "DATETIME2", "SMALLDATETIME", "DATETIMEOFFSET", "TIMESTAMP", "TIMESTAMPTZ"}
+_UUIDS = {"UUID", "GUID", "UNIQUEIDENTIFIER"}
+_BINARIES = {"BLOB", "BINARY", "VARBINARY", "IMAGE", "LONGBLOB", "MEDIUMBLOB", "TINYBLOB", "BYTEA"}
+_MOST_CHARACTERS = 10_485_760  # of varchar(n) (PostgreSQL documentation, 8.3)
+_MOST_DIGITS = 1_000  # of numeric(p,s) (8.1.2)
 
 
-class Family(Enum):
-    """What a declared type means: its leading word, in any case."""
+def types_for(declared: str, times: TargetType) -> Sequence[TargetType]:
+    """The types that a declaration proposes, the best first; none where the values alone decide.
 
-    INTEGER = "integers"
-    BOOLEAN = "booleans"
-    REAL = "reals"
-    DECIMAL = "decimals"
-    CHARACTERS = "texts of a length"
-    TEXT = "texts"
-    DATE = "dates"
-    DATETIME = "times"
-    TIME = "times of day"
-    JSON = "JSON"
-    UUID = "UUIDs"
-    BYTES = "bytes"
-    UNKNOWN = "unknown"
-
-
-_WORDS = {
-    **dict.fromkeys(("BOOL", "BOOLEAN"), Family.BOOLEAN),
-    **dict.fromkeys(("REAL", "DOUBLE", "FLOAT", "FLOAT4", "FLOAT8"), Family.REAL),
-    **dict.fromkeys(("DEC", "DECIMAL", "NUMERIC", "NUMBER", "MONEY", "SMALLMONEY", "CURRENCY"), Family.DECIMAL),
-    **dict.fromkeys(("TEXT", "CLOB", "STRING"), Family.TEXT),
-    **dict.fromkeys(("DATETIME", "DATETIME2", "SMALLDATETIME", "DATETIMEOFFSET"), Family.DATETIME),
-    **dict.fromkeys(("TIMESTAMP", "TIMESTAMPTZ"), Family.DATETIME),
-    **dict.fromkeys(("JSON", "JSONB"), Family.JSON),
-    **dict.fromkeys(("UUID", "GUID", "UNIQUEIDENTIFIER"), Family.UUID),
-    **dict.fromkeys(("BLOB", "BINARY", "VARBINARY", "IMAGE", "BYTEA"), Family.BYTES),
-    "DATE": Family.DATE,
-    "TIME": Family.TIME,
-}
-_DECLARED = re.compile(r"\s*(\w*)[^()]*(?:\(\s*([0-9]+)\s*(?:,\s*([0-9]+)\s*)?\))?")
-
-
-@dataclass(frozen=True)
-class Declared:
-    """A declared type: its family and its numbers in parentheses."""
-
-    family: Family
-    length: int | None = None
-    scale: int | None = None
+    :param declared: the declared type, as SQLite gives it.
+    :param times: what DATETIME becomes.
+    """
+    upper = declared.upper().strip()
+    word = re.split(r"[\s(]", upper, maxsplit=1)[0]
+    arguments = _ARGUMENTS.search(upper)
+    if word in _BOOLEANS or upper.replace(" ", "") == "TINYINT(1)":
+        return (BOOLEAN, BIGINT, TEXT)
+    if word in _FLOATS:
+        return (DOUBLE, TEXT)
+    if word in _DECIMALS:
+        return (*_decimal(arguments), NUMERIC, TEXT)
+    if word in _TIMES:
+        return (times, TEXT, BIGINT)
+    if word == "DATE":
+        return (DATE, times, TEXT, BIGINT)
+    if word == "TIME":
+        return (TIME, TEXT)
+    if word in ("JSON", "JSONB"):
+        return (JSONB, TEXT)
+    if word in _UUIDS:
+        return (UUID, TEXT, BYTEA)
+    if word in _BINARIES or "BLOB" in word:
+        return (BYTEA,)
+    if "INT" in upper or "SERIAL" in word:
+        return (BIGINT, NUMERIC, DOUBLE, TEXT)
+    if "CHAR" in upper:
+        return (*_characters(arguments), TEXT)
+    if any(name in upper for name in ("TEXT", "CLOB", "STRING")):
+        return (TEXT,)
+    if any(name in upper for name in ("REAL", "FLOA", "DOUB")):
+        return (DOUBLE, TEXT)
+    return ()
 
 
-def declared_type(declared: str) -> Declared:
-    """Reads a declared type as SQLite keeps it: `NVARCHAR(20)`, `unsigned big int`, ''."""
-    found = _DECLARED.match(declared.upper())
-    word, first, second = found.groups() if found else ("", None, None)
-    length = int(first) if first else None
-    return Declared(_family(word, declared.upper(), length), length, int(second) if second else None)
-
-
-def _family(word: str, declared: str, length: int | None) -> Family:
-    if (word == "TINYINT" and length == 1) or (word == "BIT" and length in (None, 1)):
-        return Family.BOOLEAN
-    if word in _WORDS:
-        return _WORDS[word]
-    if "INT" in declared or "SERIAL" in word or word == "BIT":
-        return Family.INTEGER
-    if "CHAR" in declared:
-        return Family.CHARACTERS if length else Family.TEXT
-    if "TEXT" in declared or "CLOB" in declared:
-        return Family.TEXT
-    if "BLOB" in declared:
-        return Family.BYTES
-    return Family.REAL if any(part in declared for part in ("REAL", "FLOA", "DOUB")) else Family.UNKNOWN
-
-
-def candidates(declared: Declared, storage: frozenset[str], times: TimeType) -> tuple[TargetType, ...]:
-    """The types to try, the proposed one first; the last ones hold whatever SQLite stores."""
-    moment = _TIMES[times]
-    rows: dict[Family, tuple[TargetType, ...]] = {
-        Family.INTEGER: (BIGINT, NUMERIC, DOUBLE),
-        Family.BOOLEAN: (BOOLEAN, BIGINT),
-        Family.REAL: (DOUBLE,),
-        Family.DECIMAL: _decimals(declared),
-        Family.CHARACTERS: _characters(declared),
-        Family.TEXT: (),
-        Family.DATE: (DATE, moment, *_numbers(storage)),
-        Family.DATETIME: (moment, *_numbers(storage)),
-        Family.TIME: (TIME, *_numbers(storage)),
-        Family.JSON: (JSONB,),
-        Family.UUID: (UUID,),
-        Family.BYTES: (BYTEA,),
-        Family.UNKNOWN: _by_storage(storage),
-    }
-    return tuple(dict.fromkeys((*rows[declared.family], TEXT, BYTEA)))
-
-
-def _numbers(storage: frozenset[str]) -> tuple[TargetType, ...]:
-    """For a column of times whose values all are numbers that are no times: a text would tell less than a number."""
-    if storage == {"integer"}:
-        return (BIGINT,)
-    return (DOUBLE,) if storage and storage <= {"integer", "real"} else ()
-
-
-def _decimals(declared: Declared) -> tuple[TargetType, ...]:
-    precision, scale = declared.length, declared.scale or 0
-    if precision is None or not (0 < precision <= MOST_DIGITS and scale <= precision):
-        return (NUMERIC,)
-    return (TargetType(Kind.NUMERIC, f"numeric({precision},{scale})", precision=precision, scale=scale), NUMERIC)
-
-
-def _characters(declared: Declared) -> tuple[TargetType, ...]:
-    length = declared.length
-    if length is None or not 0 < length <= LONGEST_VARCHAR:
+def _decimal(arguments: re.Match[str] | None) -> tuple[TargetType, ...]:
+    if arguments is None:
         return ()
-    return (varchar(length),)
+    precision, scale = int(arguments[1]), int(arguments[2] or 0)
+    if not 0 < precision <= _MOST_DIGITS or scale > precision:
+        return ()
+    return (TargetType(Kind.NUMERIC, f"numeric({precision},{scale})", precision=precision, scale=scale),)
 
 
-def varchar(length: int) -> TargetType:
-    """`character varying(n)`."""
-    return TargetType(Kind.TEXT, f"character varying({length})", length=length)
-
-
-def _by_storage(storage: frozenset[str]) -> tuple[TargetType, ...]:
-    if storage and storage <= {"integer"}:
-        return (BIGINT,)
-    if storage and storage <= {"integer", "real"}:
-        return (DOUBLE,)
-    return (BYTEA,) if storage == {"blob"} else ()
-
-
-_SPELLED = re.compile(r"\s*([^()]+?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)\s*(.*?))?\s*")
-_ALIASES = {
-    "int": "integer",
-    "int2": "smallint",
-    "int4": "integer",
-    "int8": "bigint",
-    "bool": "boolean",
-    "decimal": "numeric",
-    "float4": "real",
-    "float8": "double precision",
-    "varchar": "character varying",
-    "char": "character",
-}
-
-
-def spelled_type(sql: str) -> TargetType:
-    """The type behind a PostgreSQL type's name as a user writes it, such as `numeric(12,2)` or `varchar(20)`."""
-    found = _SPELLED.fullmatch(sql)
-    if found is None:
-        return TargetType(Kind.OTHER, sql)
-    name, first, second, behind = found.groups()
-    words = " ".join(filter(None, (_ALIASES.get(name.lower(), name.lower()), behind)))
-    length = int(first) if first else None
-    if words in ("character varying", "character"):
-        return TargetType(Kind.TEXT, sql.strip(), length=length, padded=words == "character")
-    kind = named_type(words).kind
-    if kind is Kind.NUMERIC and length is not None:
-        return TargetType(kind, sql.strip(), precision=length, scale=int(second or 0))
-    if kind in (Kind.BIT, Kind.VARBIT):
-        return TargetType(kind, sql.strip(), length=length)
-    return TargetType(kind, sql.strip(), precision=length)
+def _characters(arguments: re.Match[str] | None) -> tuple[TargetType, ...]:
+    length = int(arguments[1]) if arguments else 0
+    if not 0 < length <= _MOST_CHARACTERS:
+        return ()
+    return (TargetType(Kind.TEXT, f"character varying({length})", length=length),)

@@ -1,71 +1,93 @@
-"""Names for the target: the source's in the style that was chosen, and no two alike."""
+"""Names in PostgreSQL for tables, columns, constraints and indexes: unique, short enough, the same each time."""
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from etl.core.proposal import NameStyle
-from etl.core.source_catalog import fold_ascii
-from etl.schema.sql_names import is_reserved
+from etl.core.proposal import Choice, NameStyle, ObjectKind
 
-LONGEST_NAME = 63  # bytes
-SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "cmin", "xmax", "cmax", "tableoid"})
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+MOST_BYTES = 63  # PostgreSQL cuts longer ones (NAMEDATALEN - 1)
+# A table may not have a column of such a name (PostgreSQL documentation, 5.6).
+SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
+_CAPITALS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_NOT_WORD = re.compile(r"[\W_]+")
 
 
 def styled(name: str, style: NameStyle) -> str:
-    """The name in a style: `OrderDetails` → `orderdetails`, or `order_details` in snake case."""
+    """A name in a style. Only ASCII letters change their case: SQLite and PostgreSQL fold no others."""
     if style is NameStyle.KEEP:
         return name
-    if style is NameStyle.LOWER:
-        return fold_ascii(name)
-    words = re.sub(r"[\W_]+", "_", _HUMP.sub("_", name)).strip("_")
-    return fold_ascii(words) or name
-
-
-def shortened_name(name: str, suffix: str = "") -> str:
-    """The name with a suffix, of at most 63 bytes, and no half characters."""
-    room = LONGEST_NAME - len(suffix.encode())
-    return name.encode()[:room].decode(errors="ignore") + suffix
+    if style is NameStyle.SNAKE:
+        name = _NOT_WORD.sub("_", _CAPITALS.sub("_", name)).strip("_") or name
+    return "".join(letter.lower() if letter.isascii() else letter for letter in name)
 
 
 @dataclass
-class Namespace:
-    """Names that must not be alike: relations of a schema, columns or constraints of a table."""
+class Names:
+    """Gives out names of one space, each once: the tables of a schema, say, or the columns of a table."""
 
-    style: NameStyle
-    forbidden: frozenset[str] = frozenset()
     taken: set[str] = field(default_factory=set)
 
-    def name(self, source: str, *, otherwise: str = "unnamed") -> str:
-        """The name that `source` gets; `otherwise` where it is empty. It is taken from then on."""
-        return self.take(styled(source, self.style) or otherwise)
-
-    def take(self, wanted: str) -> str:
-        """The wanted name, cut where it is too long, with a number behind it where it is taken."""
-        found, number = shortened_name(wanted), 1
-        if found in self.forbidden:
-            found = shortened_name(wanted, "_")
-        while found in self.taken:
+    def give(self, wanted: str) -> str:
+        """`wanted`, cut to what PostgreSQL keeps, with a number where it is taken."""
+        name = cut(wanted or "_", MOST_BYTES)
+        number = 1
+        while name in self.taken:
             number += 1
-            found = shortened_name(wanted, f"_{number}")
-        self.taken.add(found)
-        return found
-
-    def keep(self, decided: str) -> str:
-        """A name that the user has decided."""
-        self.taken.add(decided)
-        return decided
+            mark = f"_{number}"
+            name = cut(wanted, MOST_BYTES - len(mark)) + mark
+        self.taken.add(name)
+        return name
 
 
-def why_renamed(source: str, name: str, style: NameStyle, forbidden: frozenset[str] = frozenset()) -> str | None:
-    """Why a name is not simply the source's in its style; None where it is, and needs no quotes."""
+def cut(name: str, most_bytes: int) -> str:
+    """The beginning of a name that is no longer in UTF-8; no character is cut in two."""
+    return name.encode()[:most_bytes].decode(errors="ignore")
+
+
+def table_names(
+    tables: Sequence[str], style: NameStyle, names: Names, decided: dict[str, str] | None = None
+) -> dict[str, str]:
+    """Each table's name in PostgreSQL. A name of the system's own catalogue is not hidden by one of ours."""
+    decided = decided or {}
+    names.taken.update(decided.values())
+    found = dict(decided)
+    for table in _plainest_first(tables, style):
+        if table not in found:
+            wanted = styled(table, style)
+            found[table] = names.give(f"{wanted}_" if wanted.startswith("pg_") else wanted)
+    return {table: found[table] for table in tables}
+
+
+def column_names(columns: Sequence[str], style: NameStyle) -> dict[str, str]:
+    """Each column's name in PostgreSQL, beside the system's own columns."""
+    names = Names(set(SYSTEM_COLUMNS))
+    found: dict[str, str] = {}
+    for column in _plainest_first(columns, style):
+        wanted = styled(column, style)
+        found[column] = names.give(f"{wanted}_" if wanted in SYSTEM_COLUMNS else wanted)
+    return {column: found[column] for column in columns}
+
+
+def _plainest_first(names: Iterable[str], style: NameStyle) -> list[str]:
+    """Names that stay as they are come first, so that another one gets the number."""
+    return sorted(names, key=lambda name: styled(name, style) != name)
+
+
+def renamed(kind: ObjectKind, table: str, column: str | None, name: str, style: NameStyle) -> Choice | None:
+    """The choice, where a name became another one than its style says."""
+    source = table if column is None else column
     wanted = styled(source, style)
-    if wanted == name:
-        return "a reserved word of PostgreSQL: write it between double quotes" if is_reserved(name) else None
-    if not wanted:
-        return "the name is empty"
-    if wanted in forbidden:
-        return "PostgreSQL has a column of its own of this name in every table"
-    if len(wanted.encode()) > LONGEST_NAME:
-        return f"the name is longer than PostgreSQL's {LONGEST_NAME} bytes"
-    return "another one has this name already"
+    if name == wanted:
+        return None
+    if len(wanted.encode()) > MOST_BYTES:
+        reason = f"PostgreSQL keeps {MOST_BYTES} bytes of a name"
+    elif kind is ObjectKind.COLUMN and wanted in SYSTEM_COLUMNS:
+        reason = "PostgreSQL has a system column of this name"
+    elif kind is ObjectKind.TABLE and wanted.startswith("pg_"):
+        reason = "PostgreSQL's own tables begin so"
+    elif not wanted:
+        reason = "PostgreSQL has no empty names"
+    else:
+        reason = "another name becomes the same"
+    return Choice(ObjectKind.NAME, table, column, source, name, reason, ways_out="name it in the map file, or --names")
