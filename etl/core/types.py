@@ -1,6 +1,6 @@
 """The column types of PostgreSQL, as far as the conversion and the comparison tell them apart."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -93,7 +93,7 @@ class TargetType:
     element: "TargetType | None" = None
     subtype: "TargetType | None" = None
     fields: "tuple[tuple[str, TargetType], ...]" = ()
-    any_storage: bool = False
+    any_storage: bool = field(default=False, compare=False)
 
     @property
     def base(self) -> str:

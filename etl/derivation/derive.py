@@ -18,8 +18,8 @@ from etl.core.source_catalog import CatalogColumn, CatalogTable, SourceCatalog
 from etl.core.time_units import TimeUnit
 from etl.core.types import Kind, TargetType
 from etl.derivation.checks import add_checks, add_generated, default_of
-from etl.derivation.columns import choose, compatible, tie, tied, wanted_types
-from etl.derivation.declared import BIGINT, TIMESTAMP, TIMESTAMPTZ
+from etl.derivation.columns import choose, compatible, other_classes, tie, tied, wanted_types
+from etl.derivation.declared import BIGINT, TIMESTAMP, TIMESTAMPTZ, taking
 from etl.derivation.hints import could_be
 from etl.derivation.keys import Keys
 from etl.derivation.names import Names, column_names, renamed, styled, table_names
@@ -202,6 +202,9 @@ class _Derivation:
     def _prove(self, name: str, draft: Draft, wanted: Mapping[str, Sequence[TargetType]]) -> None:
         if not wanted:
             return
+        wanted = {
+            column: [taking(target, draft.evidence[column]) for target in targets] for column, targets in wanted.items()
+        }
         said = {column: unit for (table, column), unit in self._wishes.units.items() if table == name}
         proofs = prove(self._source, draft.source, wanted, draft.evidence, zone=self._wishes.zone, units=said)
         for column in draft.catalog.columns:
@@ -253,7 +256,8 @@ class _Derivation:
             if before.type == target:
                 continue
             draft = self._drafts[table]
-            draft.types[column] = tied(before, target, first if (table, column) != group[0] else "its children")
+            shared = taking(target, draft.evidence[column])
+            draft.types[column] = tied(before, shared, first if (table, column) != group[0] else "its children")
             declared = next(one.declared for one in draft.catalog.columns if one.name == column)
             reason = draft.types[column].reason
             draft.choose(ObjectKind.COLUMN, column, declared or "no type", target.sql, reason)
@@ -262,6 +266,11 @@ class _Derivation:
 
     def _complete_columns(self, draft: Draft) -> None:
         draft.choices += [one.choice for one in draft.types.values() if one.choice is not None]
+        found = [
+            other_classes(draft.catalog.name, one, draft.evidence[one.name], draft.type_of(one.name))
+            for one in draft.catalog.columns
+        ]
+        draft.choices += [choice for choice in found if choice is not None]
         required = []
         for column in draft.catalog.columns:
             if not column.not_null and column.name not in draft.catalog.primary_key:

@@ -36,12 +36,14 @@ class DeclaredForeignKey:
 
 @dataclass(frozen=True)
 class Declarations:
-    """What a CREATE TABLE says beyond the PRAGMAs. Collations and expressions are by column name."""
+    """What a CREATE TABLE says beyond the PRAGMAs. Collations and expressions are by column name, the
+    names of UNIQUE constraints by their columns' names in lower case."""
 
     checks: Sequence[DeclaredCheck] = ()
     foreign_keys: Sequence[DeclaredForeignKey] = ()
     collations: Mapping[str, str] = field(default_factory=dict)
     generated: Mapping[str, str] = field(default_factory=dict)
+    key_names: Mapping[tuple[str, ...], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,11 @@ def read_create_table(sql: str, columns: Sequence[str]) -> Declarations:
     keys: list[DeclaredForeignKey] = []
     collations: dict[str, str] = {}
     generated: dict[str, str] = {}
+    key_names: dict[tuple[str, ...], str] = {}
     names = iter(columns)
     for piece in reader.pieces(reader.body()):
         column = None if reader.is_constraint(piece) else next(names, None)
+        key_names |= reader.named_keys(piece, column)
         for clause, name, inside in reader.clauses(piece if column is None else piece[1:]):
             if clause == "CHECK":
                 checks.append(DeclaredCheck(name, inside))
@@ -80,7 +84,7 @@ def read_create_table(sql: str, columns: Sequence[str]) -> Declarations:
                 collations[column] = inside.upper()
             elif clause == "AS" and column is not None:
                 generated[column] = inside
-    return Declarations(checks, keys, collations, generated)
+    return Declarations(checks, keys, collations, generated, key_names)
 
 
 def read_create_index(sql: str) -> IndexDeclaration:
@@ -169,6 +173,22 @@ class _Reader:
             if word in ("REFERENCES", "UNIQUE", "NULL", "DEFAULT"):
                 name = None
             place = following
+
+    def named_keys(self, piece: "Sequence[Token]", column: str | None) -> dict[tuple[str, ...], str]:
+        """The names of the UNIQUE constraints among the clauses of a column or of the table."""
+        found: dict[tuple[str, ...], str] = {}
+        for place in range(len(piece) - 2):
+            if self._word(piece[place]) != "CONSTRAINT" or self._word(piece[place + 2]) != "UNIQUE":
+                continue
+            columns = [column] if column is not None else self._listed(piece, place + 3)
+            found[tuple(each.lower() for each in columns)] = piece[place + 1].text
+        return found
+
+    def _listed(self, piece: "Sequence[Token]", first: int) -> list[str]:
+        """The names between the parentheses that open at `first`."""
+        if first >= len(piece) or piece[first].text != "(":
+            return []
+        return [part[0].text for part in self.pieces(piece[first + 1 : self._closing(piece, first)])]
 
     def without_order(self, piece: "Sequence[Token]") -> str:
         """An indexed expression without ASC, DESC and COLLATE at its end."""
