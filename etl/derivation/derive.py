@@ -122,6 +122,8 @@ class _Derivation:
         for draft in self._drafts.values():
             self._complete_columns(draft)
         keys = Keys(self._source, self._relations, self._wishes.names, self._wishes.zone)
+        for draft in self._drafts.values():
+            keys.reserve(draft)
         for name, draft in self._drafts.items():
             keys.add(draft, {column: unit for (table, column), unit in self._units.items() if table == name})
         for draft in self._drafts.values():
@@ -319,7 +321,9 @@ class _Derivation:
         hints = could_be(self._source, draft)
         columns = tuple(self._proposed_column(draft, column, hints) for column in draft.catalog.columns)
         key = tuple(draft.names[column] for column in draft.primary_key)
-        return ProposedTable(draft.catalog.name, draft.name, columns, key, tuple(draft.constraints))
+        return ProposedTable(
+            draft.catalog.name, draft.name, columns, key, draft.primary_key_name, tuple(draft.constraints)
+        )
 
     def _proposed_column(self, draft: Draft, column: CatalogColumn, hints: Mapping[str, str]) -> ProposedColumn:
         name = column.name

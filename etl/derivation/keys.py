@@ -18,7 +18,7 @@ from etl.core.time_units import TimeUnit
 from etl.core.types import Kind, TargetType
 from etl.derivation.names import Names, styled
 from etl.derivation.tables import Draft
-from etl.schema.declarations import IndexDeclaration, UnreadableError, read_create_index
+from etl.schema.declarations import PRIMARY_KEY, IndexDeclaration, UnreadableError, read_create_index
 from etl.schema.expressions import NotTranslatable, translate_index, translate_where
 from etl.source.batches import read_batches
 from etl.source.database import Source
@@ -36,6 +36,19 @@ class Keys:
         self._relations = relations
         self._style = style
         self._zone = zone
+
+    def reserve(self, draft: Draft) -> None:
+        """Keeps the names of what comes with the tables, before any index takes one.
+
+        :param draft: the table; the name of its primary key is completed.
+        """
+        if draft.catalog.primary_key:
+            said = draft.declarations.key_names.get(PRIMARY_KEY)
+            name = self._relations.give(styled(said, self._style) if said else f"{draft.name}_pkey")
+            draft.primary_key_name = name
+            draft.constraint_names.taken.add(name)
+        if draft.catalog.rowid_alias is not None:
+            self._relations.taken.add(f"{draft.name}_{draft.names[draft.catalog.rowid_alias]}_seq")
 
     def add(self, draft: Draft, units: dict[str, TimeUnit]) -> None:
         """Adds the primary key, the unique keys and the indexes of a table.
@@ -82,7 +95,6 @@ class Keys:
         else:
             draft.primary_key = tuple(columns)
             draft.unique.append(tuple(columns))
-            self._relations.give(f"{draft.name}_pkey")
         if index is not None:
             self._fold(draft, index.parts, None)
 
@@ -123,7 +135,7 @@ class Keys:
         folded = [part for part in parts if _folds(draft, part)]
         if not folded:
             return
-        base = beside or f"{draft.name}_pkey"
+        base = beside or draft.primary_key_name
         name = self._relations.give(f"{base}_lower")
         listed = ", ".join(_part(draft, part) for part in parts)
         sql = f"CREATE UNIQUE INDEX {quoted(name)} ON {draft.sql_name} ({listed})"

@@ -20,7 +20,8 @@ def create_table(table: ProposedTable) -> str:
     say so in a comment, which a load reads."""
     lines = [f"    {_column(column)}" for column in table.columns]
     if table.primary_key:
-        lines.append(f"    PRIMARY KEY ({', '.join(map(quoted, table.primary_key))})")
+        named = f"CONSTRAINT {quoted(table.primary_key_name)} " if table.primary_key_name else ""
+        lines.append(f"    {named}PRIMARY KEY ({', '.join(map(quoted, table.primary_key))})")
     made = f"CREATE TABLE {quoted(table.name)} (\n" + ",\n".join(lines) + "\n)"
     text = ANY_STORAGE.replace("'", "''")
     comments = [

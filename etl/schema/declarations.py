@@ -14,6 +14,7 @@ from etl.schema.expressions.values import Refusal
 if TYPE_CHECKING:
     from sqlglot.tokenizer_core import Token
 
+PRIMARY_KEY: tuple[str, ...] = ()
 _TABLE_CONSTRAINTS = ("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN")
 
 
@@ -37,7 +38,7 @@ class DeclaredForeignKey:
 @dataclass(frozen=True)
 class Declarations:
     """What a CREATE TABLE says beyond the PRAGMAs. Collations and expressions are by column name, the
-    names of UNIQUE constraints by their columns' names in lower case."""
+    names of UNIQUE constraints by their columns' names in lower case, that of the primary key by `PRIMARY_KEY`."""
 
     checks: Sequence[DeclaredCheck] = ()
     foreign_keys: Sequence[DeclaredForeignKey] = ()
@@ -175,13 +176,15 @@ class _Reader:
             place = following
 
     def named_keys(self, piece: "Sequence[Token]", column: str | None) -> dict[tuple[str, ...], str]:
-        """The names of the UNIQUE constraints among the clauses of a column or of the table."""
+        """The names of the UNIQUE constraints and the primary key among the clauses of a column or of the table."""
         found: dict[tuple[str, ...], str] = {}
         for place in range(len(piece) - 2):
-            if self._word(piece[place]) != "CONSTRAINT" or self._word(piece[place + 2]) != "UNIQUE":
+            kind = self._word(piece[place + 2]) or ""
+            if self._word(piece[place]) != "CONSTRAINT" or not kind.startswith(("UNIQUE", "PRIMARY")):
                 continue
             columns = [column] if column is not None else self._listed(piece, place + 3)
-            found[tuple(each.lower() for each in columns)] = piece[place + 1].text
+            key = tuple(each.lower() for each in columns) if kind == "UNIQUE" else PRIMARY_KEY
+            found[key] = piece[place + 1].text
         return found
 
     def _listed(self, piece: "Sequence[Token]", first: int) -> list[str]:
@@ -205,9 +208,14 @@ class _Reader:
 
     def _key_words(self, rest: "Sequence[Token]") -> "Iterator[Token]":
         """The words behind REFERENCES that belong to it, up to the next constraint."""
+        before = None
         for token in rest:
-            if self._word(token) in ("CONSTRAINT", "CHECK", "UNIQUE", "COLLATE", "DEFAULT", "REFERENCES", "PRIMARY"):
+            word = self._word(token) or ""
+            if word in ("CONSTRAINT", "CHECK", "UNIQUE", "COLLATE", "REFERENCES") or word.startswith("PRIMARY"):
                 return
+            if word == "DEFAULT" and before != "SET":  # else it is the action SET DEFAULT
+                return
+            before = word
             yield token
 
     def _closing(self, piece: "Sequence[Token]", first: int) -> int:
