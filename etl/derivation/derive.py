@@ -181,7 +181,7 @@ class _Derivation:
         for name, draft in self._drafts.items():
             self._prove(name, draft, {column: wanted[name, column] for column in draft.names})
         for group in groups:
-            self._tie(group)
+            self._tie(group, wanted)
 
     def _cells(self) -> list[Cell]:
         return [(name, column) for name, draft in self._drafts.items() for column in draft.names]
@@ -201,15 +201,21 @@ class _Derivation:
         table, column = cell
         return cell in self._wishes.said_types or self._drafts[table].catalog.rowid_alias == column
 
-    def _prove(self, name: str, draft: Draft, wanted: Mapping[str, Sequence[TargetType]]) -> None:
+    def _prove(
+        self, name: str, draft: Draft, wanted: Mapping[str, Sequence[TargetType]], *, every: bool = False
+    ) -> None:
         if not wanted:
             return
         wanted = {
             column: [taking(target, draft.evidence[column]) for target in targets] for column, targets in wanted.items()
         }
         said = {column: unit for (table, column), unit in self._wishes.units.items() if table == name}
-        proofs = prove(self._source, draft.source, wanted, draft.evidence, zone=self._wishes.zone, units=said)
+        proofs = prove(
+            self._source, draft.source, wanted, draft.evidence, zone=self._wishes.zone, units=said, every=every
+        )
         for column in draft.catalog.columns:
+            if column.name not in wanted:
+                continue
             self._choose(name, draft, column, wanted[column.name], proofs[column.name])
 
     def _choose(
@@ -245,10 +251,12 @@ class _Derivation:
                         groups |= dict.fromkeys(upper, upper)
         return [group for group in {id(group): group for group in groups.values()}.values() if len(group) > 1]
 
-    def _tie(self, group: Sequence[Cell]) -> None:
-        chosen = {(table, column): self._drafts[table].types[column] for table, column in group}
-        if compatible([one.type for one in chosen.values()]):
+    def _tie(self, group: Sequence[Cell], wanted: Mapping[Cell, Sequence[TargetType]]) -> None:
+        if compatible([self._drafts[table].type_of(column) for table, column in group]):
             return
+        for table, column in group:
+            self._prove(table, self._drafts[table], {column: wanted[table, column]}, every=True)
+        chosen = {(table, column): self._drafts[table].types[column] for table, column in group}
         fixed = frozenset(cell for cell in group if self._is_fixed(cell))
         target = tie(list(group), chosen, fixed)
         if target is None:
@@ -309,7 +317,7 @@ class _Derivation:
         texts = [
             *(check.expression for check in draft.declarations.checks),
             *draft.declarations.generated.values(),
-            *(index.sql or "" for index in draft.catalog.indexes),
+            *(index.sql or "" for index in draft.catalog.indexes if index.has_expressions),
             *(view.sql for view in self._catalog.views),
         ]
         said = " ".join(texts).lower()

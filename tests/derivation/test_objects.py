@@ -494,6 +494,13 @@ def test_names_that_cannot_stay_are_named_and_told_apart(statement: str, tmp_pat
     assert ObjectKind.NAME in kinds(proposal)
 
 
+def test_reserved_words_stay_and_are_named(tmp_path: Path, database: Database) -> None:
+    proposal = made(database, tmp_path, 'CREATE TABLE "Order" ("user", plain)')
+    named = [(choice.column, choice.became) for choice in proposal.choices]
+    assert named == [(None, "order"), ("user", "user")]
+    assert query(database, 'SELECT "user" FROM "order"') == []
+
+
 def test_names_of_indexes_and_constraints_do_not_meet(tmp_path: Path, database: Database) -> None:
     proposal = made(
         database,
