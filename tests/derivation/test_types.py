@@ -216,3 +216,19 @@ def test_a_blob_is_refused_by_a_column_that_was_not_made_for_it(tmp_path: Path, 
     report = etl.migrate(path, database.url, report_folder=tmp_path / "report")
     assert report.exit_code == 3
     assert query(database, "SELECT x FROM t") == [("a",)]
+
+
+@pytest.mark.parametrize("column", ["a", "b", "c"])
+def test_a_comparison_sees_what_became_of_other_classes(column: str, tmp_path: Path, database: Database) -> None:
+    path = make_sqlite(
+        tmp_path / "a.db",
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b BLOB, c UUID)",
+        "INSERT INTO t VALUES (1, CAST('ä' AS BLOB), 5, x'9E4B1A5C0000400080000000000000AB')",
+    )
+    report = etl.migrate(path, database.url, create_schema=True, report_folder=tmp_path / "report")
+    assert report.exit_code == 0
+    other = {"a": "'b'", "b": "'\\x36'", "c": "gen_random_uuid()"}[column]
+    with connected(database) as connection, connection.cursor() as cursor:
+        cursor.execute(f"UPDATE t SET {column} = {other}")
+    found = etl.compare(path, database.url, report_folder=tmp_path / "compared")
+    assert found.exit_code == 3
