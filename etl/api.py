@@ -10,7 +10,7 @@ from etl.conversion.convert import convert
 from etl.core import defaults
 from etl.core.errors import UsageError
 from etl.core.name_map import NameMap
-from etl.core.plan import ExtraColumns, Plan
+from etl.core.plan import Plan
 from etl.core.source_tables import SourceTable
 from etl.core.text import unknown_names
 from etl.planning.declared_types import columns_without_target
@@ -22,11 +22,11 @@ from etl.reporting.report import Report
 from etl.reporting.schema import ProposedSchema
 from etl.runs.compare import run_comparison
 from etl.runs.connect import open_target
-from etl.runs.create_schema import create_what_is_missing, propose
+from etl.runs.create_schema import NewSchema, create_what_is_missing, propose
 from etl.runs.known import description_of
 from etl.runs.load import run_migration
 from etl.runs.observer import Observer
-from etl.runs.settings import CompareSettings, Settings, table_names
+from etl.runs.settings import CompareSettings, Settings
 from etl.source.batches import ROW_NUMBER, raw_series, read_batches
 from etl.source.database import Source
 from etl.target.privileges import require_schema
@@ -184,17 +184,23 @@ def plan(
     *,
     schema: str | None = None,
     tables: str | Sequence[str] = (),
+    create_schema: bool = False,
+    names: NameStyleChoice = "lower",
+    types: TypesChoice = "fit",
+    virtual_tables: VirtualTablesChoice = "skip",
     extra_columns: ExtraColumnsChoice = "drop",
     mapping: MappingChoice = None,
 ) -> Plan:
     """Says what would go where, from both catalogues; nothing is written.
 
-    An embedded target shows the schema that it would get.
-
     :param source: the SQLite file.
     :param pg: the target, as for `migrate`.
     :param schema: the target's schema, as for `migrate`.
     :param tables: only these tables, or one table's name; empty: all.
+    :param create_schema: show what a load with this option would create as well; on the embedded server always.
+    :param names: as for `migrate`.
+    :param types: as for `migrate`.
+    :param virtual_tables: as for `migrate`.
     :param extra_columns: "drop" and "add" list columns that the target lacks in the plan's `drift`; with "stop" they
         raise `DriftError`.
     :param mapping: what goes where, as for `migrate`.
@@ -211,19 +217,26 @@ def plan(
     with Source(path) as opened, open_target(pg, path, schema) as target, target.connect() as connection:
         session = Session(connection)
         enter_schema(session, schema)
-        names = None
-        if target.embedded:  # what is created here is rolled back with the connection
-            settings = Settings.of(path, tables=tables)
-            description = description_of(opened.tables)
+        settings = Settings.of(
+            path,
+            tables=tables,
+            names=names,
+            types=types,
+            virtual_tables=virtual_tables,
+            extra_columns=extra_columns,
+            mapping=mapping,
+        )
+        new = NewSchema()
+        if create_schema or target.embedded:  # what is created here is rolled back with the connection
             schema_name = require_schema(session, current_schema(session))
-            names = create_what_is_missing(opened, session, settings, schema_name, description).names
+            new = create_what_is_missing(opened, session, settings, schema_name, description_of(opened.tables))
         return plan_between(
             opened,
             session,
-            only=table_names(tables),
-            extra_columns=ExtraColumns(extra_columns),
-            names=read_map(mapping),
-            created=names,
+            only=settings.tables,
+            extra_columns=settings.extra_columns,
+            names=settings.mapping,
+            created=new.names,
         )
 
 

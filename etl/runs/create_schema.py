@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from etl.core.errors import TargetError, UsageError
 from etl.core.name_map import NameMap
+from etl.core.plan import ExtraColumns
 from etl.core.proposal import (
     NameStyle,
     NotCarried,
@@ -24,7 +25,8 @@ from etl.core.proposal import (
     VirtualTables,
 )
 from etl.core.report import SchemaReport, Unvalidated
-from etl.core.source_tables import quoted
+from etl.core.source_tables import SourceTable, quoted
+from etl.core.tables import TargetTable
 from etl.core.text import unknown_names
 from etl.derivation.derive import Wishes, derive
 from etl.derivation.names import Names, column_names, table_names
@@ -33,7 +35,7 @@ from etl.planning.matching import match_names
 from etl.planning.time_units import check_units
 from etl.runs.known import Description
 from etl.runs.settings import Settings
-from etl.schema.ddl import create_table
+from etl.schema.ddl import column_definition, create_table
 from etl.source.database import Source
 from etl.target.catalog import read_catalog, read_other_relations
 from etl.target.privileges import creation_error
@@ -82,6 +84,10 @@ def create_what_is_missing(
     except DBAPIError as error:
         raise creation_error(error, schema) from error
     existing = read_catalog(session, schema)
+    if settings.extra_columns is not ExtraColumns.DROP and _add_columns_beyond(
+        source, session, settings, new, existing
+    ):
+        existing = read_catalog(session, schema)
     new.names = _decided(source, settings, {name: [c.name for c in table.columns] for name, table in existing.items()})
     missing = _missing(source, settings, existing, new.names)
     if missing:
@@ -119,6 +125,40 @@ def propose(source: Source, settings: Settings) -> Proposal:
     if unknown:
         raise UsageError(unknown_names("--tables: the source has no table", unknown, source.tables))
     return derive(source, _wishes(source, settings), only=settings.tables or None)
+
+
+def _add_columns_beyond(
+    source: Source, session: Session, settings: Settings, new: NewSchema, existing: Mapping[str, TargetTable]
+) -> bool:
+    """Gives tables that were made as described those columns of the source that the description does not know."""
+    beyond = {
+        name: columns
+        for name in new.created
+        if name in source.tables and (columns := _unpaired_columns(source.tables[name], existing[name]))
+    }
+    if not beyond:
+        return False
+    for table in derive(source, _wishes(source, settings), only=beyond).tables:
+        for column in table.columns:
+            if column.source in beyond[table.source]:
+                new.refused += _add_column(session, table, column)
+    return True
+
+
+def _unpaired_columns(table: SourceTable, target: TargetTable) -> set[str]:
+    pairs = match_names(table.column_names, [column.name for column in target.columns]).names
+    return {name for name in table.column_names if name not in pairs}
+
+
+def _add_column(session: Session, table: ProposedTable, column: ProposedColumn) -> list[NotCarried]:
+    """Adds it, without its default or its generation where the server refuses that."""
+    statement = f"ALTER TABLE {quoted(table.source)} ADD COLUMN "
+    try:
+        _run(session, statement + column_definition(column))
+    except psycopg2.Error as error:
+        _run(session, statement + column_definition(replace(column, default=None, generated=None)))
+        return [_refused(table, column, first_line(error))]
+    return []
 
 
 def _wishes(source: Source, settings: Settings) -> Wishes:

@@ -15,6 +15,7 @@ from etl.source.measure import measure_tables
 from etl.source.snapshot import Snapshot
 
 ROWS_PER_LOOKUP = 500  # well below SQLite's limit of 32,766 bound parameters
+_LEAST = -(2**63) + 1  # of which `abs` is a number, too
 
 
 class Source(Snapshot):
@@ -61,7 +62,7 @@ class Source(Snapshot):
         parts = []
         for column in columns:
             number = f"CASE WHEN typeof({quoted(column)}) IN ('integer', 'real') THEN {quoted(column)} END"
-            parts += [f"min({number})", f"max({number})", f"min(nullif(abs({number}), 0))"]
+            parts += [f"min({number})", f"max({number})", f"min(nullif(abs(max({number}, {_LEAST})), 0))"]
             parts.append(f"max(typeof({quoted(column)}) = 'real')")
         with self.failing_clearly():
             query = f"SELECT {', '.join(parts)} FROM main.{quoted(table)} NOT INDEXED"
