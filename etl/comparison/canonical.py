@@ -11,6 +11,7 @@ from etl.comparison.cell_results import Reading
 from etl.comparison.families import Spell, family_of
 from etl.comparison.large import mark_parts
 from etl.comparison.meaning import MeaninglessError
+from etl.comparison.other_classes import as_taken
 from etl.core.plan import ColumnPlan
 from etl.core.types import TargetType
 from etl.core.values import LargeText, StorageValue
@@ -40,7 +41,8 @@ class Canonical:
 
     def _spelled(self, spell: Spell, value: StorageValue, column: ColumnPlan) -> bytes:
         try:
-            return spell(value, column.type, Reading(column.zone or self._zone, column.unit)).encode()
+            reading = Reading(column.zone or self._zone, column.unit)
+            return spell(as_taken(value, column.type), column.type, reading).encode()
         except MeaninglessError:
             return _MEANINGLESS
 
@@ -73,6 +75,6 @@ def _spelled_large(session: Session, target: TargetType, text: LargeText) -> byt
 
 def _text(value: StorageValue, target: TargetType) -> str | None:
     try:
-        return family_of(target).text(value, target)
+        return family_of(target).text(as_taken(value, target), target)
     except MeaninglessError:
         return None

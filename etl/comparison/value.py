@@ -4,6 +4,7 @@ from etl.comparison.cell_results import EQUAL, CellResult, Question, Reading, Wi
 from etl.comparison.families import family_of
 from etl.comparison.large import is_large, mark_parts
 from etl.comparison.meaning import MeaninglessError, TooDeepError
+from etl.comparison.other_classes import as_taken
 from etl.core.difference_kinds import DifferenceKind
 from etl.core.types import TargetType
 from etl.core.values import StorageValue
@@ -15,6 +16,7 @@ def compare_value(value: StorageValue, wire: WireValue, target: TargetType, read
         return EQUAL if value is wire else CellResult(DifferenceKind.NULL_AGAINST_VALUE)
     family = family_of(target)
     try:
+        value = as_taken(value, target)
         if family.large and isinstance(wire, bytes) and (is_large(value) or mark_parts(wire)):
             return family.large(value, wire, target)
         return family.compare(value, wire, target, reading)

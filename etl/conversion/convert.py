@@ -108,7 +108,7 @@ def _cells(
 
 def _cast(part: Part, target: TargetType, times: _Times) -> Cells:
     family = FAMILIES[target.kind]
-    cast = family.cast_of(part.storage, times.zone, times.unit)
+    cast = family.cast_of(part.storage, times.zone, times.unit, any_storage=target.any_storage)
     if cast is not None:
         return cast(part.values, target)
     reason = f"{VALUE} is not valid UTF-8" if part.storage is Storage.UNDECODABLE else family.otherwise

@@ -34,7 +34,7 @@ class Blame:
 class Proof:
     """For one column: the blame of each type that was tried, and the unit of its numbers as times.
 
-    Types behind the first that holds are tried only where all were asked for.
+    A type behind one that holds every value is tried only where all are asked for.
     """
 
     blames: Mapping[TargetType, Blame]
@@ -42,8 +42,7 @@ class Proof:
 
     def holds(self, target: TargetType) -> bool:
         """Whether the type holds every value."""
-        blame = self.blames.get(target)
-        return blame is not None and not blame.values
+        return target in self.blames and not self.blames[target].values
 
 
 @dataclass
@@ -51,19 +50,23 @@ class _Column:
     name: str
     evidence: ColumnEvidence
     unit: TimeUnit | None
-    wanted: Sequence[TargetType]
+    untried: list[TargetType]
     blames: dict[TargetType, Blame] = field(default_factory=dict)
+    open: list[TargetType] = field(default_factory=list)
 
-    def next_types(self, *, thoroughly: bool) -> list[TargetType]:
-        """What is to be tried next: nothing behind a type that holds, or else all that were not tried."""
-        if thoroughly:
-            return [target for target in self.wanted if target not in self.blames]
-        for target in self.wanted:
-            if target not in self.blames:
-                return [target]
-            if not self.blames[target].values:
-                break
-        return []
+    def begin(self, *, every: bool) -> None:
+        """Takes the next type that only the values can tell of, or all of them; none, where one holds every value."""
+        self.open = []
+        while self.untried and (every or not (self.open or self.is_held)):
+            target = self.untried.pop(0)
+            told = _told_by_classes(self.evidence, target)
+            self.blames[target] = told or Blame()
+            self.open += [target] if told is None else []
+
+    @property
+    def is_held(self) -> bool:
+        """Whether one of the types tried so far holds every value."""
+        return any(not blame.values for blame in self.blames.values())
 
 
 def prove(
@@ -74,9 +77,9 @@ def prove(
     *,
     zone: str,
     units: Mapping[str, TimeUnit] | None = None,
-    thoroughly: bool = False,
+    every: bool = False,
 ) -> dict[str, Proof]:
-    """Tries types on columns, one after the other until one holds; a pass over the table for each.
+    """Tries types on columns, one after the other until one holds every value; a pass over the table for each try.
 
     :param source: an open source.
     :param table: the table.
@@ -84,23 +87,24 @@ def prove(
     :param evidence: the storage classes of all columns; where they tell all, no value is read.
     :param zone: the zone of times without one.
     :param units: units of numbers in columns of times that the user has said.
-    :param thoroughly: try all of them, in one pass.
+    :param every: try all types of a column, in one pass.
     :returns: a proof for each column of `wanted`.
     :raises SourceError: where the table cannot be read.
     """
     found = _units(source, table, wanted, evidence, units or {})
-    columns = [_Column(name, evidence[name], found.get(name), targets) for name, targets in wanted.items()]
-    for column in columns:
-        told = {target: _told_by_classes(column.evidence, target) for target in column.wanted}
-        column.blames |= {target: blame for target, blame in told.items() if blame is not None}
-    while asked := {column.name: types for column in columns if (types := column.next_types(thoroughly=thoroughly))}:
-        unproved = [column for column in columns if column.name in asked]
-        for column in unproved:
-            column.blames |= {target: Blame() for target in asked[column.name]}
-        for batch in read_batches(source, table, list(asked)):
+    columns = [_Column(name, evidence[name], found.get(name), list(wanted[name])) for name in wanted]
+    while unproved := _begun(columns, every=every):
+        for batch in read_batches(source, table, [column.name for column in unproved]):
             for column in unproved:
-                _try_batch(batch, table, column, asked[column.name], zone)
+                _try_batch(batch, table, column, zone)
     return {column.name: Proof(column.blames, column.unit) for column in columns}
+
+
+def _begun(columns: Sequence[_Column], *, every: bool) -> list[_Column]:
+    """The columns whose values have to be read for the next type."""
+    for column in columns:
+        column.begin(every=every)
+    return [column for column in columns if column.open]
 
 
 def _told_by_classes(evidence: ColumnEvidence, target: TargetType) -> Blame | None:
@@ -138,9 +142,9 @@ def _units(
     return {**{name: decide_unit(found) for name, found in ranges.items() if found is not None}, **said}
 
 
-def _try_batch(batch: Batch, table: SourceTable, column: _Column, targets: Sequence[TargetType], zone: str) -> None:
+def _try_batch(batch: Batch, table: SourceTable, column: _Column, zone: str) -> None:
     frame = batch.frame[[column.name]]
-    for target in targets:
+    for target in column.open:
         refused = _refused(frame, column, target, zone)
         if target.kind is Kind.TEXT and len(refused):
             refused = refused.difference(_no_text_at_all(frame[column.name], _refused(frame, column, _TEXT, zone)))

@@ -12,14 +12,24 @@ from etl.core.proposal import (
 )
 from etl.core.source_tables import quoted
 from etl.core.text import counted
+from etl.core.types import ANY_STORAGE
 
 
 def create_table(table: ProposedTable) -> str:
-    """The statement that makes a table with its columns, its primary key and nothing else."""
+    """What makes a table with its columns, its primary key and nothing else. Columns that take several storage classes
+    say so in a comment, which a load reads."""
     lines = [f"    {column_definition(column)}" for column in table.columns]
     if table.primary_key:
-        lines.append(f"    PRIMARY KEY ({', '.join(map(quoted, table.primary_key))})")
-    return f"CREATE TABLE {quoted(table.name)} (\n" + ",\n".join(lines) + "\n)"
+        named = f"CONSTRAINT {quoted(table.primary_key_name)} " if table.primary_key_name else ""
+        lines.append(f"    {named}PRIMARY KEY ({', '.join(map(quoted, table.primary_key))})")
+    made = f"CREATE TABLE {quoted(table.name)} (\n" + ",\n".join(lines) + "\n)"
+    text = ANY_STORAGE.replace("'", "''")
+    comments = [
+        f"COMMENT ON COLUMN {quoted(table.name)}.{quoted(column.name)} IS '{text}'"
+        for column in table.columns
+        if column.type.any_storage
+    ]
+    return ";\n".join([made, *comments])
 
 
 def column_definition(column: ProposedColumn) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from psycopg2 import sql
 
 from etl.core.tables import Check, ForeignKey, Index, TargetColumn, TargetTable, Trigger, UniqueKey
-from etl.core.types import TargetType
+from etl.core.types import ANY_STORAGE, TargetType
 from etl.target.session import Row, Session
 from etl.target.types import TypeId, read_types
 
@@ -73,7 +73,8 @@ SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a
        (
            SELECT format('%I.%I', n.nspname, l.collname) FROM pg_collation l
            JOIN pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = a.attcollation AND NOT l.collisdeterministic
-       )
+       ),
+       col_description(a.attrelid, a.attnum)
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
 WHERE c.relnamespace = quote_ident({schema})::regnamespace AND c.relkind IN ('r', 'p')
     AND a.attnum > 0 AND NOT a.attisdropped
@@ -192,10 +193,11 @@ def _table(
 
 
 def _column(row: Row, types: Mapping[TypeId, TargetType]) -> TargetColumn:
-    _, name, type_oid, modifier, not_null, default, generated, always, sequence, collation = row
+    _, name, type_oid, modifier, not_null, default, generated, always, sequence, collation, comment = row
+    type_ = types[type_oid, modifier]
     return TargetColumn(
         name=name,
-        type=types[type_oid, modifier],
+        type=replace(type_, any_storage=True) if comment == ANY_STORAGE else type_,
         not_null=not_null,
         has_default=default,
         generated=generated,
