@@ -64,7 +64,7 @@ def test_the_plan_shows_what_would_be_created_and_leaves_nothing(database: Datab
     path = SHOP.make(tmp_path / "shop.db")
     before = state(database)
     plan = etl.plan(path, database.url, create_schema=True, names="snake")
-    columns = {table.name: {column.target: column.type.sql for column in table.columns} for table in plan.tables}
+    columns = {table.target.name: {column.target: column.type.sql for column in table.columns} for table in plan.tables}
     assert columns["order_details"]["unit_price"] == "numeric(10,2)"
     assert state(database) == before
 
