@@ -244,6 +244,7 @@ def propose_schema(
     source: str | Path,
     *,
     tables: str | Sequence[str] = (),
+    mapping: MappingChoice = None,
     names: NameStyleChoice = "lower",
     types: TypesChoice = "fit",
     virtual_tables: VirtualTablesChoice = "skip",
@@ -254,6 +255,7 @@ def propose_schema(
 
     :param source: the SQLite file.
     :param tables: only these tables, or one table's name; empty: all. Keys to others are left out.
+    :param mapping: names, types and units that are decided, and what is left out, as for `migrate`.
     :param names: names of tables and columns: in "lower" case, "keep" as they are, or in "snake" case.
     :param types: "fit": types that hold every value; "declared": the declared types, whatever the values are.
     :param virtual_tables: "skip" virtual tables, or "load" those with rows of their own into plain tables.
@@ -270,6 +272,7 @@ def propose_schema(
     settings = Settings.of(
         source,
         tables=tables,
+        mapping=mapping,
         names=names,
         types=types,
         virtual_tables=virtual_tables,

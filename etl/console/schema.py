@@ -17,7 +17,7 @@ from etl.console.options import Parser, add_settings, add_source, source_path
 from etl.core.errors import CannotRun
 from etl.runs.settings import Settings
 
-OPTIONS = ("tables", "names", "types", "virtual_tables", "times", "assume_timezone")
+OPTIONS = ("tables", "mapping", "names", "types", "virtual_tables", "times", "assume_timezone")
 
 
 def build_parser() -> Parser:

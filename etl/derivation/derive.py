@@ -25,6 +25,7 @@ from etl.derivation.keys import Keys
 from etl.derivation.names import Names, column_names, renamed, styled, table_names
 from etl.derivation.proof import Proof, prove
 from etl.derivation.references import add_foreign_keys, parent_columns
+from etl.derivation.said import without_columns
 from etl.derivation.tables import Draft
 from etl.derivation.views import propose_views
 from etl.schema.declarations import Declarations, UnreadableError, read_create_table
@@ -41,9 +42,9 @@ class Wishes:
     """What the user wants of a derived schema.
 
     `names`: how names are carried. `types`: whether values or declarations decide. `zoned_times`: DATETIME becomes
-    timestamptz, else timestamp. `zone`: of times without one. `said_types`: the user's types by (table, column) of the
-    source. `said_tables`: the user's names of tables. `virtual_tables`: virtual tables become plain ones. `units`: of
-    numbers in columns of times, by (table, column).
+    timestamptz, else timestamp. `zone`: of times without one. `virtual_tables`: virtual tables become plain ones. What
+    the user has said, by table or (table, column) of the source: `said_types`, `said_tables` and `said_columns` (names),
+    `left_out` (columns that are not made), `units` (of numbers in columns of times).
     """
 
     names: NameStyle = NameStyle.LOWER
@@ -53,6 +54,7 @@ class Wishes:
     said_types: Mapping[Cell, TargetType] = field(default_factory=dict)
     said_tables: Mapping[str, str] = field(default_factory=dict)
     said_columns: Mapping[Cell, str] = field(default_factory=dict)
+    left_out: frozenset[Cell] = frozenset()
     virtual_tables: bool = False
     units: Mapping[Cell, TimeUnit] = field(default_factory=dict)
 
@@ -76,7 +78,11 @@ def derive(
     wishes = wishes or Wishes()
     catalog = read_source_catalog(source)
     tables = {**catalog.tables, **(_virtual_tables(source, catalog) if wishes.virtual_tables else {})}
-    chosen = {name: table for name, table in tables.items() if only is None or name in only}
+    chosen = {
+        name: without_columns(table, {column for of, column in wishes.left_out if of == name})
+        for name, table in tables.items()
+        if only is None or name in only
+    }
     views = tuple(view for view in catalog.views if styled(view.name, wishes.names) not in taken)
     return _Derivation(source, wishes, replace(catalog, views=views), chosen, taken).proposal()
 

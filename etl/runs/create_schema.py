@@ -30,6 +30,7 @@ from etl.core.tables import TargetTable
 from etl.core.text import unknown_names
 from etl.derivation.derive import Wishes, derive
 from etl.derivation.names import Names, column_names, table_names
+from etl.derivation.said import said_type
 from etl.planning.map_check import check_map
 from etl.planning.matching import match_names
 from etl.planning.time_units import check_units
@@ -124,7 +125,9 @@ def propose(source: Source, settings: Settings) -> Proposal:
     unknown = [name for name in settings.tables if name not in source.tables]
     if unknown:
         raise UsageError(unknown_names("--tables: the source has no table", unknown, source.tables))
-    return derive(source, _wishes(source, settings), only=settings.tables or None)
+    left_out = _said(source, settings).left_out
+    wanted = [name for name in settings.tables or source.tables if name not in left_out]
+    return derive(source, _wishes(source, settings), only=wanted if settings.tables or left_out else None)
 
 
 def _add_columns_beyond(
@@ -163,11 +166,25 @@ def _add_column(session: Session, table: ProposedTable, column: ProposedColumn) 
 
 def _wishes(source: Source, settings: Settings) -> Wishes:
     """What the user wants of a derived schema."""
+    said = _said(source, settings)
     return Wishes(
+        said_tables={table: other for table, other in said.tables.items() if other is not None},
+        said_columns={
+            (table, column): other
+            for table, cells in said.columns.items()
+            for column, other in cells.items()
+            if other is not None
+        },
+        left_out=frozenset(
+            (table, column) for table, cells in said.columns.items() for column, other in cells.items() if other is None
+        ),
+        said_types={
+            (table, column): said_type(text) for table, cells in said.types.items() for column, text in cells.items()
+        },
         names=settings.names,
         types=settings.types,
         zoned_times=("", "timestamp") not in settings.times,
-        units=check_units(settings.times, source.tables, _said(source, settings)).units,
+        units=check_units(settings.times, source.tables, said).units,
         zone=settings.assume_timezone,
         virtual_tables=settings.virtual_tables is VirtualTables.LOAD,
     )
@@ -189,7 +206,9 @@ def _missing(source: Source, settings: Settings, existing: Mapping[str, object],
         and table.columns
         and (not wanted or name.lower() in wanted)
     ]
-    pairs = match_names(candidates, existing, decided=said.over(names).tables).names
+    decided = {name: other for name, other in said.over(names).tables.items() if other is None or other in existing}
+    to_make = {name for name, other in said.tables.items() if other is not None and other not in existing}
+    pairs = match_names([name for name in candidates if name not in to_make], existing, decided=decided).names
     skipped = _virtual_tables(source) if settings.virtual_tables is VirtualTables.SKIP else set()
     return [name for name in candidates if name not in pairs and name not in skipped]
 

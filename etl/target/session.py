@@ -159,7 +159,7 @@ def concerns_one_row(error: psycopg2.Error, *, row_security: bool = False) -> bo
     """Whether the server refused a row, not the statement; a row policy refuses with "insufficient privilege"."""
     code = error.pgcode or ""
     if code == "0A000":
-        return error.diag.source_function == _ESCAPE_READER
+        return bool(error.diag.source_function == _ESCAPE_READER)
     return code.startswith(_ROW_CLASSES) or (row_security and code == "42501")
 
 

@@ -276,3 +276,45 @@ def test_a_source_with_a_collation_of_its_application(database: Database, tmp_pa
     assert report.exit_code == 0
     assert report.schema is not None
     assert [choice.declared for choice in report.schema.choices] == ["COLLATE UNICASE"]
+
+
+MAP = {
+    "tables": {"Album": "records", "Old": False},
+    "columns": {"Album": {"Title": "name", "Cover": False}},
+    "types": {"Album": {"Price": "numeric(12,2)", "Rank": "smallint"}},
+    "times": {"Album": {"Bought": "ms"}},
+}
+
+
+def test_a_map_decides_about_created_tables(database: Database, tmp_path: Path) -> None:
+    source = make_sqlite(
+        tmp_path / "s.db",
+        "CREATE TABLE Album (Id INTEGER PRIMARY KEY, Title TEXT, Cover BLOB, Price REAL, Rank INT, Bought DATETIME)",
+        "CREATE INDEX by_cover ON Album (Cover)",
+        "CREATE TABLE Old (x)",
+        "INSERT INTO Album VALUES (1, 't', x'00', 9.5, 3, 76204800000)",
+        "INSERT INTO Old VALUES (1)",
+    )
+    sql = etl.propose_schema(source, mapping=MAP).sql
+    report = create(source, database, tmp_path / "report", validate=False, mapping=MAP)
+    assert report.exit_code == 0
+    types = query(
+        database,
+        "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'records'::regclass "
+        "AND attnum > 0 ORDER BY attnum",
+    )
+    assert types == [
+        ("id", "bigint"),
+        ("name", "text"),
+        ("price", "numeric(12,2)"),
+        ("rank", "smallint"),
+        ("bought", "timestamp with time zone"),
+    ]
+    assert query(database, "SELECT name, price::text, bought::date::text FROM records") == [
+        ("t", "9.50", "1972-06-01"),
+    ]
+    assert '"records"' in sql
+    assert '"old"' not in sql
+    assert [line["values"] for line in rejects(report, "Album", "dropped")] == [{"Cover": {"base64": "AA=="}}]
+    again = create(source, database, tmp_path / "again", validate=False, mapping=MAP)
+    assert (again.exit_code, again.total("present_rows")) == (0, 1)
