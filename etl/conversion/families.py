@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from etl.conversion.casts import clocks, nested, plain_texts
 from etl.conversion.casts.booleans import NOT_BOOLEAN, boolean_from_integer, boolean_from_real, boolean_from_text
-from etl.conversion.casts.cells import VALUE, Cast, Cells, RefusalError, Storage, look_singly, where
+from etl.conversion.casts.cells import VALUE, Cast, Cells, Refusal, RefusalError, Storage, look_singly, where
 from etl.conversion.casts.decimals import NOT_NUMBER, numeric_from_integer, numeric_from_real, numeric_from_text
 from etl.conversion.casts.floats import float_from_integer, float_from_real, float_from_text
 from etl.conversion.casts.integers import NOT_WHOLE, integer_from_integer, integer_from_real, integer_from_text
@@ -28,6 +28,7 @@ from etl.conversion.casts.texts import (
     text_from_text,
 )
 from etl.conversion.casts.timestamps import NOT_TIME, time_from_integer, time_from_real, time_from_text
+from etl.core.rejects import RejectRule
 from etl.core.time_units import TimeUnit
 from etl.core.types import Kind, TargetType
 
@@ -47,7 +48,7 @@ class Family:
 
     casts: Mapping[Storage, Cast]
     arrow: pa.DataType
-    otherwise: str
+    otherwise: Refusal
     binary: bool = False
     zoned: Mapping[Storage, Callable[..., Cells]] | None = None
     canonical: bool = False
@@ -61,10 +62,10 @@ class Family:
 
 
 _TEXT = pa.string()
-_BLOB_INTO_TEXT = f"{VALUE} is a BLOB, the column takes text"
+_BLOB_INTO_TEXT = Refusal(RejectRule.OTHER_STORAGE, f"{VALUE} is a BLOB, the column takes text")
 
 
-def _text_only(cast: Cast, otherwise: str, *, canonical: bool = False) -> Family:
+def _text_only(cast: Cast, otherwise: Refusal, *, canonical: bool = False) -> Family:
     return Family({Storage.TEXT: cast}, _TEXT, otherwise, canonical=canonical)
 
 
@@ -86,11 +87,11 @@ def _cast_parts(values: pa.Array, target: TargetType) -> Cells:
 
 
 def _refuse_offset(_text: str) -> str:
-    raise RefusalError(f"{VALUE} has an offset, which PostgreSQL would drop")
+    raise RefusalError(RejectRule.PART_LOST, f"{VALUE} has an offset, which PostgreSQL would drop")
 
 
 def _refuse_bytes(_text: str) -> str:
-    raise RefusalError(f"{VALUE} is not bytes in hexadecimal (\\x…)")
+    raise RefusalError(RejectRule.NOT_BYTES, f"{VALUE} is not bytes in hexadecimal (\\x…)")
 
 
 _nested = partial(nested.nested_from_text, cast=_cast_parts)
@@ -168,7 +169,7 @@ FAMILIES: Mapping[Kind, Family] = {
             Storage.UNDECODABLE: bytes_as_they_are,
         },
         pa.binary(),
-        f"{VALUE} is a number, the column takes bytes",
+        Refusal(RejectRule.OTHER_STORAGE, f"{VALUE} is a number, the column takes bytes"),
         binary=True,
     ),
     Kind.UUID: _text_only(plain_texts.uuid_from_text, plain_texts.NOT_UUID),

@@ -149,7 +149,7 @@ class _Check:
         waiting: list[Future[Validated]] = []
         for batch in read_batches(self.source, table, table.column_names):
             converted = convert(batch.frame, self.columns[table.name], assume_timezone=self.assume_timezone)
-            yield from _faults(table.name, RejectStage.CONVERT, RejectRule.NOT_CONVERTIBLE, converted.rejected)
+            yield from _faults(table.name, RejectStage.CONVERT, converted.rejected)
             if table.name in self.suites:
                 waiting.append(self.validator.submit(table.name, converted.frame))
             if len(waiting) > AWAITED:
@@ -160,11 +160,11 @@ class _Check:
     @staticmethod
     def _unexpected(table: SourceTable, validated: Future[Validated]) -> Iterator[TableFault]:
         rejected = validated.result().rejected
-        return _faults(table.name, RejectStage.VALIDATE, RejectRule.EXPECTATION, rejected)
+        return _faults(table.name, RejectStage.VALIDATE, rejected.assign(code=RejectRule.EXPECTATION))
 
 
-def _faults(table: str, stage: RejectStage, code: RejectRule, rejected: pd.DataFrame) -> Iterator[TableFault]:
-    for column, words in zip(rejected["column"], rejected["rule"], strict=True):
+def _faults(table: str, stage: RejectStage, rejected: pd.DataFrame) -> Iterator[TableFault]:
+    for column, code, words in zip(rejected["column"], rejected["code"], rejected["rule"], strict=True):
         yield TableFault(table, Fault(stage, code, column, words))
 
 
