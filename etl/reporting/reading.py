@@ -116,9 +116,9 @@ def read_rejects(report: Report | str | Path, table: str | None = None) -> pd.Da
     :param table: one table; None: an overview of all tables.
     :returns: without `table` the columns table, row_number (int64), rowid (Int64), key, stage, column, reason,
         code. With it the rows of that table, indexed by row number (int64): reject_stage, reject_code, reject_column,
-        reject_reason, then the source's columns with the values as they stand there (dtype object), ready to be mended and given to
-        `load_mended`. Codes are missing in the files of older versions. Values of secret columns are there, but not displayed. Where nothing was rejected the frame is
-        empty.
+        reject_reason, then the source's columns with the values as they stand there (dtype object), ready to be mended
+        and given to `load_mended`. Codes are missing in the files of older versions. Values of secret columns are
+        there, but not displayed. Where nothing was rejected the frame is empty.
     :raises UsageError: where there is no such report folder.
 
     Example::

@@ -115,7 +115,7 @@ def test_the_rejected_rows_of_all_tables(loaded: Report) -> None:
     users = rejected[rejected["table"] == "users"]
     assert users["row_number"].tolist() == REJECTED_USERS
     assert users["column"].tolist() == ["is_active", "role", "password_hash"]
-    assert users["code"].tolist() == ["not_a_boolean", "check", "null_in_required"]
+    assert users["code"].tolist() == ["not_a_boolean", "check", "other_storage"]
 
 
 def test_the_rejected_rows_of_one_table_are_as_the_source_stores_them(loaded: Report) -> None:
