@@ -33,6 +33,7 @@ from etl.source.database import Source
 from etl.target.catalog import current_schema
 from etl.target.commit import Evidence, commit
 from etl.target.constraints import identifier
+from etl.target.lock_room import require_locks
 from etl.target.privileges import creation_error, require_schema, require_to_load
 from etl.target.sequences import reset_sequences, unreachable_ids
 from etl.target.session import Session
@@ -153,6 +154,7 @@ class _Load:
 
     def _move(self, plan: Plan) -> None:
         require_to_load(self.session, plan.tables, dry_run=self.settings.dry_run)
+        require_locks(self.session, [table.target for table in plan.tables])
         if not self.settings.dry_run:
             lock_tables(self.session, plan)
         mover = Mover(
