@@ -134,11 +134,16 @@ def judge_document(value: StorageValue, wire: WireValue, _target: TargetType, _r
     return EQUAL if meaning.is_json(value, text_of(wire)) else Verdict(DifferenceKind.JSON_CHANGED)
 
 
-def judge_written(value: StorageValue, wire: WireValue, target: TargetType, _reading: Reading) -> Verdict | Question:
-    """By our own reading of both sides; where a part has none, PostgreSQL has to agree."""
+def judge_written(value: StorageValue, wire: WireValue, target: TargetType, reading: Reading) -> Verdict | Question:
+    """By our own reading of both sides; where a part has none, PostgreSQL has to agree.
+
+    A part without an offset means nothing where wall clocks are read in a zone: PostgreSQL would read it in UTC.
+    """
     stored, written = readers.stored_text(value, target), text_of(wire)
     if stored == written:
         return EQUAL
+    if reading.zone != "UTC" and readers.holds_wall_clock(stored, target):
+        raise MeaninglessError
     if not readers.means_same(stored, written, target):
         return Verdict(DifferenceKind.OTHER)
     return Question(target, stored, written) if readers.needs_server(target) else EQUAL

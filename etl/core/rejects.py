@@ -33,6 +33,7 @@ class RejectRule(StrEnum):
     NO_SUCH_TIME = "no_such_time"  # in the calendar, or in the zone whose clocks went forward
     AMBIGUOUS_TIME = "ambiguous_time"  # twice in the zone whose clocks went back
     AMBIGUOUS_UNIT = "ambiguous_unit"  # of a number that is a time
+    NO_OFFSET = "no_offset"  # of a time inside of an array, a range or a row, where a zone is assumed
     NOT_AN_INTERVAL = "not_an_interval"
     PART_LOST = "part_lost"  # the clock of a date, the offset of a wall clock time
     NOT_JSON = "not_json"

@@ -213,3 +213,33 @@ def test_the_unit_of_a_column_is_one(database: Database, tmp_path: Path) -> None
     assert report.total("loaded_rows") == 0
     for table in ("t0", "t1"):
         assert all("seconds" in line["reason"] for line in rejects(report, table))
+
+
+INSTANTS_INSIDE = {
+    "timestamptz[]": ("{2024-07-01 12:00}", "{2024-07-01}", '{"2024-07-01 12:00+02"}'),
+    "tstzrange": ("[2024-07-01 12:00,)", "(,2024-07-01]", "[2024-07-01 12:00+02,)"),
+    "tstzmultirange": ("{[2024-07-01 12:00,)}", "{(,2024-07-01]}", "{[2024-07-01 12:00Z,)}"),
+    "stay": ("(a,2024-07-01 12:00)", "(,2024-07-01)", "(a,2024-07-01 12:00+02)"),
+    "stay[]": ('{"(a,2024-07-01 12:00)"}', '{"(,2024-07-01)"}', '{"(a,2024-07-01 12:00 UTC)"}'),
+}
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "UTC"])
+@pytest.mark.parametrize("column", INSTANTS_INSIDE)
+def test_a_wall_clock_inside_of_another_type_is_not_read_in_another_zone(
+    database: Database, tmp_path: Path, column: str, zone: str
+) -> None:
+    source = tmp_path / "source.db"
+    with sqlite(source) as connection:
+        connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)")
+        connection.executemany("INSERT INTO t (v) VALUES (?)", [(text,) for text in INSTANTS_INSIDE[column]])
+    execute(database, "CREATE TYPE stay AS (who text, since timestamptz)")
+    execute(database, f"CREATE TABLE t (id integer PRIMARY KEY, v {column})")
+    report = etl.migrate(source, database.url, validate=False, assume_timezone=zone, report_folder=tmp_path / "report")
+    refused = {} if zone == "UTC" else {1: "no_offset", 2: "no_offset"}
+    assert {line["row_number"]: line["code"] for line in rejects(report, "t")} == refused
+    loaded_in_utc = [(n, text) for n, text in enumerate(INSTANTS_INSIDE[column], start=1) if n in refused]
+    for row in loaded_in_utc:
+        execute(database, "INSERT INTO t VALUES ({}, '{}')".format(*row))
+    compared = etl.compare(source, database.url, assume_timezone=zone, report_folder=tmp_path / "compared")
+    assert table_report(compared, "t").different_rows == len(refused)
