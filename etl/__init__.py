@@ -2,6 +2,7 @@
 
 import etl
 etl.profile("data/unified.db")        # what the source really holds
+etl.propose_schema("data/unified.db") # the schema that PostgreSQL would get
 etl.plan("data/unified.db")           # what would go where
 etl.read_table("data/unified.db", "users")  # a converted DataFrame
 etl.check_source("data/unified.db")   # what would be rejected, without any target
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from etl.api import compare as compare
     from etl.api import migrate as migrate
     from etl.api import plan as plan
+    from etl.api import propose_schema as propose_schema
     from etl.api import read_table as read_table
     from etl.core.version import __version__ as __version__
     from etl.loading.to_sql import insert_ignoring_conflicts as insert_ignoring_conflicts
@@ -42,6 +44,7 @@ _HOMES = {
     "open_report": "etl.reporting.reading",
     "plan": "etl.api",
     "profile": "etl.profiling.profile",
+    "propose_schema": "etl.api",
     "read_differences": "etl.reporting.reading",
     "read_rejects": "etl.reporting.reading",
     "read_table": "etl.api",
@@ -58,6 +61,7 @@ __all__ = [
     "open_report",
     "plan",
     "profile",
+    "propose_schema",
     "read_differences",
     "read_rejects",
     "read_table",

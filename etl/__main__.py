@@ -14,6 +14,7 @@ from etl.core.version import __version__
 PROGRAM = "sqlite-to-postgres"
 COMMANDS = {
     "run": ("etl.run", "load a SQLite database into PostgreSQL and account for every row"),
+    "schema": ("etl.console.schema", "print the PostgreSQL schema for a SQLite database"),
     "validate": ("etl.validate", "judge a SQLite database, without a target"),
     "reconcile": ("etl.reconcile", "compare a SQLite database with a PostgreSQL one, value by value"),
     "server": ("etl.server", "keep the embedded PostgreSQL up, or look inside with psql"),

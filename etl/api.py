@@ -15,19 +15,25 @@ from etl.planning.declared_types import columns_without_target
 from etl.planning.from_catalogs import plan_between
 from etl.planning.time_units import with_units
 from etl.reporting.report import Report
+from etl.reporting.schema import ProposedSchema
 from etl.runs.compare import run_comparison
 from etl.runs.connect import open_target
+from etl.runs.create_schema import create_what_is_missing, propose
 from etl.runs.known import description_of
 from etl.runs.load import run_migration
 from etl.runs.observer import Observer
 from etl.runs.settings import CompareSettings, Settings, table_names
-from etl.schema.unified import create_missing
 from etl.source.batches import ROW_NUMBER, raw_series, read_batches
 from etl.source.database import Source
-from etl.target.catalog import enter_schema
+from etl.target.catalog import current_schema, enter_schema
+from etl.target.privileges import require_schema
 from etl.target.session import Session
 
 ExtraColumnsChoice = Literal["stop", "add", "drop"]
+NameStyleChoice = Literal["lower", "keep", "snake"]
+TypesChoice = Literal["fit", "declared"]
+VirtualTablesChoice = Literal["skip", "load"]
+TimesChoice = Mapping[str, str] | Sequence[tuple[str, str]] | Literal["timestamptz", "timestamp"]
 
 
 def migrate(
@@ -38,9 +44,12 @@ def migrate(
     tables: str | Sequence[str] = (),
     dry_run: bool = False,
     create_schema: bool = False,
+    names: NameStyleChoice = "lower",
+    types: TypesChoice = "fit",
+    virtual_tables: VirtualTablesChoice = "skip",
     extra_columns: ExtraColumnsChoice = "stop",
     assume_timezone: str = defaults.TIMEZONE,
-    times: Mapping[str, str] | Sequence[tuple[str, str]] = (),
+    times: TimesChoice = (),
     batch_rows: int = defaults.BATCH_ROWS,
     keep_constraints: bool = False,
     disable_triggers: bool = False,
@@ -58,12 +67,16 @@ def migrate(
     :param schema: the target's schema; None: the first existing one of the role's search_path.
     :param tables: only these tables, or one table's name; empty: all.
     :param dry_run: forecast every reject, and write nothing into the target.
-    :param create_schema: create those of the 20 tables of `unified.db` that the target lacks.
+    :param create_schema: create what the target lacks for the source's tables; on the embedded server always.
+    :param names: names of created tables and columns: in "lower" case, "keep" as they are, or in "snake" case.
+    :param types: types of created columns: "fit" holds every value, "declared" rejects values that do not fit.
+    :param virtual_tables: virtual tables with rows of their own: "skip" them, or "load" them into plain tables.
     :param extra_columns: what becomes of source columns with values that the target lacks: "stop" before anything is
         written, "add" them to the target, or "drop" them and keep their values in the report folder.
     :param assume_timezone: the zone of times without one, such as "Asia/Seoul".
     :param times: `{"person.born": "ms"}`: the unit of the numbers in a column of times (s, ms, us, ns since 1970,
-        julian, chrome, mac, excel); without it, the one unit that makes all of them plausible.
+        julian, chrome, mac, excel); without it, the one unit that makes all of them plausible. "timestamp" makes
+        created columns of times without a zone.
     :param batch_rows: rows that are read, converted and copied at once, at the most; memory grows with it.
     :param keep_constraints: do not drop and rebuild the foreign keys and indexes of empty tables.
     :param disable_triggers: switch off the triggers of the loaded tables for the time of the load; for their owner.
@@ -89,6 +102,9 @@ def migrate(
         tables=tables,
         dry_run=dry_run,
         create_schema=create_schema,
+        names=names,
+        types=types,
+        virtual_tables=virtual_tables,
         extra_columns=extra_columns,
         assume_timezone=assume_timezone,
         times=times,
@@ -110,7 +126,7 @@ def compare(
     schema: str | None = None,
     tables: str | Sequence[str] = (),
     assume_timezone: str = defaults.TIMEZONE,
-    times: Mapping[str, str] | Sequence[tuple[str, str]] = (),
+    times: TimesChoice = (),
     load_report: str | Path | None = None,
     report_folder: str | Path | None = None,
     observer: Observer | None = None,
@@ -179,9 +195,55 @@ def plan(
     with Source(path) as opened, open_target(pg, path, schema) as target, target.connect() as connection:
         session = Session(connection)
         enter_schema(session, schema)
-        if target.embedded:
-            create_missing(connection)  # rolled back with the connection
-        return plan_between(opened, session, only=table_names(tables), extra_columns=ExtraColumns(extra_columns))
+        names = None
+        if target.embedded:  # what is created here is rolled back with the connection
+            settings = Settings.of(path, tables=tables)
+            description = description_of(opened.tables)
+            schema_name = require_schema(session, current_schema(session))
+            names = create_what_is_missing(opened, session, settings, schema_name, description).names
+        return plan_between(
+            opened, session, only=table_names(tables), extra_columns=ExtraColumns(extra_columns), names=names
+        )
+
+
+def propose_schema(
+    source: str | Path,
+    *,
+    tables: str | Sequence[str] = (),
+    names: NameStyleChoice = "lower",
+    types: TypesChoice = "fit",
+    virtual_tables: VirtualTablesChoice = "skip",
+    times: TimesChoice = (),
+    assume_timezone: str = defaults.TIMEZONE,
+) -> ProposedSchema:
+    """Says which schema PostgreSQL would get for a source, from its declarations and all of its values.
+
+    :param source: the SQLite file.
+    :param tables: only these tables, or one table's name; empty: all. Keys to others are left out.
+    :param names: names of tables and columns: in "lower" case, "keep" as they are, or in "snake" case.
+    :param types: "fit": types that hold every value; "declared": the declared types, whatever the values are.
+    :param virtual_tables: "skip" virtual tables, or "load" those with rows of their own into plain tables.
+    :param times: "timestamp" makes DATETIME columns without a zone; else units of numbers, as for `migrate`.
+    :param assume_timezone: the zone of times without one.
+    :returns: the proposal: `.sql` is a script for psql, `.columns`, `.choices` and `.not_carried` are DataFrames. It
+        displays itself in Jupyter.
+    :raises EtlError: where the source cannot be read, or has no such table.
+
+    Example::
+
+        print(etl.propose_schema("library.db").sql)
+    """
+    settings = Settings.of(
+        source,
+        tables=tables,
+        names=names,
+        types=types,
+        virtual_tables=virtual_tables,
+        times=times,
+        assume_timezone=assume_timezone,
+    )
+    with Source(settings.source) as opened:
+        return ProposedSchema(propose(opened, settings), settings.source.name)
 
 
 def read_table(source: str | Path, table: str, *, assume_timezone: str = defaults.TIMEZONE) -> pd.DataFrame:

@@ -14,6 +14,8 @@ from etl.core.errors import OutputError
 from etl.core.plan import Plan, TablePlan
 from etl.core.redaction import printable
 from etl.core.report import Outcome, ReportData, SequenceReport, SourceReport, Status, TableReport
+from etl.core.text import counted
+from etl.reporting.verdict import about_schema
 from etl.runs.connect import Target
 from etl.runs.observer import Observer
 
@@ -101,9 +103,8 @@ class ConsoleObserver(Observer):
 
     def tables_created(self, names: Sequence[str]) -> None:
         """Which part of the schema was missing."""
-        self.line(
-            f"✓ Created {len(names)} missing tables" + (f": {', '.join(names)}" if self._verbose else ""), "green"
-        )
+        listed = f": {printable(', '.join(names))}" if self._verbose else ""
+        self.line(f"✓ Created {counted(len(names), 'missing table')}{listed}", "green")
 
     def planned(self, plan: Plan) -> None:
         """The plan, in a dry run or with -v; then the rows begin."""
@@ -234,7 +235,7 @@ class ConsoleObserver(Observer):
             ("Report", printable(report.folder)),
         ):
             self._out.print(Text(f"{name + ':':<9} {value}"))
-        for remark in report.remarks:
+        for remark in (*report.remarks, *(note.text for note in about_schema(report))):
             self._out.print(Text(f"⚠️  {printable(remark)}", style="yellow"))
         self._out.print()
         self._out.print(_verdict(report))

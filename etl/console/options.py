@@ -110,9 +110,11 @@ def names(text: str) -> tuple[str, ...]:
 
 def unit(text: str) -> tuple[str, str]:
     """An argparse type: a column of the source, and the unit of its numbers."""
+    if text in ("timestamptz", "timestamp"):
+        return "", text
     place, equals, word = text.rpartition("=")
     if not equals or "." not in place:
-        raise argparse.ArgumentTypeError(f"{text!r} is not TABLE.COLUMN=UNIT")
+        raise argparse.ArgumentTypeError(f"{text!r} is neither TABLE.COLUMN=UNIT nor timestamptz or timestamp")
     return place, word
 
 

@@ -10,6 +10,28 @@ from enum import StrEnum
 from etl.core.types import TargetType
 
 
+class NameStyle(StrEnum):
+    """How names are carried: in lower case, as SQL without quotes reads them; as they are; or as snake_case."""
+
+    LOWER = "lower"
+    KEEP = "keep"
+    SNAKE = "snake"
+
+
+class TypeChoice(StrEnum):
+    """`fit`: types that hold every value. `declared`: the declared types; values that do not fit are rejected."""
+
+    FIT = "fit"
+    DECLARED = "declared"
+
+
+class VirtualTables(StrEnum):
+    """What becomes of virtual tables with rows of their own: named and skipped, or loaded into plain tables."""
+
+    SKIP = "skip"
+    LOAD = "load"
+
+
 class ObjectKind(StrEnum):
     """What a proposed statement makes, or what is not carried."""
 
@@ -57,8 +79,8 @@ class ProposedConstraint:
     """A constraint, index or view. `sql` is the whole statement that makes it, behind the rows where `after_rows`.
 
     `unchecked` is the statement that leaves rows unchecked which are there already (NOT VALID): it is used where
-    `broken_rows` of the source break the constraint, or where the server finds that some do. `source_sql` is SQLite's
-    text of it, for what is not carried after all.
+    `broken_rows` of the source break the constraint, or where the server finds that some do; `broken_query` is SQLite's
+    FROM … WHERE that finds them, the table named c. `source_sql` is SQLite's text of the constraint.
     """
 
     kind: ObjectKind
@@ -69,6 +91,7 @@ class ProposedConstraint:
     after_rows: bool = True
     unchecked: str | None = None
     broken_rows: int = 0
+    broken_query: str | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 import orjson
 
 from etl.core.drift import Drift
+from etl.core.proposal import Choice, NotCarried
 from etl.core.redaction import with_controls_escaped
 from etl.core.rejects import TableFault
 from etl.core.version import __version__
@@ -216,6 +217,30 @@ class RewrittenReport:
 
 
 @dataclass(frozen=True)
+class Unvalidated:
+    """A constraint that rows of the source break: it is NOT VALID, so that PostgreSQL checks new rows only.
+
+    `rows`: how many break it, where that is known. `declared` is SQLite's text of it.
+    """
+
+    table: str
+    name: str
+    kind: str
+    declared: str
+    rows: int | None
+
+
+@dataclass(frozen=True)
+class SchemaReport:
+    """What a load created, where it became other than declared, and what of the source's schema is not carried."""
+
+    tables: tuple[str, ...]
+    choices: tuple[Choice, ...]
+    unvalidated: tuple[Unvalidated, ...]
+    not_carried: tuple[NotCarried, ...]
+
+
+@dataclass(frozen=True)
 class SourceReport:
     """Which file was read."""
 
@@ -268,6 +293,7 @@ class ReportData:
     error: str | None = None
     remarks: tuple[str, ...] = ()
     rewritten: tuple[RewrittenReport, ...] = ()
+    schema: SchemaReport | None = None
 
     @property
     def settled(self) -> bool:
@@ -317,6 +343,7 @@ class ReportData:
             "rewritten": [asdict(item) for item in self.rewritten],
             "rejects": [asdict(group) for group in self.rejects],
             "drift": [asdict(drift) for drift in self.drift],
+            "schema": None if self.schema is None else asdict(self.schema),
             "expectations": [asdict(expectation) for expectation in self.expectations],
             "differences": list(self.differences),
             "difference_kinds": [asdict(total) for total in self.difference_kinds],

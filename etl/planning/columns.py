@@ -7,7 +7,7 @@ from etl.core.drift import Drift, DriftAction, DriftKind
 from etl.core.plan import ColumnPlan, ExtraColumns, TablePlan
 from etl.core.source_tables import SourceTable
 from etl.core.tables import TargetColumn, TargetTable
-from etl.planning.names import match_names
+from etl.planning.matching import match_names
 from etl.planning.problems import PlanProblem, ProblemKind
 
 CountValues = Callable[[str, str], int]
@@ -30,15 +30,23 @@ class PlannedTable:
 
 
 def plan_table(
-    source: SourceTable, target: TargetTable, count_values: CountValues, extra_columns: ExtraColumns
+    source: SourceTable,
+    target: TargetTable,
+    count_values: CountValues,
+    extra_columns: ExtraColumns,
+    decided: Mapping[str, str | None] | None = None,
 ) -> PlannedTable:
-    """Pairs the columns of the two tables; raises `DriftError` where a name could be any of several."""
+    """Pairs the columns of the two tables; raises `DriftError` where a name could be any of several.
+
+    `decided`: names of the source → names of the target; None: the column is dropped, its values kept in a file.
+    """
+    decided = decided or {}
     targets = {column.name: column for column in target.columns}
-    pairs = match_names(source.column_names, targets, f"column of {target.name}")
+    pairs = match_names(source.column_names, targets, decided=decided).unambiguous(f"column of {target.name}")
     pairing = _Pairing(source, target, count_values, extra_columns)
     for name in source.column_names:
         if name not in pairs:
-            pairing.note_extra(name)
+            pairing.note_extra(name, left_out=name in decided)
         elif targets[pairs[name]].generated:
             pairing.note_generated(name, targets[pairs[name]])
     pairing.note_missing(pairs)
@@ -62,10 +70,11 @@ class _Pairing:
     drift: list[Drift] = field(default_factory=list)
     problems: list[PlanProblem] = field(default_factory=list)
 
-    def note_extra(self, name: str) -> None:
-        """A column that the target lacks."""
+    def note_extra(self, name: str, *, left_out: bool) -> None:
+        """A column that the target lacks, or that is left out knowingly."""
         values = self.count_values(self.source.name, name)
-        action = _EXTRA_COLUMN_ACTIONS[self.extra_columns] if values else DriftAction.IGNORED_EMPTY
+        wanted = ExtraColumns.DROP if left_out else self.extra_columns
+        action = _EXTRA_COLUMN_ACTIONS[wanted] if values else DriftAction.IGNORED_EMPTY
         self._note(name, DriftKind.COLUMN_MISSING_IN_TARGET, values, action)
         if values:
             self.dropped.append(name)

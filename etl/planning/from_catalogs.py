@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from etl.core.drift import Drift, DriftKind
 from etl.core.errors import DriftError
+from etl.core.name_map import NameMap
 from etl.core.plan import ExtraColumns, Plan
 from etl.planning.plan import make_plan
 from etl.planning.time_units import check_units, plan_with_units
@@ -23,6 +24,7 @@ def plan_between(
     extra_columns: ExtraColumns = ExtraColumns.STOP,
     comparing: bool = False,
     times: Sequence[tuple[str, str]] = (),
+    names: NameMap | None = None,
 ) -> Plan:
     """The plan from both catalogues as they stand; the 20 known tables in their usual order where keys leave a choice.
 
@@ -40,6 +42,7 @@ def plan_between(
         extra_columns=extra_columns,
         comparing=comparing,
         others=read_other_relations(session, schema_name),
+        names=names,
     )
     if not plan.tables:
         raise DriftError(_nothing_in_common(len(tables), len(target), plan.drift))
@@ -57,7 +60,8 @@ def _nothing_in_common(source_tables: int, target_tables: int, drift: Sequence[D
     if not target_tables:
         return (
             f"The target has no tables, the source {source_tables}. "
-            "Let the application create its schema, or add --create-schema for the 20 tables of unified.db."
+            "Add --create-schema: it creates them as the source's declarations and values ask for (`python -m etl "
+            "schema` shows how). Or let the application create its own schema first."
         )
     return (
         f"None of the source's {source_tables} tables is among the target's {target_tables}: is it the right database?"

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from etl.core.errors import DriftError
+
 
 class MatchedBy(StrEnum):
     """Why two names are taken for the same thing."""
@@ -47,6 +49,20 @@ class Matching:
     def names(self) -> dict[str, str]:
         """Source name → target name."""
         return {pair.source: pair.target for pair in self.pairs}
+
+    def unambiguous(self, what: str) -> dict[str, str]:
+        """Source name → target name; raises `DriftError` where names that differ in case alone fit in several ways.
+
+        Names that are alike in letters and digits only are no reason to stop: they stay open.
+        """
+        for found in self.ambiguities:
+            if found.by is MatchedBy.CASE:
+                raise DriftError(
+                    f"The {what} {found.sources[0]!r} could be any of {', '.join(map(repr, found.targets))} in the "
+                    f"target ({', '.join(map(repr, found.sources))} in the source); say which in a map file (--map), "
+                    "or rename one of them."
+                )
+        return self.names
 
 
 def letters_and_digits(name: str) -> str:

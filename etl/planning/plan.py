@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from etl.core.errors import DriftError, UsageError
+from etl.core.name_map import NameMap
 from etl.core.plan import ExtraColumns, Plan, TablePlan
 from etl.core.source_tables import SourceTable
 from etl.core.tables import TargetTable
@@ -21,7 +22,7 @@ from etl.planning.drift import (
     with_writers,
     without_common_column,
 )
-from etl.planning.names import match_names
+from etl.planning.matching import match_names
 from etl.planning.order import in_foreign_key_order
 from etl.planning.problems import explain
 
@@ -35,17 +36,23 @@ def make_plan(
     extra_columns: ExtraColumns = ExtraColumns.STOP,
     comparing: bool = False,
     others: Mapping[str, str] | None = None,
+    names: NameMap | None = None,
 ) -> Plan:
     """The plan for the tables of both catalogues, or those named in `only`.
 
     `comparing`: nothing will be loaded, so nothing has to be decided. `others`: what else bears a name in the target
-    ("a view"). Raises `UsageError` for a name in `only` that neither side has, `DriftError` where the schemas cannot be
-    brought together without a decision.
+    ("a view"). `names`: what the user, or a created schema, has decided about names. Raises `UsageError` for a name in
+    `only` that neither side has, `DriftError` where the schemas cannot be brought together without a decision.
     """
-    source, target = _selected(source, target, only)
+    names = names or NameMap()
     readable = [name for name, table in source.items() if table.unreadable is None]
-    pairs = match_names(readable, target, "table")
-    planned = [plan_table(source[name], target[other], count_values, extra_columns) for name, other in pairs.items()]
+    pairs = match_names(readable, target, decided=names.tables).unambiguous("table")
+    source, target = _selected(source, target, pairs, only)
+    pairs = {name: other for name, other in pairs.items() if name in source}
+    planned = [
+        plan_table(source[name], target[other], count_values, extra_columns, names.columns_of(name))
+        for name, other in pairs.items()
+    ]
     problems = [problem for table in planned for problem in table.problems]
     if problems and not comparing:
         raise DriftError(explain(problems))
@@ -74,7 +81,10 @@ def _has_nothing_to_move(plan: TablePlan, extra_columns: ExtraColumns) -> bool:
 
 
 def _selected(
-    source: Mapping[str, SourceTable], target: Mapping[str, TargetTable], only: Sequence[str]
+    source: Mapping[str, SourceTable],
+    target: Mapping[str, TargetTable],
+    pairs: Mapping[str, str],
+    only: Sequence[str],
 ) -> tuple[Mapping[str, SourceTable], Mapping[str, TargetTable]]:
     if not only:
         return source, target
@@ -84,8 +94,12 @@ def _selected(
             f"--tables: neither side has {', '.join(unknown)}{did_you_mean(unknown[0], {**source, **target})} "
             f"The source has: {', '.join(source) or 'no tables'}."
         )
-    names = {name.lower() for name in only}
-    return (
-        {name: table for name, table in source.items() if name.lower() in names},
-        {name: table for name, table in target.items() if name.lower() in names},
-    )
+    wanted = {name.lower() for name in only}
+    paired = {other: name for name, other in pairs.items()}
+    chosen = {name: table for name, table in source.items() if {name.lower(), pairs.get(name, name).lower()} & wanted}
+    others = {
+        name: table
+        for name, table in target.items()
+        if (paired[name] in chosen if name in paired else name.lower() in wanted)
+    }
+    return chosen, others

@@ -54,6 +54,8 @@ def check_units(times: Iterable[tuple[str, str]], tables: Mapping[str, SourceTab
     """
     units: dict[tuple[str, str], TimeUnit] = {}
     for place, word in times:
+        if not place:  # a type for created columns
+            continue
         table, column = _column(place, tables)
         known = [str(unit) for unit in TimeUnit if unit is not TimeUnit.UNDECIDED]
         if word not in known:

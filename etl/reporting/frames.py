@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, get_args, get_type_hints
 
 import pandas as pd
 
+from etl.core.proposal import Choice, NotCarried
 from etl.reporting.values import excerpts, key_text
 
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ class ReportFrames:
     difference_kinds  table, column, kind, rows, …: rows by what differs
     differences       a bounded sample: table, key, column, kind, source, storage, target, as a person may see them
                       (`read_differences` has all)
+    choices           of a created schema, what is other than declared: kind, table, column, declared, became, reason,
+                      values, of_values, example, row, ways_out
+    not_carried       of the source's schema: kind, table, name, sql, reason, rows
+    unvalidated       constraints that rows break: table, name, kind, declared, rows
     timings           stage, seconds
     """
 
@@ -60,6 +65,9 @@ class ReportFrames:
     suites: pd.DataFrame = field(repr=False)
     difference_kinds: pd.DataFrame = field(repr=False)
     differences: pd.DataFrame = field(repr=False)
+    choices: pd.DataFrame = field(repr=False)
+    not_carried: pd.DataFrame = field(repr=False)
+    unvalidated: pd.DataFrame = field(repr=False)
     timings: pd.DataFrame = field(repr=False)
 
 
@@ -67,6 +75,7 @@ def frames_of(report: "ReportData") -> ReportFrames:
     """The frames of a report."""
     from etl.core import report as kinds  # here, since a report makes its frames
 
+    schema = report.schema
     tables = _frame(kinds.TableReport, report.tables).rename(columns={"name": "table"})
     tables["settled"] = pd.Series([table.settled for table in report.tables], dtype="bool")
     expectations = _frame(kinds.ExpectationReport, report.expectations)
@@ -81,6 +90,9 @@ def frames_of(report: "ReportData") -> ReportFrames:
         suites=_suites(expectations),
         difference_kinds=_frame(kinds.DifferenceTotal, report.difference_kinds),
         differences=differences_frame(report.differences),
+        choices=_frame(Choice, schema.choices if schema else ()),
+        not_carried=_frame(NotCarried, schema.not_carried if schema else ()),
+        unvalidated=_frame(kinds.Unvalidated, schema.unvalidated if schema else ()),
         timings=pd.DataFrame(
             {
                 "stage": pd.Series(list(report.timings), dtype="str"),

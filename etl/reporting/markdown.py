@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from etl.core.report import ExpectationReport, ReportData, TableReport
 from etl.core.text import counted, duration, moment, name, readable
 from etl.reporting.verdict import Tone
-from etl.reporting.view import Bounded, DifferenceGroup, Drift, Example, Rejects, ReportView, view_of
+from etl.reporting.view import Bounded, DifferenceGroup, Drift, Example, Rejects, ReportView, SchemaChoice, view_of
 
 SHOWN_LINES = 15
 _SYMBOLS = {Tone.GOOD: "✅", Tone.NOTE: "ℹ️", Tone.CAUTION: "⚠️", Tone.BAD: "❌"}
@@ -37,6 +37,7 @@ def render_markdown(report: ReportData) -> str:
         _differences(view),
         _expectations(view),
         _drift(view),
+        _schema(view),
     )
     return "\n".join(line for section in sections for line in section) + "\n"
 
@@ -143,7 +144,21 @@ def _drift(view: ReportView) -> Iterator[str]:
     yield from _section("How the two schemas differ", headings, rows, view.drift, numbers=[2])
 
 
-def _place(item: Rejects | DifferenceGroup | Example | ExpectationReport | Drift) -> str:
+def _schema(view: ReportView) -> Iterator[str]:
+    schema = view.schema
+    broken: list[list[Cell]] = [[item.table, item.name, item.declared, item.rows] for item in schema.unvalidated.items]
+    headings = ["Table", "Constraint", "In the source", "Rows"]
+    yield from _section("Constraints that rows break (NOT VALID)", headings, broken, schema.unvalidated, numbers=[3])
+    choices: list[list[Cell]] = [
+        [_place(item), item.declared, item.became, item.values, item.reason] for item in schema.choices.items
+    ]
+    headings = ["Where", "Declared", "Became", "Values", "Why"]
+    yield from _section("Other than declared", headings, choices, schema.choices, numbers=[3])
+    lost: list[list[Cell]] = [[item.kind, item.name, item.table, item.reason] for item in schema.not_carried.items]
+    yield from _section("Not carried", ["What", "Name", "Table", "Why"], lost, schema.not_carried)
+
+
+def _place(item: Rejects | DifferenceGroup | Example | ExpectationReport | Drift | SchemaChoice) -> str:
     return name(item.table) if item.column is None else f"{name(item.table)}.{name(item.column)}"
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from etl.core.drift import code_of_words
 from etl.core.errors import UsageError
+from etl.core.proposal import Choice, NotCarried
 from etl.core.report import (
     REPORT_FILE,
     DifferenceTotal,
@@ -20,11 +21,13 @@ from etl.core.report import (
     Outcome,
     RejectGroup,
     RewrittenReport,
+    SchemaReport,
     SequenceReport,
     SourceReport,
     Status,
     TableReport,
     TargetReport,
+    Unvalidated,
 )
 from etl.core.values import StorageValue, UndecodableText
 from etl.files.private_files import file_name
@@ -95,6 +98,18 @@ def _report(content: Json) -> Report:
             RewrittenReport(**{**item, "examples": tuple(map(tuple, item["examples"]))})
             for item in content.get("rewritten", ())
         ),
+        schema=_schema(content.get("schema")),
+    )
+
+
+def _schema(content: Json | None) -> SchemaReport | None:
+    if content is None:  # nothing was created, or an older version wrote it
+        return None
+    return SchemaReport(
+        tables=tuple(content["tables"]),
+        choices=tuple(_of(Choice, item) for item in content["choices"]),
+        unvalidated=tuple(_of(Unvalidated, item) for item in content["unvalidated"]),
+        not_carried=tuple(_of(NotCarried, item) for item in content["not_carried"]),
     )
 
 

@@ -1,5 +1,6 @@
 """A run's outcome in words: one sentence for whoever signs, and what was found, done and not done below it."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -184,6 +185,7 @@ def _notes(report: ReportData, sums: Sums) -> Iterator[Note]:
     yield from _about_rewriting(report)
     yield from _about_validation(report)
     yield from _about_drift(report, sums)
+    yield from about_schema(report)
     if report.outcome is Outcome.DRY_RUN:
         yield Note(Tone.NOTE, "Nothing was written: all numbers are a forecast.")
 
@@ -243,6 +245,24 @@ def _about_validation(report: ReportData) -> Iterator[Note]:
         yield Note(Tone.CAUTION, f"{failed:,} of {len(report.expectations):,} expectations did not hold.")
     elif report.expectations:
         yield Note(Tone.GOOD, f"All {counted(len(report.expectations), 'expectation')} held.")
+
+
+def about_schema(report: ReportData) -> Iterator[Note]:
+    """What a created schema does not keep of the source's."""
+    schema = report.schema
+    if schema is None:
+        return
+    if schema.unvalidated:
+        rows = sum(item.rows or 0 for item in schema.unvalidated)
+        which = f"{counted(rows, 'row')} of the source" if rows else "Rows"
+        constraints = counted(len(schema.unvalidated), "constraint")
+        verb = "breaks" if rows == 1 else "break"
+        yield Note(Tone.CAUTION, f"{which} {verb} {constraints}: kept, and checked on new rows only (NOT VALID).")
+    if schema.not_carried:
+        objects = counted(len(schema.not_carried), "object")
+        kinds = Counter(str(item.kind) for item in schema.not_carried)
+        listed = ", ".join(f"{kind}: {count}" for kind, count in kinds.items())
+        yield Note(Tone.CAUTION, f"{objects} of the source's schema not carried ({listed}): schema/not_carried.sql.")
 
 
 def _about_drift(report: ReportData, sums: Sums) -> Iterator[Note]:

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 from etl.core.difference_kinds import DifferenceKind
 from etl.core.drift import DRIFT_WORDS
+from etl.core.proposal import NotCarried
 from etl.core.redaction import HIDDEN, is_secret
 from etl.core.report import (
     TOOL,
@@ -18,8 +19,10 @@ from etl.core.report import (
     ExpectationReport,
     RejectGroup,
     ReportData,
+    SchemaReport,
     Status,
     TableReport,
+    Unvalidated,
 )
 from etl.core.text import shift
 from etl.core.version import __version__
@@ -150,6 +153,29 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True)
+class SchemaChoice:
+    """Something of a created schema that is other than declared; `values` are to blame, `example` is one of them."""
+
+    table: str
+    column: str | None
+    declared: str
+    became: str
+    reason: str
+    values: int | None
+    example: str
+
+
+@dataclass(frozen=True)
+class SchemaView:
+    """What was created, what became other than declared, what PostgreSQL checks on new rows only, what is missing."""
+
+    tables: int
+    choices: Bounded[SchemaChoice]
+    unvalidated: Bounded[Unvalidated]
+    not_carried: Bounded[NotCarried]
+
+
+@dataclass(frozen=True)
 class ReportView:
     """Everything that is shown."""
 
@@ -169,6 +195,7 @@ class ReportView:
     expectations_held: int
     expectations_failed: Bounded[ExpectationReport]
     drift: Bounded[Drift]
+    schema: SchemaView
     timings: tuple[Timing, ...]
 
 
@@ -196,7 +223,31 @@ def view_of(report: ReportData) -> ReportView:
         expectations_held=len(report.expectations) - len(failed),
         expectations_failed=_bounded(failed, SHOWN_GROUPS),
         drift=_bounded([_drift(item) for item in report.drift if item.kind in DRIFT_WORDS], SHOWN_GROUPS),
+        schema=_schema_view(report.schema),
         timings=_timings(report.timings),
+    )
+
+
+def _schema_view(schema: SchemaReport | None) -> SchemaView:
+    if schema is None:
+        return SchemaView(0, Bounded(()), Bounded(()), Bounded(()))
+    choices = [
+        SchemaChoice(
+            item.table,
+            item.column,
+            item.declared,
+            item.became,
+            item.reason,
+            item.values,
+            "" if item.example is None else item.example,
+        )
+        for item in schema.choices
+    ]
+    return SchemaView(
+        len(schema.tables),
+        _bounded(choices, SHOWN_GROUPS),
+        _bounded(schema.unvalidated, SHOWN_GROUPS),
+        _bounded(schema.not_carried, SHOWN_GROUPS),
     )
 
 

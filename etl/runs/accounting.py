@@ -14,6 +14,7 @@ from etl.core.report import (
     DriftReport,
     ExpectationReport,
     RewrittenReport,
+    SchemaReport,
     SequenceReport,
     Status,
     TableReport,
@@ -41,6 +42,7 @@ class Accounting:
     findings: Findings = field(default_factory=Findings)
     remarks: list[str] = field(default_factory=list)
     rewritten: list[RewrittenReport] = field(default_factory=list)
+    schema: SchemaReport | None = None
 
     def note_drift(self, drift: tuple[Drift, ...]) -> None:
         """Keeps the differences of the two schemas."""

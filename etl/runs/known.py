@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from sqlalchemy import Connection
+
 from etl.core.source_tables import SourceTable
 from etl.core.types import TargetType
 from etl.schema.recognise import is_unified
-from etl.schema.unified import target_types
+from etl.schema.unified import create_missing, target_types
 from etl.validation.suites import default_folder
 
 
@@ -21,6 +23,9 @@ class Description(Protocol):
     def types_of(self, table: str) -> Mapping[str, TargetType]:
         """The target types of a table's columns; empty where nothing is known of the table."""
 
+    def create_missing(self, connection: Connection) -> list[str]:
+        """Creates the described tables that the current schema lacks; returns their names."""
+
 
 class UnifiedDescription:
     """The application's database whose 20 tables and suites come with the product."""
@@ -32,6 +37,9 @@ class UnifiedDescription:
     def types_of(self, table: str) -> Mapping[str, TargetType]:
         return target_types(table)
 
+    def create_missing(self, connection: Connection) -> list[str]:
+        return create_missing(connection)
+
 
 class NoDescription:
     """Any other database: its own declarations and the target's catalogue say all there is."""
@@ -40,6 +48,9 @@ class NoDescription:
 
     def types_of(self, table: str) -> Mapping[str, TargetType]:  # noqa: ARG002 - nothing is known of any
         return {}
+
+    def create_missing(self, connection: Connection) -> list[str]:  # noqa: ARG002 - none is described
+        return []
 
 
 def description_of(tables: Mapping[str, SourceTable]) -> Description:

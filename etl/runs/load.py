@@ -9,32 +9,32 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from sqlalchemy.exc import DBAPIError
-
 from etl.comparison.after_load import compare_loaded
 from etl.comparison.target_side import prepare_session
 from etl.concurrency.interruption import Interruptions, interruptible
+from etl.core.name_map import NameMap
 from etl.core.plan import ExtraColumns, Plan
 from etl.core.report import Outcome
 from etl.planning.added_columns import add_columns
 from etl.planning.from_catalogs import plan_between
 from etl.reporting.report import Report
 from etl.runs.connect import Target, open_target
+from etl.runs.create_schema import NewSchema, create_what_is_missing, finish_schema
 from etl.runs.known import description_of
 from etl.runs.load_session import lock_tables, prepare_load_session
 from etl.runs.move import Mover
 from etl.runs.observer import Observer
 from etl.runs.record import RunRecord, describe_source
+from etl.runs.schema_files import write_schema_files
 from etl.runs.settings import Settings
 from etl.runs.startup import Startup
 from etl.runs.transaction import one_transaction
-from etl.schema.unified import create_missing
 from etl.source.database import Source
 from etl.target.catalog import current_schema
 from etl.target.commit import Evidence, commit
 from etl.target.constraints import identifier
 from etl.target.lock_room import require_locks
-from etl.target.privileges import creation_error, require_schema, require_to_load
+from etl.target.privileges import require_schema, require_to_load
 from etl.target.sequences import reset_sequences, unreachable_ids
 from etl.target.session import Session
 from etl.target.triggers import without_triggers
@@ -100,8 +100,8 @@ class _Load:
         """The whole story, stage by stage, but for the COMMIT."""
         with self._timed("plan"):
             prepare_load_session(self.session, self.target.schema)
-            self._create_schema()
-            plan = self._plan()
+            new = self._create_schema()
+            plan = self._plan(new.names)
             accepted = self._use_suites(plan)
         for table in self.record.accounting.note_tables_left_out(plan):
             self.observer.table_finished(table)
@@ -110,6 +110,8 @@ class _Load:
             self._move(plan)
             if accepted:
                 accepted.result()
+        with self._timed("schema"):
+            self._finish_schema(new)
         if not self.settings.dry_run:
             with self._timed("sequences"):
                 self._reset_sequences(plan)
@@ -120,29 +122,40 @@ class _Load:
             self.source.verify_sound()
         return plan
 
-    def _create_schema(self) -> None:
+    def _create_schema(self) -> NewSchema:
+        """Tables and keys that the target lacks; on the embedded server they need not be asked for."""
         if not (self.settings.create_schema or self.target.embedded):
-            return
-        name = require_schema(self.session, current_schema(self.session))
-        try:
-            created = create_missing(self.session.sqlalchemy)
-        except DBAPIError as error:
-            raise creation_error(error, name) from error
-        if created:
-            self.observer.tables_created(created)
+            return NewSchema()
+        schema = require_schema(self.session, current_schema(self.session))
+        description = description_of(self.source.tables)
+        new = create_what_is_missing(self.source, self.session, self.settings, schema, description)
+        if new.created:
+            self.observer.tables_created(new.created)
+        return new
 
-    def _plan(self) -> Plan:
-        plan = self._plan_with(self.settings.extra_columns)
+    def _finish_schema(self, new: NewSchema) -> None:
+        """What is built behind the rows; the record keeps what became of all of it."""
+        finish_schema(self.session, new)
+        self.record.accounting.schema = new.report()
+        write_schema_files(self.source, new, self.record.folder)
+
+    def _plan(self, names: NameMap) -> Plan:
+        plan = self._plan_with(names, self.settings.extra_columns)
         self.record.accounting.note_drift(plan.drift)
         if self.settings.extra_columns is ExtraColumns.ADD and any(table.dropped for table in plan.tables):
             add_columns(self.session, plan)
-            plan = self._plan_with(ExtraColumns.STOP)
+            plan = self._plan_with(names, ExtraColumns.STOP)
         self.observer.planned(plan)
         return plan
 
-    def _plan_with(self, extra_columns: ExtraColumns) -> Plan:
+    def _plan_with(self, names: NameMap, extra_columns: ExtraColumns) -> Plan:
         return plan_between(
-            self.source, self.session, only=self.settings.tables, extra_columns=extra_columns, times=self.settings.times
+            self.source,
+            self.session,
+            only=self.settings.tables,
+            extra_columns=extra_columns,
+            times=self.settings.times,
+            names=names,
         )
 
     def _use_suites(self, plan: Plan) -> Future[None] | None:

@@ -81,6 +81,7 @@ class RunRecord:
             error=error,
             remarks=tuple(accounting.remarks),
             rewritten=tuple(accounting.rewritten),
+            schema=accounting.schema,
         )
 
     @contextlib.contextmanager

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from etl.core import defaults
 from etl.core.plan import ExtraColumns
+from etl.core.proposal import NameStyle, TypeChoice, VirtualTables
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class CommonSettings:
     )
     times: tuple[tuple[str, str], ...] = _option(
         "--times",
-        "unit of the numbers in a column of times: s, ms, us, ns (since 1970), julian, chrome, mac, excel; repeatable",
+        "unit of the numbers in a column of times: s, ms, us, ns (since 1970), julian, chrome, mac, excel; or the type "
+        "of times in created columns, timestamptz (default) or timestamp; repeatable",
         default=(),
         metavar="TABLE.COLUMN=UNIT",
     )
@@ -82,7 +84,30 @@ class Settings(CommonSettings):
     """What a load is asked to do."""
 
     dry_run: bool = _option("--dry-run", "print the plan and forecast every reject; write nothing", default=False)
-    create_schema: bool = _option("--create-schema", "create those of the 20 tables that are missing", default=False)
+    create_schema: bool = _option(
+        "--create-schema",
+        "create what the target lacks for the source's tables, and load (the embedded server: always)",
+        default=False,
+    )
+    names: NameStyle = _option(
+        "--names",
+        "names of created tables and columns: lower (default), keep, or snake (OrderDetails: order_details)",
+        default=NameStyle.LOWER,
+        metavar="STYLE",
+    )
+    types: TypeChoice = _option(
+        "--types",
+        "types of created columns: fit (default: they hold every value), or declared (values that do not fit are "
+        "rejected)",
+        default=TypeChoice.FIT,
+        metavar="CHOICE",
+    )
+    virtual_tables: VirtualTables = _option(
+        "--virtual-tables",
+        "virtual tables with rows of their own (FTS, R-tree): skip (default), or load them into plain tables",
+        default=VirtualTables.SKIP,
+        metavar="CHOICE",
+    )
     extra_columns: ExtraColumns = _option(
         "--extra-columns",
         "source columns with values that the target lacks: stop (default), add them to the target, or drop them "
@@ -121,8 +146,10 @@ def table_names(tables: str | Sequence[str]) -> tuple[str, ...]:
     return (tables,) if isinstance(tables, str) else tuple(tables)
 
 
-def time_units(times: Mapping[str, str] | Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """`{"person.born": "ms"}` as pairs."""
+def time_units(times: str | Mapping[str, str] | Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """`{"person.born": "ms"}` as pairs; "timestamp", the type of created columns, as a pair without a column."""
+    if isinstance(times, str):
+        return (("", times),)
     return tuple(times.items()) if isinstance(times, Mapping) else tuple(times)
 
 
@@ -141,4 +168,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "expectations": _path,
     "load_report": _path,
     "extra_columns": ExtraColumns,
+    "names": NameStyle,
+    "types": TypeChoice,
+    "virtual_tables": VirtualTables,
 }

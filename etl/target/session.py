@@ -147,8 +147,9 @@ class Session:
 
 
 # SQLSTATE classes that say something about one row: data, integrity, WITH CHECK OPTION, limits such as an index entry's
-# size, and what triggers and functions raise (PostgreSQL documentation, appendix A).
-_ROW_CLASSES = ("22", "23", "44", "54", "P0", "38", "39")
+# size, and what triggers and functions raise (PostgreSQL documentation, appendix A). 0A000 is what PostgreSQL before 16
+# says of a JSON escape in a database whose encoding cannot be converted to.
+_ROW_CLASSES = ("22", "23", "44", "54", "P0", "38", "39", "0A000")
 # Classes that end the run whatever the row was: connection, rollback by the server, resources, operator, system.
 _WORLD_CLASSES = ("08", "25006", "40", "53", "57", "58", "XX001", "XX002")
 

@@ -1,0 +1,139 @@
+"""Foreign keys: with their actions, built behind the rows; orphans are kept, and listed by whoever loads them."""
+
+from collections.abc import Mapping
+
+from etl.core.proposal import NameStyle, ObjectKind, ProposedConstraint
+from etl.core.source_catalog import CatalogForeignKey
+from etl.core.source_tables import quoted
+from etl.derivation.columns import compatible
+from etl.derivation.names import styled
+from etl.derivation.tables import Draft
+from etl.schema.declarations import DeclaredForeignKey
+from etl.source.database import Source
+
+_ACTIONS = {"CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT"}
+_KNOWN = {"BINARY", "NOCASE", "RTRIM"}
+_WITHOUT_TEXT = DeclaredForeignKey(None, False, False)
+
+
+def parent_columns(key: CatalogForeignKey, drafts: Mapping[str, Draft]) -> tuple[Draft, list[str]] | None:
+    """The parent and the columns of it that a foreign key means; None where there are none such."""
+    parent = next((other for name, other in drafts.items() if name.lower() == key.parent.lower()), None)
+    if parent is None:
+        return None
+    wanted = key.parent_columns or parent.catalog.primary_key
+    spelled = [parent.spelled(column) for column in wanted]
+    found = [column for column in spelled if column is not None]
+    return (parent, found) if len(found) == len(wanted) == len(key.columns) else None
+
+
+def add_foreign_keys(source: Source, draft: Draft, drafts: Mapping[str, Draft], style: NameStyle) -> None:
+    """Adds the foreign keys of a table.
+
+    :param source: an open source, which counts the orphans.
+    :param draft: the table; its constraints are completed.
+    :param drafts: all tables by name, their types tied and their keys known.
+    :param style: how names are carried.
+    """
+    declared = list(draft.declarations.foreign_keys)
+    known = len(declared) == len(draft.catalog.foreign_keys)
+    for place, key in enumerate(draft.catalog.foreign_keys):
+        _add(source, draft, key, declared[place] if known else _WITHOUT_TEXT, drafts, style)
+
+
+def _add(
+    source: Source,
+    draft: Draft,
+    key: CatalogForeignKey,
+    declared: DeclaredForeignKey,
+    drafts: Mapping[str, Draft],
+    style: NameStyle,
+) -> None:
+    listed = ", ".join(key.columns)
+    words = f"FOREIGN KEY ({listed}) REFERENCES {key.parent}"
+    words += f" ({', '.join(key.parent_columns)})" if key.parent_columns else ""
+    name = declared.name or listed
+
+    def lose(reason: str) -> None:
+        draft.lose(ObjectKind.FOREIGN_KEY, name, words, reason)
+
+    found = parent_columns(key, drafts)
+    if found is None:
+        lose(f"the source has no table {key.parent} with such columns")
+        return
+    parent, columns = found
+    if set(columns) not in [set(unique) for unique in parent.unique]:
+        lose(f"{parent.catalog.name} ({', '.join(columns)}) is not unique in PostgreSQL")
+        return
+    pairs = list(zip(key.columns, columns, strict=True))
+    for child, other in pairs:
+        types = [draft.type_of(child), parent.type_of(other)]
+        if not compatible(types):
+            lose(f"{child} is {types[0].sql}, {parent.catalog.name}.{other} is {types[1].sql}; no type holds both")
+            return
+    given = styled(declared.name, style) if declared.name else None
+    made = draft.constraint_names.give(given or f"{draft.name}_{'_'.join(draft.names[c] for c in key.columns)}_fkey")
+    sql = (
+        f"ALTER TABLE {draft.sql_name} ADD CONSTRAINT {quoted(made)} FOREIGN KEY ({draft.column_list(key.columns)}) "
+        f"REFERENCES {parent.sql_name} ({parent.column_list(columns)}){_rules(key, declared)}"
+    )
+    query = _orphans(draft, parent, pairs)
+    orphans = _number(source.query(f"SELECT count(*) {query}")[0][0])
+    draft.constraints.append(
+        ProposedConstraint(
+            ObjectKind.FOREIGN_KEY,
+            draft.name,
+            made,
+            sql,
+            words,
+            unchecked=f"{sql} NOT VALID",
+            broken_rows=orphans,
+            broken_query=query,
+        )
+    )
+    if orphans:
+        draft.choose(
+            ObjectKind.FOREIGN_KEY,
+            listed,
+            words,
+            "NOT VALID",
+            f"rows whose parent does not exist are kept; PostgreSQL checks new rows only ({made})",
+            values=orphans,
+            ways_out=f"mend these rows, then ALTER TABLE … VALIDATE CONSTRAINT {quoted(made)}",
+        )
+
+
+def _rules(key: CatalogForeignKey, declared: DeclaredForeignKey) -> str:
+    rules = ""
+    if key.on_update in _ACTIONS:
+        rules += f" ON UPDATE {key.on_update}"
+    if key.on_delete in _ACTIONS:
+        rules += f" ON DELETE {key.on_delete}"
+    if declared.deferrable:
+        rules += " DEFERRABLE" + (" INITIALLY DEFERRED" if declared.initially_deferred else "")
+    return rules
+
+
+def _orphans(draft: Draft, parent: Draft, pairs: list[tuple[str, str]]) -> str:
+    """FROM … WHERE of the rows without NULL in the key whose parent is not there, as PostgreSQL tells them apart."""
+    given = " AND ".join(f"c.{quoted(child)} IS NOT NULL" for child, _ in pairs)
+    # The parent's own collation serves its index; what is equal under it has to be equal exactly as well. A collation
+    # that the application has defined is not known here.
+    collations = {other: parent.declarations.collations.get(other, "BINARY") for _, other in pairs}
+    same = " AND ".join(
+        f"p.{quoted(other)} = c.{quoted(child)}" + ("" if collations[other] in _KNOWN else " COLLATE BINARY")
+        for child, other in pairs
+    )
+    exact = " AND ".join(
+        f"p.{quoted(other)} = c.{quoted(child)} COLLATE BINARY"
+        for child, other in pairs
+        if collations[other] in _KNOWN and collations[other] != "BINARY"
+    )
+    return (
+        f"FROM main.{quoted(draft.catalog.name)} c WHERE {given} AND NOT EXISTS "
+        f"(SELECT 1 FROM main.{quoted(parent.catalog.name)} p WHERE {same}{f' AND {exact}' if exact else ''})"
+    )
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
