@@ -8,14 +8,14 @@ import sys
 from collections.abc import Sequence
 
 from etl.console.command_line import leave
-from etl.core.text import did_you_mean
+from etl.core.text import unknown_names
 from etl.core.version import __version__
 
 PROGRAM = "sqlite-to-postgres"
 COMMANDS = {
     "run": ("etl.run", "load a SQLite database into PostgreSQL and account for every row"),
     "schema": ("etl.console.schema", "print the PostgreSQL schema for a SQLite database"),
-    "validate": ("etl.validate", "judge a SQLite database, without a target"),
+    "validate": ("etl.validate", "check a SQLite database, without a target"),
     "reconcile": ("etl.reconcile", "compare a SQLite database with a PostgreSQL one, value by value"),
     "server": ("etl.server", "keep the embedded PostgreSQL up, or look inside with psql"),
 }
@@ -51,9 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     name, *others = given
     if name not in COMMANDS:
-        nearest = did_you_mean(name, COMMANDS)
         sys.stderr.write(f"usage: {PROGRAM} COMMAND [SOURCE] [options]; --help lists the commands\n")
-        sys.stderr.write(f"{PROGRAM}: error: there is no command {name!r}{nearest}\n")
+        sys.stderr.write(f"{PROGRAM}: error: {unknown_names('there is no command', [name], COMMANDS)}\n")
         return 2
     code: int = importlib.import_module(COMMANDS[name][0]).main(others)
     return code

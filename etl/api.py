@@ -9,26 +9,31 @@ import pandas as pd
 from etl.conversion.convert import convert
 from etl.core import defaults
 from etl.core.errors import UsageError
-from etl.core.plan import ExtraColumns, Plan
+from etl.core.name_map import NameMap
+from etl.core.plan import Plan
 from etl.core.source_tables import SourceTable
+from etl.core.text import unknown_names
 from etl.planning.declared_types import columns_without_target
 from etl.planning.from_catalogs import plan_between
-from etl.planning.time_units import with_units
+from etl.planning.map_check import check_map
+from etl.planning.map_file import read_map
+from etl.planning.time_units import check_units, with_units
 from etl.reporting.report import Report
 from etl.reporting.schema import ProposedSchema
 from etl.runs.compare import run_comparison
 from etl.runs.connect import open_target
-from etl.runs.create_schema import create_what_is_missing, propose
+from etl.runs.create_schema import NewSchema, create_what_is_missing, propose
 from etl.runs.known import description_of
 from etl.runs.load import run_migration
 from etl.runs.observer import Observer
-from etl.runs.settings import CompareSettings, Settings, table_names
+from etl.runs.settings import CompareSettings, Settings
 from etl.source.batches import ROW_NUMBER, raw_series, read_batches
 from etl.source.database import Source
-from etl.target.catalog import current_schema, enter_schema
 from etl.target.privileges import require_schema
+from etl.target.search_path import current_schema, enter_schema
 from etl.target.session import Session
 
+MappingChoice = str | Path | Mapping[str, object] | NameMap | None
 ExtraColumnsChoice = Literal["stop", "add", "drop"]
 NameStyleChoice = Literal["lower", "keep", "snake"]
 TypesChoice = Literal["fit", "declared"]
@@ -50,6 +55,7 @@ def migrate(
     extra_columns: ExtraColumnsChoice = "stop",
     assume_timezone: str = defaults.TIMEZONE,
     times: TimesChoice = (),
+    mapping: MappingChoice = None,
     batch_rows: int = defaults.BATCH_ROWS,
     keep_constraints: bool = False,
     disable_triggers: bool = False,
@@ -75,8 +81,11 @@ def migrate(
         written, "add" them to the target, or "drop" them and keep their values in the report folder.
     :param assume_timezone: the zone of times without one, such as "Asia/Seoul".
     :param times: `{"person.born": "ms"}`: the unit of the numbers in a column of times (s, ms, us, ns since 1970,
-        julian, chrome, mac, excel); without it, the one unit that makes all of them plausible. "timestamp" makes
-        created columns of times without a zone.
+        julian, chrome, mac, excel), without it the one unit that makes all of them plausible; or the zone of the
+        column's texts without one, instead of `assume_timezone`. "timestamp" makes created columns of times without a
+        zone.
+    :param mapping: what goes where, where names differ: a map file (TOML), or a dict of the same form, such as
+        `{"tables": {"Album": "albums"}, "columns": {"Album": {"Title": "name"}}}`; see docs/map.md.
     :param batch_rows: rows that are read, converted and copied at once, at the most; memory grows with it.
     :param keep_constraints: do not drop and rebuild the foreign keys and indexes of empty tables.
     :param disable_triggers: switch off the triggers of the loaded tables for the time of the load; for their owner.
@@ -108,6 +117,7 @@ def migrate(
         extra_columns=extra_columns,
         assume_timezone=assume_timezone,
         times=times,
+        mapping=mapping,
         batch_rows=batch_rows,
         keep_constraints=keep_constraints,
         disable_triggers=disable_triggers,
@@ -127,6 +137,7 @@ def compare(
     tables: str | Sequence[str] = (),
     assume_timezone: str = defaults.TIMEZONE,
     times: TimesChoice = (),
+    mapping: MappingChoice = None,
     load_report: str | Path | None = None,
     report_folder: str | Path | None = None,
     observer: Observer | None = None,
@@ -141,6 +152,7 @@ def compare(
     :param tables: only these tables, or one table's name; empty: all.
     :param assume_timezone: the zone of times without one, as it was for the load.
     :param times: units of the numbers in columns of times, as for the load.
+    :param mapping: what goes where, as for the load.
     :param load_report: report folder of the load: rows that it rejected and columns that it dropped are recognised.
     :param report_folder: folder of the report and of all differences; None: `reports/RUN_ID`.
     :param observer: hears the events of the run.
@@ -159,6 +171,7 @@ def compare(
         tables=tables,
         assume_timezone=assume_timezone,
         times=times,
+        mapping=mapping,
         load_report=load_report,
         report_folder=report_folder,
     )
@@ -171,20 +184,29 @@ def plan(
     *,
     schema: str | None = None,
     tables: str | Sequence[str] = (),
+    create_schema: bool = False,
+    names: NameStyleChoice = "lower",
+    types: TypesChoice = "fit",
+    virtual_tables: VirtualTablesChoice = "skip",
     extra_columns: ExtraColumnsChoice = "drop",
+    mapping: MappingChoice = None,
 ) -> Plan:
     """Says what would go where, from both catalogues; nothing is written.
-
-    An embedded target shows the schema that it would get.
 
     :param source: the SQLite file.
     :param pg: the target, as for `migrate`.
     :param schema: the target's schema, as for `migrate`.
     :param tables: only these tables, or one table's name; empty: all.
+    :param create_schema: show what a load with this option would create as well; on the embedded server always.
+    :param names: as for `migrate`.
+    :param types: as for `migrate`.
+    :param virtual_tables: as for `migrate`.
     :param extra_columns: "drop" and "add" list columns that the target lacks in the plan's `drift`; with "stop" they
         raise `DriftError`.
-    :returns: the plan: `tables` in the order of the load, each with its columns and their target types, and `drift`.
-        It displays itself in Jupyter.
+    :param mapping: what goes where, as for `migrate`.
+    :returns: the plan: `tables` in the order of the load, each with its columns and their target types, `drift`, and
+        in `names` every pair of names that are not exactly equal, with the reason why it was paired. It displays
+        itself in Jupyter.
     :raises EtlError: where one of the two cannot be read, or nothing could be loaded.
 
     Example::
@@ -195,14 +217,26 @@ def plan(
     with Source(path) as opened, open_target(pg, path, schema) as target, target.connect() as connection:
         session = Session(connection)
         enter_schema(session, schema)
-        names = None
-        if target.embedded:  # what is created here is rolled back with the connection
-            settings = Settings.of(path, tables=tables)
-            description = description_of(opened.tables)
+        settings = Settings.of(
+            path,
+            tables=tables,
+            names=names,
+            types=types,
+            virtual_tables=virtual_tables,
+            extra_columns=extra_columns,
+            mapping=mapping,
+        )
+        new = NewSchema()
+        if create_schema or target.embedded:  # what is created here is rolled back with the connection
             schema_name = require_schema(session, current_schema(session))
-            names = create_what_is_missing(opened, session, settings, schema_name, description).names
+            new = create_what_is_missing(opened, session, settings, schema_name, description_of(opened.tables))
         return plan_between(
-            opened, session, only=table_names(tables), extra_columns=ExtraColumns(extra_columns), names=names
+            opened,
+            session,
+            only=settings.tables,
+            extra_columns=settings.extra_columns,
+            names=settings.mapping,
+            created=new.names,
         )
 
 
@@ -246,12 +280,19 @@ def propose_schema(
         return ProposedSchema(propose(opened, settings), settings.source.name)
 
 
-def read_table(source: str | Path, table: str, *, assume_timezone: str = defaults.TIMEZONE) -> pd.DataFrame:
+def read_table(
+    source: str | Path,
+    table: str,
+    *,
+    assume_timezone: str = defaults.TIMEZONE,
+    mapping: MappingChoice = None,
+) -> pd.DataFrame:
     """Reads a table of the source as a converted DataFrame.
 
     :param source: the SQLite file.
     :param table: the table's name.
     :param assume_timezone: the zone of times without one.
+    :param mapping: a map, as for `migrate`, of which the units and zones in `times` count here.
     :returns: the rows, indexed by row number (int64, 1-based, in the table's order). Columns have the Arrow-backed
         dtypes of their target types: those of the 20 known tables for these, else what the declared types in SQLite
         suggest. Rows that cannot be converted are left out; `frame.attrs["rejected"]` is a DataFrame of them, with
@@ -264,10 +305,11 @@ def read_table(source: str | Path, table: str, *, assume_timezone: str = default
     """
     with Source(Path(source)) as opened:
         if table not in opened.tables:
-            raise UsageError(f"{source} has no table {table!r}; it has: {', '.join(opened.tables) or 'none'}.")
+            raise UsageError(unknown_names(f"{source} has no table", [table], opened.tables))
         described = opened.tables[table]
         known = description_of(opened.tables).types_of(table)
-        columns = with_units(opened, described, columns_without_target(described, known))
+        said = check_units((), opened.tables, check_map(read_map(mapping), opened.tables))
+        columns = with_units(opened, described, columns_without_target(described, known), said)
         parts = [
             convert(batch.frame, columns, assume_timezone=assume_timezone)
             for batch in read_batches(opened, described, described.column_names)

@@ -14,6 +14,7 @@ from etl.console.command_line import harmless
 from etl.console.options import Parser
 from etl.core import defaults
 from etl.core.errors import EtlError, UsageError
+from etl.core.text import unknown_names
 from etl.embedded.server import EmbeddedServer
 
 
@@ -80,8 +81,11 @@ def _database(names: Sequence[str], wanted: str) -> str:
         return wanted
     if not wanted and len(names) == 1:
         return names[0]
-    problem = f"There is no database {wanted!r}." if wanted else "Name the database: --psql DATABASE."
-    raise UsageError(f"{problem} There is: {', '.join(names) or 'none yet; python -m etl.run makes one'}.")
+    if not names:
+        raise UsageError("There is no database yet; python -m etl.run makes one.")
+    if wanted:
+        raise UsageError(unknown_names("There is no database", [wanted], names))
+    raise UsageError(f"Name the database: --psql DATABASE. There is: {', '.join(names)}.")
 
 
 @contextlib.contextmanager

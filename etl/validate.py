@@ -1,4 +1,4 @@
-"""Judge a SQLite database by the expectation suites, without any target and without writing.
+"""Check a SQLite database against the expectation suites, without any target and without writing.
 
 exit codes:
   0    every row could be loaded (warnings are listed)
@@ -22,7 +22,7 @@ def build_parser() -> Parser:
     """The command line; every option stands in docs/commands.md."""
     parser = Parser("python -m etl.validate", __doc__)
     add_source(parser)
-    add_settings(parser, Settings, "tables", "expectations", "assume_timezone")
+    add_settings(parser, Settings, "tables", "expectations", "assume_timezone", "mapping")
     parser.add_argument("--json", action="store_true", help="print the result as JSON, alone on stdout")
     return parser
 
@@ -38,7 +38,11 @@ def _run(options: argparse.Namespace) -> int:
     from etl.runs.source_check import check_source  # here, so that --help need not wait for pandas
 
     result = check_source(
-        path, tables=options.tables, expectations=options.expectations, assume_timezone=options.assume_timezone
+        path,
+        tables=options.tables,
+        expectations=options.expectations,
+        assume_timezone=options.assume_timezone,
+        mapping=options.mapping,
     )
     if options.json:
         sys.stdout.write(result.to_json().decode())

@@ -67,5 +67,5 @@ def test_a_table_reads_as_a_converted_frame(demo: Path) -> None:
     assert str(frame["is_active"].dtype) == "bool[pyarrow]"
     assert frame.attrs["rejected"]["column"].to_dict() == {2: "is_active"}
     assert etl.read_table(demo, "alert_history").empty
-    with pytest.raises(UsageError, match="has no table 'nope'; it has: agent_feedback"):
+    with pytest.raises(UsageError, match=r"has no table 'nope'\. There is: agent_feedback"):
         etl.read_table(demo, "nope")

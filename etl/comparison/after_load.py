@@ -31,7 +31,7 @@ def compare_loaded(
     The rows that the load rejected are read back from its reject file and left out. Rows of the target that were there
     before are told apart by the transaction that made them.
     """
-    known = Known(rejected_rows(folder, plan.name), ask_present=bool(report.target_rows_before))
+    known = Known(rejected_rows(folder, plan), ask_present=bool(report.target_rows_before))
     comparison = compare_or_explain(source, session, plan, folder, zone, known)
     return with_comparison(report, comparison), comparison
 
@@ -59,10 +59,14 @@ def compare_or_explain(
         raise TargetError(f"Table {plan.name} cannot be compared: {first_line(error)}.") from error
 
 
-def rejected_rows(load_report: Path, table: str) -> npt.NDArray[np.int64]:
-    """Rowids (row numbers where a table has none) in a load's reject file for `table`, sorted."""
-    path = load_report / "rejects" / file_name(f"{table}.ndjson")
-    if not path.exists():
+def rejected_rows(load_report: Path, plan: TablePlan) -> npt.NDArray[np.int64]:
+    """Rowids (row numbers where a table has none) in a load's reject file for the table, sorted.
+
+    The file bears the source's name; those of older versions the target's.
+    """
+    names = [load_report / "rejects" / file_name(f"{name}.ndjson") for name in (plan.name, plan.target.name)]
+    path = next((path for path in names if path.exists()), None)
+    if path is None:
         return np.empty(0, np.int64)
     with path.open("rb") as file:
         return np.sort(np.fromiter(_row_identities(file), np.int64))

@@ -1,6 +1,6 @@
 """What PostgreSQL says about texts of the source: how it would print them.
 
-It reads leniently, and a cast may shorten: what it prints has to be judged by our own reading.
+It reads leniently, and a cast may shorten: what it prints has to be checked by our own reading.
 """
 
 from collections.abc import Sequence

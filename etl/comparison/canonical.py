@@ -7,10 +7,11 @@ What has many spellings (intervals, arrays, JSON …) PostgreSQL is asked to spe
 from collections.abc import Sequence
 
 from etl.comparison.asking import keeps_large, large_spelling, spellings
+from etl.comparison.cell_results import Reading
 from etl.comparison.families import Spell, family_of
 from etl.comparison.large import mark_parts
 from etl.comparison.meaning import MeaninglessError
-from etl.comparison.verdicts import Reading
+from etl.comparison.other_classes import as_taken
 from etl.core.plan import ColumnPlan
 from etl.core.types import TargetType
 from etl.core.values import LargeText, StorageValue
@@ -40,7 +41,8 @@ class Canonical:
 
     def _spelled(self, spell: Spell, value: StorageValue, column: ColumnPlan) -> bytes:
         try:
-            return spell(value, column.type, Reading(self._zone, column.unit)).encode()
+            reading = Reading(column.zone or self._zone, column.unit)
+            return spell(as_taken(value, column.type), column.type, reading).encode()
         except MeaninglessError:
             return _MEANINGLESS
 
@@ -73,6 +75,6 @@ def _spelled_large(session: Session, target: TargetType, text: LargeText) -> byt
 
 def _text(value: StorageValue, target: TargetType) -> str | None:
     try:
-        return family_of(target).text(value, target)
+        return family_of(target).text(as_taken(value, target), target)
     except MeaninglessError:
         return None

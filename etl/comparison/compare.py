@@ -49,7 +49,7 @@ class Known:
 
 @dataclass
 class TableComparison:
-    """The books of a comparison. Every source row is matched, different, missing or rejected before."""
+    """The counts of a comparison. Every source row is matched, different, missing or rejected before."""
 
     matched_rows: int = 0
     different_rows: int = 0
@@ -110,9 +110,9 @@ class _Comparison:
         self._rows = rows
         self._plan = rows.plan
         self._findings = findings
-        self._judge = RowComparer(rows, zone)
+        self._comparer = RowComparer(rows, zone)
         self._known = known
-        self._books = TableComparison()
+        self._counts = TableComparison()
 
     def result(self) -> TableComparison:
         """Reads both sides to their ends."""
@@ -124,14 +124,14 @@ class _Comparison:
                 self._compare(aligned, questions)
             for differences in questions.answered(self._session):
                 self._settle(differences)
-        self._books.totals = tuple(self._findings.totals())
-        self._books.sample = tuple(self._findings.sample)
-        return self._books
+        self._counts.totals = tuple(self._findings.totals())
+        self._counts.sample = tuple(self._findings.sample)
+        return self._counts
 
     # -- the two sides ------------------------------------------------------------------------------------------
 
     def _source(self) -> Generator[pa.RecordBatch]:
-        """The source's rows with a whole key that were not rejected before; the others are booked on the way."""
+        """The source's rows with a whole key that were not rejected before; the others are counted on the way."""
         for batch in self._source_batches():
             kept = self._without_rejected(batch) if self._known.surely else batch
             whole, partial = split_null_keys(kept, self._rows.keys)
@@ -156,7 +156,7 @@ class _Comparison:
         )
         with closing(batches):
             for batch in batches:
-                self._books.target_rows += batch.num_rows
+                self._counts.target_rows += batch.num_rows
                 yield batch
 
     # -- rows ---------------------------------------------------------------------------------------------------
@@ -164,42 +164,42 @@ class _Comparison:
     def _compare(self, aligned: Aligned, questions: Questions) -> None:
         self._report_missing(aligned.missing)
         for difference in extra_rows(self._rows, aligned.extra):
-            self._books.extra_present_rows += difference.present_before
+            self._counts.extra_present_rows += difference.present_before
             self._findings.add(difference)
         if aligned.source.num_rows:
             self._compare_pairs(aligned.source, aligned.target, questions)
 
     def _compare_pairs(self, source: pa.RecordBatch, target: pa.RecordBatch, questions: Questions) -> None:
-        """Books the rows that are surely equal, and looks at the others."""
+        """Counts the rows that are surely equal, and looks at the others."""
         doubts = compare_columns(source, target, self._rows.wires)
         for wire, count in doubts.narrowed.items():
-            self._findings.narrowed[wire.column.target] += count
+            self._findings.narrowed[wire.column.source] += count
         for wire in self._rows.wires:
-            self._findings.compared[wire.column.target] += source.num_rows - source.column(wire.name).null_count
+            self._findings.compared[wire.column.source] += source.num_rows - source.column(wire.name).null_count
         doubtful = doubts.rows(source.num_rows)
-        self._books.matched_rows += source.num_rows - len(doubtful)
-        for doubt in self._judge.look(source, target, doubtful, doubts.unequal):
+        self._counts.matched_rows += source.num_rows - len(doubtful)
+        for doubt in self._comparer.look(source, target, doubtful, doubts.unequal):
             if doubt.questions:
                 questions.put(doubt)
             else:
                 self._settle(doubt.differences)
 
     def _settle(self, differences: Sequence[Difference]) -> None:
-        """Books a pair of rows that was looked at."""
+        """Counts a pair of rows that was looked at."""
         if not differences:
-            self._books.matched_rows += 1
+            self._counts.matched_rows += 1
             return
-        self._books.different_rows += 1
+        self._counts.different_rows += 1
         for difference in differences:
             self._findings.add(difference)
 
     def _without_rejected(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         kept = without_rows(rows, self._known.rejected)
-        self._books.rejected_rows += rows.num_rows - kept.num_rows
+        self._counts.rejected_rows += rows.num_rows - kept.num_rows
         return kept
 
     def _report_missing(self, rows: pa.RecordBatch) -> None:
         rows = self._without_rejected(rows)
-        self._books.missing_rows += rows.num_rows
+        self._counts.missing_rows += rows.num_rows
         for difference in missing_rows(self._rows, rows):
             self._findings.add(difference)

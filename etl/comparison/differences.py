@@ -93,7 +93,7 @@ def _for_people(difference: Difference) -> Difference:
     """The sample in the report holds no secrets and no more than the surroundings of what differs in long texts."""
     masked = {name: HIDDEN if is_secret(name) else value for name, value in (difference.key or {}).items()}
     source, target = difference.source, difference.target
-    if difference.column is not None and is_secret(difference.column):
+    if any(is_secret(name) for name in (difference.column, difference.target_column) if name is not None):
         source, target = (None if value is None else HIDDEN for value in (source, target))
     elif isinstance(source, str) and isinstance(target, str):
         source, target = _excerpt(source, target)
@@ -110,6 +110,7 @@ def _for_people(difference: Difference) -> Difference:
         shift_seconds=difference.shift_seconds,
         present_before=difference.present_before,
         rowid=difference.rowid,
+        target_column=difference.target_column,
     )
 
 

@@ -12,17 +12,17 @@ import numpy as np
 import pyarrow as pa
 from psycopg2 import sql
 
-from etl.comparison import judges, meaning, source_forms, spelling, target_forms
+from etl.comparison import comparers, meaning, source_forms, spelling, target_forms
+from etl.comparison.cell_results import CellResult, Question, Reading, WireValue, float_of, text_of, whole_of
 from etl.comparison.meaning import MeaninglessError, TooDeepError
 from etl.comparison.readers import means_same, stored_text
 from etl.comparison.settle import Settle, settle_documents, settle_numbers
 from etl.comparison.source_forms import Forms
-from etl.comparison.verdicts import Question, Reading, Verdict, WireValue, float_of, text_of, whole_of
 from etl.core.types import Kind, TargetType
 from etl.core.values import StorageValue
 
-Judge = Callable[[StorageValue, WireValue, TargetType, Reading], Verdict | Question]
-LargeJudge = Callable[[StorageValue, bytes, TargetType], Verdict | Question]
+Comparer = Callable[[StorageValue, WireValue, TargetType, Reading], CellResult | Question]
+LargeComparer = Callable[[StorageValue, bytes, TargetType], CellResult | Question]
 Spell = Callable[[StorageValue, TargetType, Reading], str]
 KeyForm = Callable[[sql.Composable, TargetType], sql.Composable]
 
@@ -68,21 +68,21 @@ class Family:
     """Types that are compared alike.
 
     `arrow`: the type in which values of both sides travel. `stored`: what SQLite sends of values of an ordinary form.
-    `sent`: what PostgreSQL sends. Ordinary values are equal exactly where both are. `judge`: looks at a single value.
+    `sent`: what PostgreSQL sends. Ordinary values are equal exactly where both are. `compare`: looks at a single value.
     `shown`: a value of the target for people.
 
     `spell`: the one spelling of a stored value in which keys and whole rows are matched, `key` PostgreSQL's. Where a
     family has no `spell`, PostgreSQL is asked for it: it is given `text` of the value, answers with `asked` of it, and
     the answer counts if it `keeps` what was stored. `order`: the condition under which SQLite orders keys as they are.
 
-    `large`: judges values that may be too large to travel, for families that have such. `times`: wall clocks are read
+    `large`: compares values that may be too large to travel, for families that have such. `times`: wall clocks are read
     in a zone. `settle`: finds equal ones among columns that look different. `narrows`: to single precision.
     """
 
     arrow: pa.DataType
     stored: Forms
     sent: Callable[[sql.Composable], sql.Composable]
-    judge: Judge
+    compare: Comparer
     shown: Callable[[WireValue, TargetType], str] = _shown
     spell: Spell | None = None
     key: KeyForm | None = None
@@ -90,7 +90,7 @@ class Family:
     asked: KeyForm = target_forms.cast_text
     keeps: Callable[[str, str, TargetType], bool] = _keeps_meaning
     order: str | None = None
-    large: LargeJudge | None = None
+    large: LargeComparer | None = None
     times: bool = False
     settle: Settle | None = None
     narrows: bool = False
@@ -101,7 +101,7 @@ def _whole() -> Family:
         pa.int64(),
         source_forms.WHOLE_FORMS,
         target_forms.as_it_is,
-        judges.judge_whole,
+        comparers.compare_whole,
         spell=spelling.spell_whole,
         order=source_forms.WHOLE_ORDER,
     )
@@ -113,7 +113,7 @@ def _float(kind: Kind) -> Family:
         pa.float64(),
         source_forms.FLOAT_FORMS,
         target_forms.as_double if single else target_forms.as_it_is,
-        judges.judge_float,
+        comparers.compare_float,
         shown=_shown_single if single else _shown,
         spell=spelling.spell_float,
         key=target_forms.float_key,
@@ -126,7 +126,7 @@ def _time() -> Family:
         pa.int64(),
         source_forms.TIME_FORMS,
         target_forms.as_microseconds,
-        judges.judge_time,
+        comparers.compare_time,
         shown=_shown_time,
         spell=spelling.spell_time,
         times=True,
@@ -134,18 +134,20 @@ def _time() -> Family:
 
 
 def _written(
-    judge: Judge = judges.judge_written,
+    compare: Comparer = comparers.compare_written,
     *,
     stored: Forms = source_forms.LETTERS_FORMS,
     spell: Spell | None = None,
     order: str | None = None,
 ) -> Family:
     """Types that PostgreSQL writes as a text of their own; what is spelled alike there travels as it stands."""
-    return Family(pa.binary(), stored, target_forms.as_text, judge, spell=spell, order=order, large=judges.ask_large)
+    return Family(
+        pa.binary(), stored, target_forms.as_text, compare, spell=spell, order=order, large=comparers.ask_large
+    )
 
 
-_WORDS = _written(judges.judge_label, stored=source_forms.TEXT_FORMS, spell=spelling.spell_written)
-_BITS = _written(judges.judge_bits, spell=spelling.spell_written)
+_WORDS = _written(comparers.compare_label, stored=source_forms.TEXT_FORMS, spell=spelling.spell_written)
+_BITS = _written(comparers.compare_bits, spell=spelling.spell_written)
 _HARDWARE = _written(spell=spelling.spell_written)
 
 FAMILIES: Mapping[Kind, Family] = {
@@ -153,7 +155,7 @@ FAMILIES: Mapping[Kind, Family] = {
         pa.int64(),
         source_forms.TRUTH_FORMS,
         target_forms.as_digit,
-        judges.judge_truth,
+        comparers.compare_truth,
         shown=_shown_truth,
         spell=spelling.spell_truth,
     ),
@@ -166,50 +168,50 @@ FAMILIES: Mapping[Kind, Family] = {
         pa.binary(),
         source_forms.DIGITS_FORMS,
         target_forms.as_text,
-        judges.judge_numeric,
+        comparers.compare_numeric,
         spell=spelling.spell_numeric,
         key=target_forms.numeric_key,
         settle=settle_numbers,
     ),
-    Kind.MONEY: _written(judges.judge_money, spell=spelling.spell_written),
+    Kind.MONEY: _written(comparers.compare_money, spell=spelling.spell_written),
     Kind.OID: _written(stored=source_forms.TEXT_FORMS, spell=spelling.spell_written),
     Kind.TEXT: Family(
         pa.binary(),
         source_forms.TEXT_FORMS,
         target_forms.as_text,
-        judges.judge_text,
+        comparers.compare_text,
         spell=spelling.spell_text,
         order=source_forms.TEXT_ORDER,
-        large=judges.judge_large_content,
+        large=comparers.compare_large_content,
     ),
     Kind.BIT: _BITS,
     Kind.VARBIT: _BITS,
     Kind.TIMESTAMPTZ: _time(),
     Kind.TIMESTAMP: _time(),
-    Kind.DATE: _written(judges.judge_date, spell=spelling.spell_written),
-    Kind.TIME: _written(judges.judge_clock, spell=spelling.spell_written),
+    Kind.DATE: _written(comparers.compare_date, spell=spelling.spell_written),
+    Kind.TIME: _written(comparers.compare_clock, spell=spelling.spell_written),
     Kind.TIMETZ: _written(),
     Kind.INTERVAL: _written(),
     Kind.JSON: Family(
         pa.binary(),
         source_forms.DIGITS_FORMS,
         target_forms.as_text,
-        judges.judge_document,
+        comparers.compare_document,
         key=target_forms.document_key,
         text=_document_text,
         asked=target_forms.json_sql,
         keeps=_keeps_keys,
-        large=judges.ask_large,
+        large=comparers.ask_large,
         settle=settle_documents,
     ),
     Kind.BYTEA: Family(
         pa.binary(),
         source_forms.OCTETS_FORMS,
         target_forms.as_hexadecimal,
-        judges.judge_octets,
+        comparers.compare_octets,
         shown=_shown_octets,
         spell=spelling.spell_octets,
-        large=judges.judge_large_content,
+        large=comparers.compare_large_content,
     ),
     Kind.UUID: _written(spell=spelling.spell_written, order=source_forms.UUID_ORDER),
     Kind.INET: _written(),

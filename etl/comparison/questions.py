@@ -8,9 +8,9 @@ from types import TracebackType
 from typing import Self
 
 from etl.comparison.asking import keeps_large, large_digest, spellings
+from etl.comparison.cell_results import Question
 from etl.comparison.families import family_of
 from etl.comparison.large import mark_parts
-from etl.comparison.verdicts import Question
 from etl.core.report import Difference
 from etl.core.types import TargetType
 from etl.core.values import LargeText

@@ -18,7 +18,7 @@ _TOKEN = re.compile(
 )
 
 
-def judge_rewritten(stored: str, written: str) -> Rewriting:
+def classify_rewriting(stored: str, written: str) -> Rewriting:
     """What `written`, the server's spelling, says about `stored`, the text that it was given.
 
     :param stored: the text as the source holds it.

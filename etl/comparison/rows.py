@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from etl.comparison.cell_results import CellResult, Question, Reading, WireValue
 from etl.comparison.large import described, described_target, is_large
 from etl.comparison.questions import Doubt
 from etl.comparison.source_side import ROW, SourceRows, key_of
 from etl.comparison.target_side import PRESENT
 from etl.comparison.value import compare_value, printed
-from etl.comparison.verdicts import Question, Reading, Verdict, WireValue
 from etl.comparison.wire import Wire
 from etl.core.difference_kinds import DifferenceKind
 from etl.core.report import Difference
@@ -47,7 +47,7 @@ class _Pair:
 
 
 class RowComparer:
-    """Judges pairs of rows of one table; wall clock times are read in `zone`."""
+    """Compares pairs of rows of one table; wall clock times are read in `zone`."""
 
     def __init__(self, rows: SourceRows, zone: str) -> None:
         self._rows = rows
@@ -74,34 +74,35 @@ class RowComparer:
             doubt = Doubt()
             for wire, mask in unequal.items():
                 if mask[place]:
-                    self._judge(wire, pair, values[wire][number], doubt)
+                    self._compare_value(wire, pair, values[wire][number], doubt)
             yield doubt
 
-    def _judge(self, wire: Wire, pair: _Pair, found: WireValue, doubt: Doubt) -> None:
+    def _compare_value(self, wire: Wire, pair: _Pair, found: WireValue, doubt: Doubt) -> None:
         """Adds to `doubt` what there is to say about one cell."""
         column = wire.column
         value = pair.original[column.source]
-        verdict = compare_value(value, found, column.type, Reading(self._zone, column.unit))
-        if isinstance(verdict, Question):
+        result = compare_value(value, found, column.type, Reading(column.zone or self._zone, column.unit))
+        if isinstance(result, Question):
             unlike = DifferenceKind.JSON_CHANGED if column.type.kind is Kind.JSON else DifferenceKind.OTHER
-            doubt.questions.append((verdict, self._difference(wire, pair, found, Verdict(unlike))))
-        elif verdict.kind is not None:
-            doubt.differences.append(self._difference(wire, pair, found, verdict))
+            doubt.questions.append((result, self._difference(wire, pair, found, CellResult(unlike))))
+        elif result.kind is not None:
+            doubt.differences.append(self._difference(wire, pair, found, result))
 
-    def _difference(self, wire: Wire, pair: _Pair, found: WireValue, verdict: Verdict) -> Difference:
+    def _difference(self, wire: Wire, pair: _Pair, found: WireValue, result: CellResult) -> Difference:
         value = pair.original[wire.column.source]
         key = key_of(self._rows.plan, pair.original)
         return Difference(
             table=self._rows.plan.name,
             key={name: jsonable(part) for name, part in key.items()} or None,
-            column=wire.column.target,
+            column=wire.column.source,
             source=described(value) if is_large(value) else jsonable(value),
             storage=_STORAGE[type(value)],
             target=described_target(found, wire.column.type) or printed(found, wire.column.type),
-            kind=verdict.kind or DifferenceKind.OTHER,
-            shift_seconds=verdict.shift_seconds,
+            kind=result.kind or DifferenceKind.OTHER,
+            shift_seconds=result.shift_seconds,
             present_before=pair.present,
             rowid=pair.rowid,
+            target_column=wire.column.target if wire.column.target != wire.column.source else None,
         )
 
 
@@ -114,7 +115,7 @@ def missing_rows(rows: SourceRows, missing: pa.RecordBatch) -> Iterator[Differen
         for rowid in rowids[start : start + step]:
             original = originals[rowid]
             key = key_of(rows.plan, original)
-            shown = key or {column.target: original[column.source] for column in rows.plan.columns}
+            shown = key or {column.source: original[column.source] for column in rows.plan.columns}
             values = {name: described(value) if is_large(value) else jsonable(value) for name, value in shown.items()}
             yield Difference(
                 table=rows.plan.name,
@@ -138,7 +139,7 @@ def extra_rows(rows: SourceRows, extra: pa.RecordBatch) -> Iterator[Difference]:
     present = _present(extra, pa.array(range(extra.num_rows), pa.int64()))
     for cells, before in zip(zip(*columns, strict=True), present, strict=True):
         values = {
-            wire.column.target: described_target(cell, wire.column.type) or printed(cell, wire.column.type)
+            wire.column.source: described_target(cell, wire.column.type) or printed(cell, wire.column.type)
             for wire, cell in zip(shown, cells, strict=True)
         }
         yield Difference(

@@ -324,5 +324,5 @@ def _bytes(values: Iterable[str | bytes | None]) -> list[bytes | None]:
 
 
 def key_of(plan: TablePlan, row: Mapping[str, StorageValue]) -> dict[str, StorageValue]:
-    """The key of an original row, by the target's column names."""
-    return {column.target: row[column.source] for column in plan.key}
+    """The key of an original row, by the source's column names."""
+    return {column.source: row[column.source] for column in plan.key}

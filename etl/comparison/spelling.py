@@ -9,9 +9,9 @@ from decimal import Decimal
 import numpy as np
 
 from etl.comparison import meaning, plain_readers, readers, time_readers
+from etl.comparison.cell_results import Reading
 from etl.comparison.large import is_large, mark_of, octets_of
 from etl.comparison.meaning import MeaninglessError
-from etl.comparison.verdicts import Reading
 from etl.core.types import Kind, TargetType
 from etl.core.values import StorageValue
 

@@ -66,7 +66,7 @@ def document_key(column: sql.Composable, target: TargetType) -> sql.Composable:
 
 
 def cast_text(text: sql.Composable, target: TargetType) -> sql.Composable:
-    """How PostgreSQL writes a text once it has read it. A cast may shorten: what comes out has to be judged."""
+    """How PostgreSQL writes a text once it has read it. A cast may shorten: what comes out has to be checked."""
     return sql.SQL("{}::{}::text").format(text, sql.SQL(target.base))
 
 

@@ -19,7 +19,6 @@ from etl.core.plan import TablePlan
 from etl.core.values import LARGE_BYTES
 from etl.target.constraints import OLDER, identifier
 from etl.target.locks import choose_timeout
-from etl.target.search_path import search_system_first
 from etl.target.session import Session
 
 PRESENT = "present"
@@ -44,7 +43,6 @@ SETTINGS = {
 
 def prepare_session(session: Session) -> None:
     """Settings of this transaction that decide how values are printed."""
-    search_system_first(session.rows, session.run)
     for name, value in SETTINGS.items():
         session.run(sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), sql.Literal(value)))
     choose_timeout(session.rows, session.run)

@@ -67,7 +67,7 @@ class Wire:
 def wires(columns: tuple[ColumnPlan, ...], zone: str, *, large: bool = False) -> tuple[Wire, ...]:
     """The columns in their order; `large` if any value of the table may be."""
     return tuple(
-        Wire(column, place, zone if family_of(column.type).times else "UTC", large)
+        Wire(column, place, (column.zone or zone) if family_of(column.type).times else "UTC", large)
         for place, column in enumerate(columns)
     )
 

@@ -4,110 +4,76 @@ import sys
 from collections.abc import Sequence
 
 import orjson
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from etl.console.load import RULE, print_line
+from etl.console.page import Page, make_console
 from etl.core.difference_kinds import DifferenceKind
 from etl.core.drift import DriftKind
 from etl.core.plan import Plan
 from etl.core.redaction import printable
-from etl.core.report import DifferenceTotal, ReportData, SourceReport, Status, TableReport
+from etl.core.report import DifferenceTotal, ReportData, TableReport
 from etl.core.text import shift
-from etl.reporting.verdict import verdict_of
-from etl.runs.connect import Target
-from etl.runs.observer import Observer
+from etl.reporting.verdict import sums_of
 from etl.runs.self_test import SelfTest
 
 KINDS_SHOWN = 30
-_WIDE = 160
 
 
-def _console(*, stderr: bool, no_color: bool) -> Console:
-    """As wide as the terminal; files and pipes get room for whole tables."""
-    console = Console(stderr=stderr, no_color=no_color or None, highlight=False, markup=False, soft_wrap=True)
-    if not console.is_terminal:
-        console.width = _WIDE
-    return console
+class ReconcileConsole(Page):
+    """Prints a comparison as it goes."""
 
-
-class ReconcileConsole(Observer):
-    """Prints a comparison as it goes. `json_only` keeps stdout free for the report object."""
-
-    def __init__(self, *, quiet: bool, verbose: bool, json_only: bool, no_color: bool) -> None:
-        self._out = _console(stderr=json_only, no_color=no_color)
-        self._quiet = quiet
-        self._verbose = verbose
-
-    def _line(self, text: str = "", style: str = "") -> None:
-        if not self._quiet:
-            print_line(self._out, text, style)
-
-    def source_opened(self, source: SourceReport) -> None:
-        """Heading."""
-        self._line(RULE)
-        self._line("SQLite = PostgreSQL? (nothing is written to either)", "bold")
-        self._line(RULE)
-        self._line(f"Source: {printable(source.path)} ({source.bytes:,} bytes, SQLite {source.sqlite_version})")
-
-    def target_opened(self, target: Target) -> None:
-        """Which server."""
-        kind = "embedded PostgreSQL" if target.embedded else "PostgreSQL"
-        self._line(f"Target: {printable(target.name)} ({kind} {target.server_version})")
+    heading = "SQLite = PostgreSQL? (nothing is written to either)"
+    skipped = "not compared"
 
     def planned(self, plan: Plan) -> None:
         """With -v, what is compared with what; then the tables begin."""
-        if self._verbose:
-            self._line()
+        if self.verbose:
+            self.line()
             for table in plan.tables:
-                key = ", ".join(column.target for column in table.key) or "no key: rows are compared as a multiset"
-                self._line(f"  {printable(table.name)} by {printable(key)}")
+                key = ", ".join(column.source for column in table.key) or "no key: rows are compared as a multiset"
+                self.line(f"  {printable(table.name)} by {printable(key)}")
+        super().planned(plan)
         for drift in plan.drift:
-            if drift.warning:
-                self._line(f"⚠️  {printable(drift.warning)}", "yellow")
             if drift.kind is DriftKind.COLUMN_MISSING_IN_TARGET and drift.values:
                 place = printable(f"{drift.table}.{drift.column}")
-                self._line(f"⚠️  {place}: the target lacks this column, which holds {drift.values:,} values", "yellow")
-        self._line()
-        self._line("Comparing tables...")
+                self.warn(f"{place}: the target lacks this column, which holds {drift.values:,} values")
+        self.line()
+        self.line("Comparing tables...")
 
-    def table_finished(self, table: TableReport) -> None:
-        """The table's line."""
-        name = printable(table.name)
-        if table.status is Status.MISSING_IN_SOURCE:
-            self._line(f"⚠️  Table '{name}' not found in SQLite, skipping", "yellow")
-        elif table.status is Status.NOT_MIGRATED:
-            self._line(f"⚠️  Table '{name}' not found in PostgreSQL: {table.source_rows:,} rows", "yellow")
-        else:
-            mark = "✓" if table.settled else "✗"
-            self._line(f"  {mark} {name}: {_fate(table)}", "" if table.settled else "red")
+    def outcome_of(self, table: TableReport) -> str:
+        """How many rows match, and how many do not."""
+        if not table.source_rows and not table.extra_rows:
+            return "0 rows"
+        counts = (
+            (table.different_rows, "different"),
+            (table.missing_rows, "missing in the target"),
+            (table.extra_rows, "only in the target"),
+            (table.rejected_rows, "rejected by the load"),
+            (table.unaccounted_rows, "UNACCOUNTED"),
+        )
+        others = [f"{count:,} {what}" for count, what in counts if count]
+        return ", ".join([f"{table.matched_rows or 0:,} rows match", *others])
 
     def finished(self, report: ReportData) -> None:
         """Totals, kinds and the verdict; also with -q."""
-        self._out.print()
-        self._out.print(Text(RULE))
-        self._out.print(Text("RECONCILIATION SUMMARY", style="bold"))
-        self._out.print(Text(RULE))
-        if not self._quiet:
+        self.print_title("RECONCILIATION SUMMARY")
+        if not self.quiet:
             self._print_kinds(report.difference_kinds)
-        compared = sum(table.status is Status.MIGRATED for table in report.tables)
-        for name, value in (
-            ("Tables", f"{compared}"),
-            ("Source", f"{report.total('source_rows'):,} rows"),
-            ("Target", f"{report.total('target_rows_after'):,} rows"),
-            ("Matched", f"{report.total('matched_rows'):,}"),
-            ("Different", f"{report.total('different_rows'):,}"),
-            ("Missing", f"{report.total('missing_rows'):,}"),
-            ("Extra", f"{report.total('extra_rows'):,}"),
-            ("Seconds", f"{report.seconds:.1f}"),
-            ("Report", printable(report.folder)),
-        ):
-            self._out.print(Text(f"{name + ':':<11} {value}"))
-        self._out.print()
-        verdict = verdict_of(report)
-        mark, style = ("✓", "bold green") if not report.exit_code else ("✗", "bold red")
-        self._out.print(Text(f"{mark} {printable(verdict.title)}", style=style))
+        sums = sums_of(report)
+        self.print_numbers(
+            (
+                ("Tables", f"{sums.tables}"),
+                ("Source", f"{sums.source:,} rows"),
+                ("Target", f"{sums.target:,} rows"),
+                ("Matched", f"{sums.matched:,}"),
+                ("Different", f"{sums.different:,}"),
+                ("Missing", f"{sums.missing:,}"),
+                ("Extra", f"{sums.extra + sums.extra_before:,}"),
+            ),
+            report,
+        )
+        self.print_verdict(report)
 
     def _print_kinds(self, kinds: Sequence[DifferenceTotal]) -> None:
         if not kinds:
@@ -119,10 +85,10 @@ class ReconcileConsole(Observer):
         for total in kinds[:KINDS_SHOWN]:
             place = f"{total.table}.{total.column}" if total.column else total.table
             table.add_row(f"{total.rows:,}", printable(place), kind_in_words(total))
-        self._out.print(table, soft_wrap=False)
+        self.out.print(table, soft_wrap=False)
         if len(kinds) > KINDS_SHOWN:
-            self._out.print(Text(f"… and {len(kinds) - KINDS_SHOWN} more in report.json"))
-        self._out.print()
+            self.out.print(Text(f"… and {len(kinds) - KINDS_SHOWN} more in report.json"))
+        self.out.print()
 
 
 def kind_in_words(total: DifferenceTotal) -> str:
@@ -138,26 +104,12 @@ def kind_in_words(total: DifferenceTotal) -> str:
     return text + (", present before this run" if total.present_before else "")
 
 
-def _fate(table: TableReport) -> str:
-    if not table.source_rows and not table.extra_rows:
-        return "0 rows"
-    parts = [f"{table.matched_rows or 0:,} rows match"]
-    counts = (
-        (table.different_rows, "different"),
-        (table.missing_rows, "missing in the target"),
-        (table.extra_rows, "only in the target"),
-        (table.rejected_rows, "rejected by the load"),
-        (table.unaccounted_rows, "UNACCOUNTED"),
-    )
-    return ", ".join(parts + [f"{count:,} {what}" for count, what in counts if count])
-
-
 def print_self_test(outcome: SelfTest, *, json_only: bool, quiet: bool, no_color: bool) -> None:
     """The table of damages, and the verdict; as JSON alone where asked for."""
     if json_only:
         sys.stdout.write(orjson.dumps(outcome.to_dict(), option=orjson.OPT_INDENT_2).decode() + "\n")
         return
-    out = _console(stderr=False, no_color=no_color)
+    out = make_console(stderr=False, no_color=no_color)
     if not quiet:
         table = Table(box=None, pad_edge=False)
         for heading in ("", "damage", "where", "done", "found as", "found"):

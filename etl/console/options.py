@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from etl.core import defaults
 from etl.core.errors import SourceError
-from etl.core.text import did_you_mean
+from etl.core.text import nearest
 from etl.core.version import __version__
 from etl.runs.settings import CommonSettings, Option
 
@@ -30,11 +30,15 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--version", action="version", version=__version__, help="print the version")
 
     def error(self, message: str) -> NoReturn:
-        """Exits with 2; an unknown option is told with the nearest one."""
-        unknown = re.match(r"unrecognized arguments: (--[^\s=]+)", message)
-        if unknown:
-            message += did_you_mean(unknown[1], re.findall(r"--[a-z][a-z-]*", self.format_help()))
-        self.exit(2, f"usage: {self.prog} [options]; {self.prog} --help lists them\n{self.prog}: error: {message}\n")
+        """Exits with 2; each unknown option is told with the nearest one."""
+        if message.startswith("unrecognized arguments: "):
+            known = re.findall(r"--[a-z][a-z-]*", self.format_help())
+            near = [nearest(option, known) for option in re.findall(r"--[^\s=]+", message)]
+            hints = ", ".join(repr(option) for option in near if option is not None)
+            message += f"; did you mean {hints}?" if hints else ""
+        source = " [SOURCE]" if "[SOURCE]" in self.format_usage() else ""
+        usage = f"usage: {self.prog}{source} [options]; {self.prog} --help lists them"
+        self.exit(2, f"{usage}\n{self.prog}: error: {message}\n")
 
 
 def add_source(parser: argparse.ArgumentParser, *, demo: bool = False) -> None:
@@ -142,4 +146,5 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "report_folder": Path,
     "expectations": Path,
     "load_report": Path,
+    "mapping": Path,
 }

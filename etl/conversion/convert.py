@@ -22,13 +22,13 @@ from etl.core.plan import ColumnPlan
 from etl.core.redaction import SHOWN_CHARACTERS, shown
 from etl.core.rejects import RejectRule
 from etl.core.time_units import NumberRange, TimeUnit, candidates, decide_unit
-from etl.core.types import TargetType
+from etl.core.types import TIMES, TargetType
 
 _NOT_UTF8 = Refusal(RejectRule.INVALID_UTF8, f"{VALUE} is not valid UTF-8")
 
 
-class Fault(NamedTuple):
-    """Why a row is rejected, as the columns of `Converted.rejected` have it."""
+class RefusedCell(NamedTuple):
+    """The cell for which a row is rejected, as the columns of `Converted.rejected` have it."""
 
     column: str
     code: RejectRule
@@ -62,10 +62,11 @@ def convert(
     """
     zone = ZoneInfo(assume_timezone)
     values: dict[str, pa.Array] = {}
-    faults: dict[int, Fault] = {}
+    faults: dict[int, RefusedCell] = {}
     for column in columns:
         parts = split(frame[column.source])
-        array, found = _cells(parts, column, _Times(zone, column.unit or _unit_of(parts)), len(frame))
+        own_zone = ZoneInfo(column.zone) if column.zone else zone
+        array, found = _cells(parts, column, _Times(own_zone, _unit(column, parts)), len(frame))
         values[column.target] = array
         faults = found | faults  # the first column at fault stays
     return _separated(values, faults, frame.index)
@@ -78,8 +79,10 @@ class _Times(NamedTuple):
     unit: TimeUnit
 
 
-def _unit_of(parts: Iterable[Part]) -> TimeUnit:
-    """For a column that no plan has looked at as a whole: what the numbers of this frame say."""
+def _unit(column: ColumnPlan, parts: Iterable[Part]) -> TimeUnit:
+    """The plan's; for a column of times that no plan has looked at as a whole, what the numbers of this frame say."""
+    if column.unit is not None or column.type.kind not in TIMES:
+        return column.unit or TimeUnit.UNDECIDED
     numbers = [part.values for part in parts if part.storage in (Storage.INTEGER, Storage.REAL)]
     bounds = [pc.min_max(values).as_py() for values in numbers]
     known = [bound for bound in bounds if bound["min"] is not None]
@@ -91,15 +94,17 @@ def _unit_of(parts: Iterable[Part]) -> TimeUnit:
     return decide_unit(NumberRange(low, high, smallest, any(pa.types.is_floating(values.type) for values in numbers)))
 
 
-def _cells(parts: Iterable[Part], column: ColumnPlan, times: _Times, rows: int) -> tuple[pa.Array, dict[int, Fault]]:
+def _cells(
+    parts: Iterable[Part], column: ColumnPlan, times: _Times, rows: int
+) -> tuple[pa.Array, dict[int, RefusedCell]]:
     """One column's parts, each cast by its storage class, put together again in the order of the rows."""
     origin = np.full(rows, -1, np.int64)
     chunks: list[pa.Array] = []
-    faults: dict[int, Fault] = {}
+    faults: dict[int, RefusedCell] = {}
     offset = 0
     for part in parts:
         cells = _cast(part, column.type, times)
-        faults |= _located(cells.faults, part, column.source)
+        faults |= _located(cells.faults, part, column)
         chunks.append(cells.values)
         origin[part.positions] = np.arange(offset, offset + len(cells.values))
         offset += len(cells.values)
@@ -108,7 +113,7 @@ def _cells(parts: Iterable[Part], column: ColumnPlan, times: _Times, rows: int) 
 
 def _cast(part: Part, target: TargetType, times: _Times) -> Cells:
     family = FAMILIES[target.kind]
-    cast = family.cast_of(part.storage, times.zone, times.unit)
+    cast = family.cast_of(part.storage, times.zone, times.unit, any_storage=target.any_storage)
     if cast is not None:
         return cast(part.values, target)
     refusal = _NOT_UTF8 if part.storage is Storage.UNDECODABLE else family.otherwise
@@ -116,15 +121,17 @@ def _cast(part: Part, target: TargetType, times: _Times) -> Cells:
     return Cells(pa.nulls(len(part.values), family.arrow), dict.fromkeys(refused.tolist(), refusal))
 
 
-def _located(faults: Mapping[int, Refusal], part: Part, column: str) -> dict[int, Fault]:
+def _located(faults: Mapping[int, Refusal], part: Part, column: ColumnPlan) -> dict[int, RefusedCell]:
     """The faults by the row's position in the frame, with the values in their reasons."""
     values = _beginnings(part.values).take(pa.array(list(faults), pa.int64())).to_pylist()
     return {
-        int(part.positions[position]): Fault(
-            column,
+        int(part.positions[position]): RefusedCell(
+            column.source,
             refusal.code,
             refusal.words.replace(VALUE, "value").replace(CANDIDATES, ""),
-            refusal.words.replace(VALUE, shown(value, column=column)).replace(CANDIDATES, f" ({_named(value)})"),
+            refusal.words.replace(VALUE, shown(value, column=column.masked_as)).replace(
+                CANDIDATES, f" ({_named(value)})"
+            ),
         )
         for (position, refusal), value in zip(faults.items(), values, strict=True)
     }
@@ -150,10 +157,10 @@ def _in_order(chunks: Sequence[pa.Array], origin: npt.NDArray[np.int64], arrow_t
     return joined.take(pa.array(origin, mask=origin < 0))
 
 
-def _separated(values: Mapping[str, pa.Array], faults: Mapping[int, Fault], index: pd.Index) -> Converted:
+def _separated(values: Mapping[str, pa.Array], faults: Mapping[int, RefusedCell], index: pd.Index) -> Converted:
     at_fault = sorted(faults)
     reasons = [faults[position] for position in at_fault]
-    rejected = pd.DataFrame(reasons, index=index[at_fault], columns=Fault._fields, dtype=object)
+    rejected = pd.DataFrame(reasons, index=index[at_fault], columns=RefusedCell._fields, dtype=object)
     kept = np.ones(len(index), np.bool_)
     kept[at_fault] = False
     arrays = values if not faults else {name: array.filter(pa.array(kept)) for name, array in values.items()}

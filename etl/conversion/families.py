@@ -5,14 +5,14 @@ that a wrong cast cannot prove itself right.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.conversion.casts import clocks, nested, plain_texts
+from etl.conversion.casts import clocks, nested, other_classes, plain_texts
 from etl.conversion.casts.booleans import NOT_BOOLEAN, boolean_from_integer, boolean_from_real, boolean_from_text
 from etl.conversion.casts.cells import VALUE, Cast, Cells, Refusal, RefusalError, Storage, look_singly, where
 from etl.conversion.casts.decimals import NOT_NUMBER, numeric_from_integer, numeric_from_real, numeric_from_text
@@ -45,7 +45,8 @@ class Family:
     type of a converted column. `binary`: PostgreSQL's binary format has exactly the bytes of that Arrow type; else the
     values are texts that the server's input reads. `zoned`: the casts take the zone of times without one. `canonical`:
     the server may write another spelling of the same value, which is counted as rewritten. `checked`: only the server
-    can read its texts, and what it writes back has to mean the same.
+    can read its texts, and what it writes back has to mean the same. `any_storage`: the casts of further classes, for
+    columns that were made to take them.
     """
 
     casts: Mapping[Storage, Cast]
@@ -55,9 +56,12 @@ class Family:
     zoned: Mapping[Storage, Callable[..., Cells]] | None = None
     canonical: bool = False
     checked: bool = False
+    any_storage: Mapping[Storage, Cast] = field(default_factory=dict)
 
-    def cast_of(self, storage: Storage, zone: ZoneInfo, unit: TimeUnit) -> Cast | None:
+    def cast_of(self, storage: Storage, zone: ZoneInfo, unit: TimeUnit, *, any_storage: bool = False) -> Cast | None:
         """The cast for values of one storage class; None where they are refused. Only times ask for zone and unit."""
+        if any_storage and storage in self.any_storage:
+            return self.any_storage[storage]
         if self.zoned is not None and storage in self.zoned:
             return partial(self.zoned[storage], zone=zone, unit=unit)
         return self.casts.get(storage)
@@ -165,7 +169,9 @@ FAMILIES: Mapping[Kind, Family] = {
         _TEXT,
         plain_texts.NOT_OID,
     ),
-    Kind.TEXT: Family(_TEXTS, _TEXT, _BLOB_INTO_TEXT, binary=True),
+    Kind.TEXT: Family(
+        _TEXTS, _TEXT, _BLOB_INTO_TEXT, binary=True, any_storage={Storage.BLOB: other_classes.text_from_blob}
+    ),
     Kind.BIT: _BITS,
     Kind.VARBIT: _BITS,
     Kind.TIMESTAMPTZ: Family({}, pa.timestamp("us", "UTC"), NOT_TIME, binary=True, zoned=_TIMES),
@@ -189,8 +195,17 @@ FAMILIES: Mapping[Kind, Family] = {
         pa.binary(),
         Refusal(RejectRule.OTHER_STORAGE, f"{VALUE} is a number, the column takes bytes"),
         binary=True,
+        any_storage={
+            Storage.INTEGER: other_classes.bytes_from_integer,
+            Storage.REAL: other_classes.bytes_from_real,
+        },
     ),
-    Kind.UUID: _text_only(plain_texts.uuid_from_text, plain_texts.NOT_UUID),
+    Kind.UUID: Family(
+        {Storage.TEXT: plain_texts.uuid_from_text},
+        _TEXT,
+        plain_texts.NOT_UUID,
+        any_storage={Storage.BLOB: other_classes.uuid_from_blob},
+    ),
     Kind.INET: _ADDRESS,
     Kind.CIDR: _ADDRESS,
     Kind.MACADDR: _HARDWARE,

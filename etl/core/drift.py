@@ -17,6 +17,9 @@ class DriftKind(StrEnum):
     ROW_SECURITY = "row_security"
     UNLOGGED = "unlogged"
     TRIGGER_WRITES = "trigger_writes"
+    TABLE_LEFT_OUT = "table_left_out"
+    COLUMN_LEFT_OUT = "column_left_out"
+    PARENT_LEFT_OUT = "parent_left_out"
 
 
 DRIFT_WORDS: dict[str, str] = {
@@ -28,6 +31,9 @@ DRIFT_WORDS: dict[str, str] = {
     DriftKind.ROW_SECURITY: "row-level security is in force",
     DriftKind.UNLOGGED: "unlogged table",
     DriftKind.TRIGGER_WRITES: "trigger that writes into a planned table",
+    DriftKind.TABLE_LEFT_OUT: "table that the map leaves out",
+    DriftKind.COLUMN_LEFT_OUT: "column that the map leaves out",
+    DriftKind.PARENT_LEFT_OUT: "refers to a table that the map leaves out",
 }
 """The kinds that a reader of the report is shown singly; tables of one side only are listed by their names."""
 
@@ -53,6 +59,9 @@ class DriftAction(StrEnum):
     ROWS_HIDDEN = "rows_hidden"
     ROWS_WRITTEN = "rows_written"
     LOST_IN_A_CRASH = "lost_in_a_crash"
+    LEFT_OUT = "left_out"
+    PARENTS_ABSENT = "parents_absent"
+    PARENTS_IN_TARGET = "parents_in_target"
 
 
 _DETAIL = "{detail}"
@@ -78,6 +87,11 @@ _ACTION_WORDS = {
     DriftAction.ROWS_WRITTEN: (
         f"{_DETAIL} may write rows into it while others are loaded, beside or in the way of the source's; "
         "ALTER TABLE … DISABLE TRIGGER for the time of the load, or --disable-triggers"
+    ),
+    DriftAction.LEFT_OUT: "left out knowingly, as the map says",
+    DriftAction.PARENTS_ABSENT: (f"{_DETAIL} has no rows in the target: every row here that refers to it is rejected"),
+    DriftAction.PARENTS_IN_TARGET: (
+        f"{_DETAIL} in the target: rows here whose parent is not among them are rejected; a dry run counts them"
     ),
     DriftAction.LOST_IN_A_CRASH: "a crash of the server empties it; ALTER TABLE … SET LOGGED",
 }
@@ -116,4 +130,8 @@ class Drift:
         """What to say of a whole table before its rows move; None where its own line says it."""
         if self.column is not None or self.kind not in DRIFT_WORDS:
             return None
-        return f"{self.table}: {DRIFT_WORDS[self.kind]}; {self.action}"
+        rows = f" ({self.values:,} rows)" if self.values and self.kind in _COUNTED else ""
+        return f"{self.table}: {DRIFT_WORDS[self.kind]}{rows}; {self.action}"
+
+
+_COUNTED = (DriftKind.TABLE_LEFT_OUT, DriftKind.PARENT_LEFT_OUT)

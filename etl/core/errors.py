@@ -47,7 +47,14 @@ class TargetError(CannotRun):
 
 
 class DriftError(CannotRun):
-    """The two schemas differ in a way that would lose values; the user decides."""
+    """The two schemas differ in a way that would lose values; the user decides.
+
+    `starter` is the text of a map file (TOML) with guesses about the names that do not meet; "" where it has none.
+    """
+
+    def __init__(self, message: str, starter: str = "") -> None:
+        super().__init__(message)
+        self.starter = starter
 
 
 class SuiteError(CannotRun):
@@ -63,7 +70,7 @@ class OutputError(CannotRun):
 
 
 class CommittedError(EtlError):
-    """Something failed behind the COMMIT; `report` has what the report folder lacks."""
+    """Something failed after the COMMIT; `report` has what the report folder lacks."""
 
     exit_code = 3
 

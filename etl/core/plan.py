@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from etl.core.drift import Drift
+from etl.core.name_map import NamePair
+from etl.core.redaction import is_secret
 from etl.core.source_tables import SourceTable
 from etl.core.tables import TargetTable
 from etl.core.time_units import TimeUnit
@@ -19,6 +21,12 @@ class ColumnPlan:
     target: str
     type: TargetType
     unit: TimeUnit | None = None  # of the numbers in a column of times; None: it holds none, as far as is known
+    zone: str | None = None  # of the column's times without one, where the user names it; None: that of the run
+
+    @property
+    def masked_as(self) -> str:
+        """The name by which it is known whether the column's values may be shown: a secret's, if either is."""
+        return self.target if is_secret(self.target) else self.source
 
 
 class ExtraColumns(StrEnum):
@@ -37,6 +45,7 @@ class TablePlan:
     target: TargetTable
     columns: tuple[ColumnPlan, ...]
     dropped: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()  # those of `dropped` that the user's map leaves out
     computed: tuple[ColumnPlan, ...] = ()  # the target computes them; the source has columns of these names
 
     @property
@@ -46,8 +55,23 @@ class TablePlan:
 
     @property
     def name(self) -> str:
-        """The target's name for the table, which the report uses."""
-        return self.target.name
+        """The source's name for the table, which the report uses."""
+        return self.source.name
+
+    @property
+    def target_name(self) -> str | None:
+        """The target's name for the table where it is another, else None."""
+        return self.target.name if self.target.name != self.source.name else None
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """Columns that the target lacks, with values, about which the user's map says nothing."""
+        return tuple(name for name in self.dropped if name not in self.left_out)
+
+    @property
+    def source_of(self) -> dict[str, str]:
+        """Target column → source column."""
+        return {column.target: column.source for column in (*self.columns, *self.computed)}
 
     @property
     def key(self) -> tuple[ColumnPlan, ...]:
@@ -78,6 +102,9 @@ class Plan:
     missing_in_source: tuple[str, ...]
     not_migrated: tuple[SourceTable, ...]
     drift: tuple[Drift, ...]
+    names: tuple[NamePair, ...] = ()  # every pair of names that are not exactly equal
+    left_out: tuple[SourceTable, ...] = ()  # by the user's map
+    starter: str = ""  # a map with guesses, where tables without a counterpart on both sides may be the same
 
     @property
     def tables(self) -> tuple[TablePlan, ...]:
@@ -85,11 +112,12 @@ class Plan:
         return tuple(table for group in self.groups for table in group)
 
     def __str__(self) -> str:
-        return "\n".join(
+        lines = [
             f"{table.name}: {table.source.row_count:,} rows, "
             + ", ".join(f"{column.source} → {column.type.sql}" for column in table.columns)
             for table in self.tables
-        )
+        ]
+        return "\n".join([*lines, *(f"paired: {pair}" for pair in self.names)])
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -99,4 +127,12 @@ class Plan:
             + "</td></tr>"
             for place, table in enumerate(self.tables, start=1)
         )
-        return f"<table><tr><th>order</th><th>table</th><th>rows</th><th>columns</th></tr>{rows}</table>"
+        tables = f"<table><tr><th>order</th><th>table</th><th>rows</th><th>columns</th></tr>{rows}</table>"
+        if not self.names:
+            return tables
+        pairs = "".join(
+            f"<tr><td style='text-align:left'>{html.escape(pair.source)}</td>"
+            f"<td style='text-align:left'>{html.escape(pair.target)}</td><td>{pair.by}</td></tr>"
+            for pair in self.names
+        )
+        return f"{tables}<table><tr><th>source</th><th>target</th><th>paired by</th></tr>{pairs}</table>"

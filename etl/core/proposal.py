@@ -102,6 +102,7 @@ class ProposedTable:
     name: str
     columns: tuple[ProposedColumn, ...]
     primary_key: tuple[str, ...] = ()
+    primary_key_name: str = ""
     constraints: tuple[ProposedConstraint, ...] = ()
 
 

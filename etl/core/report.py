@@ -13,6 +13,7 @@ from pathlib import Path
 import orjson
 
 from etl.core.drift import Drift
+from etl.core.name_map import NamePair
 from etl.core.proposal import Choice, NotCarried
 from etl.core.redaction import with_controls_escaped
 from etl.core.rejects import TableFault
@@ -40,6 +41,7 @@ class Status(StrEnum):
     MIGRATED = "migrated"
     MISSING_IN_SOURCE = "missing_in_source"
     NOT_MIGRATED = "not_migrated"
+    LEFT_OUT = "left_out"  # by the user's map
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,13 @@ class TableReport:
     extra_rows: int | None = None
     extra_present_rows: int | None = None
     seconds: float = 0.0
+    target_name: str | None = None  # the target's name for the table where it is another
 
     @property
     def settled(self) -> bool:
         """Whether every source row arrived: nothing rejected, unaccounted, different or not migrated."""
+        if self.status is Status.LEFT_OUT:
+            return True
         if self.status is Status.NOT_MIGRATED:
             return not self.source_rows
         faults = (
@@ -169,9 +174,10 @@ class ExpectationReport:
 class Difference:
     """One cell that differs, or (where `column` is None) a row that only one side has.
 
-    `key` by the target's column names; `source` as SQLite stores it, of the storage class `storage`; `target` as text,
-    a whole row as a mapping. `shift_seconds`: how much later the target's time is. `present_before`: the target had the
-    row before this run. `kind` is a `DifferenceKind`.
+    `column` and the names of `key` are the source's, `target_column` is the target's name where it is another; `source`
+    as SQLite stores it, of the storage class `storage`; `target` as text, a whole row as a mapping. `shift_seconds`:
+    how much later the target's time is. `present_before`: the target had the row before this run. `kind` is a
+    `DifferenceKind`.
     """
 
     table: str
@@ -184,6 +190,7 @@ class Difference:
     shift_seconds: float | None = None
     present_before: bool = False
     rowid: int | None = None
+    target_column: str | None = None
 
     def to_dict(self) -> dict[str, object]:
         """For JSON; without `asdict`'s copies, which would cost more than the comparison where all rows differ."""
@@ -293,6 +300,7 @@ class ReportData:
     error: str | None = None
     remarks: tuple[str, ...] = ()
     rewritten: tuple[RewrittenReport, ...] = ()
+    names: tuple[NamePair, ...] = ()
     schema: SchemaReport | None = None
 
     @property
@@ -343,6 +351,7 @@ class ReportData:
             "rewritten": [asdict(item) for item in self.rewritten],
             "rejects": [asdict(group) for group in self.rejects],
             "drift": [asdict(drift) for drift in self.drift],
+            "names": [asdict(pair) for pair in self.names],
             "schema": None if self.schema is None else asdict(self.schema),
             "expectations": [asdict(expectation) for expectation in self.expectations],
             "differences": list(self.differences),

@@ -36,6 +36,11 @@ class CatalogIndex:
     parts: tuple[IndexPart, ...]
     sql: str | None
 
+    @property
+    def has_expressions(self) -> bool:
+        """Whether it is ordered by an expression, or has a condition."""
+        return self.partial or any(part.column is None for part in self.parts)
+
 
 @dataclass(frozen=True)
 class CatalogForeignKey:

@@ -81,7 +81,7 @@ class TargetTable:
     columns: tuple[TargetColumn, ...]
     primary_key: UniqueKey | None
     uniques: tuple[UniqueKey, ...]
-    has_other_uniques: bool  # partial or expression indexes, exclusion constraints: only the server can judge them
+    has_other_uniques: bool  # partial or expression indexes, exclusion constraints: only the server can check them
     foreign_keys: tuple[ForeignKey, ...]
     checks: tuple[Check, ...]
     indexes: tuple[Index, ...]

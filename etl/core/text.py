@@ -4,8 +4,10 @@ import difflib
 import unicodedata
 from collections.abc import Collection
 from datetime import UTC, datetime
+from itertools import islice
 
 SHOWN_TEXT = 300
+NAMES_LISTED = 40
 SHOWN_NAME = 90  # PostgreSQL's own limit is 63 bytes
 _SYMBOLS = {code: chr(0x2400 + code) for code in range(32)} | {0x7F: "␡"}
 # Format characters turn the reading direction or hide; separators break lines; the rest has no glyph at all.
@@ -79,8 +81,28 @@ def moment(time: datetime) -> str:
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def unknown_names(problem: str, unknown: Collection[str], known: Collection[str]) -> str:
+    """Each unknown name with the nearest known one, and what there is.
+
+    `PROBLEM 'usres' (did you mean 'users'?), 'x'. There is: users, logs.`
+    """
+    named = []
+    for name in unknown:
+        near = nearest(name, known)
+        named.append(f"{name!r}" if near is None else f"{name!r} (did you mean {near!r}?)")
+    there = ", ".join(visible(name) for name in islice(known, NAMES_LISTED)) or "none"
+    more = f" and {len(known) - NAMES_LISTED:,} more" if len(known) > NAMES_LISTED else ""
+    return f"{problem} {', '.join(named)}. There is: {there}{more}."
+
+
 def did_you_mean(name: str, known: Collection[str]) -> str:
     """`; did you mean 'users'?` for the closest known name, or ''."""
+    near = nearest(name, known)
+    return "" if near is None else f"; did you mean {near!r}?"
+
+
+def nearest(name: str, known: Collection[str]) -> str | None:
+    """The known name that is spelled most alike, if any is."""
     by_case = {other.lower(): other for other in known}
     found = difflib.get_close_matches(name.lower(), by_case, n=1)
-    return f"; did you mean {by_case[found[0]]!r}?" if found else ""
+    return by_case[found[0]] if found else None

@@ -1,6 +1,6 @@
 """The column types of PostgreSQL, as far as the conversion and the comparison tell them apart."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -56,6 +56,9 @@ SERVER_READ = frozenset(Kind) - {
 }
 """Kinds whose texts the server's own input reads."""
 
+TIMES = frozenset({Kind.TIMESTAMPTZ, Kind.TIMESTAMP})
+"""Kinds of points in time, whose numbers count from an epoch in some unit."""
+
 
 class Rewriting(Enum):
     """What the server's spelling of a text says about that text."""
@@ -63,6 +66,11 @@ class Rewriting(Enum):
     SAME = "same"
     REWRITTEN = "rewritten"  # another spelling of the same meaning
     BENT = "bent"  # another meaning
+
+
+ANY_STORAGE = "SQLite's values of several storage classes: BLOBs as texts or UUIDs, numbers as the bytes of their texts"
+"""The comment on a column that takes them; without it, a value of another class is refused where it could be meant
+otherwise."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,8 @@ class TargetType:
     varchar(n) and char(n), digits of bit(n) and bit varying(n). `precision` and `scale`: digits of numeric(p,s);
     `precision` alone: fraction digits of seconds; `interval_fields`: such as "day to second". `element`: of an array;
     `subtype`: of a range, or the subtype of a multirange's ranges. `fields`: of a composite, in their order.
+    `any_storage`: the column was made for a source whose values have several storage classes, and takes them all: BLOBs
+    as texts or UUIDs, numbers as the bytes of their texts. Its comment says so (`ANY_STORAGE`).
     """
 
     kind: Kind
@@ -86,6 +96,7 @@ class TargetType:
     element: "TargetType | None" = None
     subtype: "TargetType | None" = None
     fields: "tuple[tuple[str, TargetType], ...]" = ()
+    any_storage: bool = field(default=False, compare=False)
 
     @property
     def base(self) -> str:

@@ -53,9 +53,7 @@ def _by_classes(evidence: ColumnEvidence) -> tuple[TargetType, ...]:
         return (DOUBLE, NUMERIC, TEXT)
     if evidence.holds_only("integer", "real", "text"):
         return (TEXT,)
-    if evidence.holds_only("text", "blob"):
-        return (BYTEA,)
-    return (TEXT, BYTEA)
+    return (BYTEA,) if evidence.holds_only("blob") else (TEXT, BYTEA)
 
 
 def choose(
@@ -124,6 +122,29 @@ def _choice(
         example=blame.example,
         row=blame.row,
         ways_out=ways,
+    )
+
+
+_OWN_CLASSES = {Kind.TEXT: ("text",), Kind.BYTEA: ("blob",), Kind.UUID: ("text",)}
+
+
+def other_classes(table: str, column: CatalogColumn, evidence: ColumnEvidence, taken: TargetType) -> Choice | None:
+    """The choice, where values change their form: BLOBs and numbers that become texts, numbers that become bytes."""
+    own = _OWN_CLASSES.get(taken.kind)
+    others = {name: count for name, count in evidence.storage.items() if own is not None and name not in own}
+    if not others:
+        return None
+    listed = ", ".join(f"{count:,} of class {name}" for name, count in others.items())
+    return Choice(
+        ObjectKind.COLUMN,
+        table,
+        column.name,
+        column.declared or "no type",
+        taken.sql,
+        f"values of other storage classes take this form: {listed}",
+        values=sum(others.values()),
+        of_values=evidence.values,
+        ways_out="another type in the map file's [types]",
     )
 
 

@@ -6,7 +6,9 @@ or text, whichever holds the values (see `etl.derivation.columns`).
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
+from etl.core.evidence import ColumnEvidence
 from etl.core.types import Kind, TargetType, named_type
 
 TIMESTAMPTZ = named_type("timestamp with time zone")
@@ -69,6 +71,19 @@ def types_for(declared: str, times: TargetType) -> Sequence[TargetType]:
     if any(name in upper for name in ("REAL", "FLOA", "DOUB")):
         return (DOUBLE, TEXT)
     return ()
+
+
+_FURTHER = {  # storage classes that a column takes only where it was made to
+    Kind.TEXT: ("blob",),
+    Kind.UUID: ("blob",),
+    Kind.BYTEA: ("integer", "real"),
+}
+
+
+def taking(target: TargetType, evidence: ColumnEvidence) -> TargetType:
+    """The type of a column that takes all storage classes which its values have."""
+    further = _FURTHER.get(target.kind, ())
+    return replace(target, any_storage=any(name in evidence.storage for name in further))
 
 
 def _decimal(arguments: re.Match[str] | None) -> tuple[TargetType, ...]:

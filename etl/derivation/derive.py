@@ -18,8 +18,8 @@ from etl.core.source_catalog import CatalogColumn, CatalogTable, SourceCatalog
 from etl.core.time_units import TimeUnit
 from etl.core.types import Kind, TargetType
 from etl.derivation.checks import add_checks, add_generated, default_of
-from etl.derivation.columns import choose, compatible, tie, tied, wanted_types
-from etl.derivation.declared import BIGINT, TIMESTAMP, TIMESTAMPTZ
+from etl.derivation.columns import choose, compatible, other_classes, tie, tied, wanted_types
+from etl.derivation.declared import BIGINT, TIMESTAMP, TIMESTAMPTZ, taking
 from etl.derivation.hints import could_be
 from etl.derivation.keys import Keys
 from etl.derivation.names import Names, column_names, renamed, styled, table_names
@@ -122,6 +122,8 @@ class _Derivation:
         for draft in self._drafts.values():
             self._complete_columns(draft)
         keys = Keys(self._source, self._relations, self._wishes.names, self._wishes.zone)
+        for draft in self._drafts.values():
+            keys.reserve(draft)
         for name, draft in self._drafts.items():
             keys.add(draft, {column: unit for (table, column), unit in self._units.items() if table == name})
         for draft in self._drafts.values():
@@ -179,7 +181,7 @@ class _Derivation:
         for name, draft in self._drafts.items():
             self._prove(name, draft, {column: wanted[name, column] for column in draft.names})
         for group in groups:
-            self._tie(group)
+            self._tie(group, wanted)
 
     def _cells(self) -> list[Cell]:
         return [(name, column) for name, draft in self._drafts.items() for column in draft.names]
@@ -199,12 +201,21 @@ class _Derivation:
         table, column = cell
         return cell in self._wishes.said_types or self._drafts[table].catalog.rowid_alias == column
 
-    def _prove(self, name: str, draft: Draft, wanted: Mapping[str, Sequence[TargetType]]) -> None:
+    def _prove(
+        self, name: str, draft: Draft, wanted: Mapping[str, Sequence[TargetType]], *, every: bool = False
+    ) -> None:
         if not wanted:
             return
+        wanted = {
+            column: [taking(target, draft.evidence[column]) for target in targets] for column, targets in wanted.items()
+        }
         said = {column: unit for (table, column), unit in self._wishes.units.items() if table == name}
-        proofs = prove(self._source, draft.source, wanted, draft.evidence, zone=self._wishes.zone, units=said)
+        proofs = prove(
+            self._source, draft.source, wanted, draft.evidence, zone=self._wishes.zone, units=said, every=every
+        )
         for column in draft.catalog.columns:
+            if column.name not in wanted:
+                continue
             self._choose(name, draft, column, wanted[column.name], proofs[column.name])
 
     def _choose(
@@ -240,10 +251,12 @@ class _Derivation:
                         groups |= dict.fromkeys(upper, upper)
         return [group for group in {id(group): group for group in groups.values()}.values() if len(group) > 1]
 
-    def _tie(self, group: Sequence[Cell]) -> None:
-        chosen = {(table, column): self._drafts[table].types[column] for table, column in group}
-        if compatible([one.type for one in chosen.values()]):
+    def _tie(self, group: Sequence[Cell], wanted: Mapping[Cell, Sequence[TargetType]]) -> None:
+        if compatible([self._drafts[table].type_of(column) for table, column in group]):
             return
+        for table, column in group:
+            self._prove(table, self._drafts[table], {column: wanted[table, column]}, every=True)
+        chosen = {(table, column): self._drafts[table].types[column] for table, column in group}
         fixed = frozenset(cell for cell in group if self._is_fixed(cell))
         target = tie(list(group), chosen, fixed)
         if target is None:
@@ -253,7 +266,8 @@ class _Derivation:
             if before.type == target:
                 continue
             draft = self._drafts[table]
-            draft.types[column] = tied(before, target, first if (table, column) != group[0] else "its children")
+            shared = taking(target, draft.evidence[column])
+            draft.types[column] = tied(before, shared, first if (table, column) != group[0] else "its children")
             declared = next(one.declared for one in draft.catalog.columns if one.name == column)
             reason = draft.types[column].reason
             draft.choose(ObjectKind.COLUMN, column, declared or "no type", target.sql, reason)
@@ -262,6 +276,11 @@ class _Derivation:
 
     def _complete_columns(self, draft: Draft) -> None:
         draft.choices += [one.choice for one in draft.types.values() if one.choice is not None]
+        found = [
+            other_classes(draft.catalog.name, one, draft.evidence[one.name], draft.type_of(one.name))
+            for one in draft.catalog.columns
+        ]
+        draft.choices += [choice for choice in found if choice is not None]
         required = []
         for column in draft.catalog.columns:
             if not column.not_null and column.name not in draft.catalog.primary_key:
@@ -298,7 +317,7 @@ class _Derivation:
         texts = [
             *(check.expression for check in draft.declarations.checks),
             *draft.declarations.generated.values(),
-            *(index.sql or "" for index in draft.catalog.indexes),
+            *(index.sql or "" for index in draft.catalog.indexes if index.has_expressions),
             *(view.sql for view in self._catalog.views),
         ]
         said = " ".join(texts).lower()
@@ -310,7 +329,9 @@ class _Derivation:
         hints = could_be(self._source, draft)
         columns = tuple(self._proposed_column(draft, column, hints) for column in draft.catalog.columns)
         key = tuple(draft.names[column] for column in draft.primary_key)
-        return ProposedTable(draft.catalog.name, draft.name, columns, key, tuple(draft.constraints))
+        return ProposedTable(
+            draft.catalog.name, draft.name, columns, key, draft.primary_key_name, tuple(draft.constraints)
+        )
 
     def _proposed_column(self, draft: Draft, column: CatalogColumn, hints: Mapping[str, str]) -> ProposedColumn:
         name = column.name

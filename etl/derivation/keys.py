@@ -1,6 +1,10 @@
 """Primary and unique keys and indexes: carried where the values, as PostgreSQL will hold them, keep them."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import time
+from decimal import Decimal
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,16 +15,17 @@ from etl.core.proposal import NameStyle, ObjectKind, ProposedConstraint
 from etl.core.source_catalog import CatalogIndex, IndexPart
 from etl.core.source_tables import quoted
 from etl.core.time_units import TimeUnit
-from etl.core.types import Kind
+from etl.core.types import Kind, TargetType
 from etl.derivation.names import Names, styled
 from etl.derivation.tables import Draft
-from etl.schema.declarations import IndexDeclaration, UnreadableError, read_create_index
+from etl.schema.declarations import PRIMARY_KEY, IndexDeclaration, UnreadableError, read_create_index
 from etl.schema.expressions import NotTranslatable, translate_index, translate_where
 from etl.source.batches import read_batches
 from etl.source.database import Source
 
 # A third of a page less its heads, which is what an entry of a B-tree may take (PostgreSQL documentation, 11.2).
 MOST_ENTRY_BYTES = 2_600
+MOST_PARTS = 32
 
 
 class Keys:
@@ -31,6 +36,19 @@ class Keys:
         self._relations = relations
         self._style = style
         self._zone = zone
+
+    def reserve(self, draft: Draft) -> None:
+        """Keeps the names of what comes with the tables, before any index takes one.
+
+        :param draft: the table; the name of its primary key is completed.
+        """
+        if draft.catalog.primary_key:
+            said = draft.declarations.key_names.get(PRIMARY_KEY)
+            name = self._relations.give(styled(said, self._style) if said else f"{draft.name}_pkey")
+            draft.primary_key_name = name
+            draft.constraint_names.taken.add(name)
+        if draft.catalog.rowid_alias is not None:
+            self._relations.taken.add(f"{draft.name}_{draft.names[draft.catalog.rowid_alias]}_seq")
 
     def add(self, draft: Draft, units: dict[str, TimeUnit]) -> None:
         """Adds the primary key, the unique keys and the indexes of a table.
@@ -77,7 +95,6 @@ class Keys:
         else:
             draft.primary_key = tuple(columns)
             draft.unique.append(tuple(columns))
-            self._relations.give(f"{draft.name}_pkey")
         if index is not None:
             self._fold(draft, index.parts, None)
 
@@ -90,7 +107,10 @@ class Keys:
             return
         draft.unique.append(columns)
         if index.origin == "u":
-            name = self._relations.give(f"{draft.name}_{'_'.join(draft.names[column] for column in columns)}_key")
+            said = draft.declarations.key_names.get(tuple(column.lower() for column in columns))
+            made = f"{draft.name}_{'_'.join(draft.names[column] for column in columns)}_key"
+            name = self._relations.give(styled(said, self._style) if said else made)
+            draft.constraint_names.taken.add(name)
             sql = f"ALTER TABLE {draft.sql_name} ADD CONSTRAINT {quoted(name)} UNIQUE ({draft.column_list(columns)})"
         else:
             name = self._relations.give(styled(index.name, self._style))
@@ -115,7 +135,7 @@ class Keys:
         folded = [part for part in parts if _folds(draft, part)]
         if not folded:
             return
-        base = beside or f"{draft.name}_pkey"
+        base = beside or draft.primary_key_name
         name = self._relations.give(f"{base}_lower")
         listed = ", ".join(_part(draft, part) for part in parts)
         sql = f"CREATE UNIQUE INDEX {quoted(name)} ON {draft.sql_name} ({listed})"
@@ -129,6 +149,12 @@ class Keys:
             declared = read_create_index(sql) if sql else IndexDeclaration((), None)
         except UnreadableError as error:
             draft.lose(ObjectKind.INDEX, index.name, sql, str(error))
+            return
+        named = [part.column for part in index.parts if part.column is not None]
+        expressions = " ".join(declared.parts).lower()
+        named += [column for column in draft.names if column not in named and column.lower() in expressions]
+        if self._is_too_large(draft, named) or len(index.parts) > MOST_PARTS:
+            draft.lose(ObjectKind.INDEX, index.name, sql, _TOO_LARGE if len(index.parts) <= MOST_PARTS else _TOO_MANY)
             return
         columns = draft.expression_columns()
         parts = []
@@ -156,24 +182,28 @@ class Keys:
 
     def _refusal(self, draft: Draft, columns: Sequence[str], units: dict[str, TimeUnit]) -> str | None:
         """Why the key cannot be carried; None where it can."""
-        wide = [column for column in columns if draft.type_of(column).kind in (Kind.TEXT, Kind.BYTEA, Kind.JSON)]
-        if wide and draft.source.largest_row_bytes > MOST_ENTRY_BYTES:
-            sizes = " + ".join(f"coalesce(octet_length({quoted(column)}), 0)" for column in wide)
-            with self._source.fast.cursor() as cursor:
-                cursor.execute(f"SELECT max({sizes}) FROM main.{quoted(draft.catalog.name)}")
-                largest = cursor.fetchall()[0][0]
-            if (largest or 0) > MOST_ENTRY_BYTES:
-                return _TOO_LARGE
+        if self._is_too_large(draft, columns):
+            return _TOO_LARGE
         if all(_keeps_apart(draft, column) for column in columns):
             return None
         twice = self._twice(draft, columns, units)
         return f"{twice:,} keys become the same in PostgreSQL's types" if twice else None
 
+    def _is_too_large(self, draft: Draft, columns: Sequence[str]) -> bool:
+        wide = [column for column in columns if draft.type_of(column).kind in (Kind.TEXT, Kind.BYTEA, Kind.JSON)]
+        if not wide or draft.source.largest_row_bytes <= MOST_ENTRY_BYTES:
+            return False
+        sizes = " + ".join(f"coalesce(octet_length({quoted(column)}), 0)" for column in wide)
+        with self._source.fast.cursor() as cursor:
+            cursor.execute(f"SELECT max({sizes}) FROM main.{quoted(draft.catalog.name)} NOT INDEXED")
+            largest = cursor.fetchall()[0][0]
+        return (largest or 0) > MOST_ENTRY_BYTES
+
     def _twice(self, draft: Draft, columns: Sequence[str], units: dict[str, TimeUnit]) -> int:
         """How many keys without NULL occur more than once as PostgreSQL will hold them."""
         plans = [ColumnPlan(column, column, draft.type_of(column), units.get(column)) for column in columns]
         parts = [
-            pa.table({name: pa.array(frame[name]) for name in frame.columns})
+            pa.table({plan.target: _comparable(pa.array(frame[plan.target]), plan.type) for plan in plans})
             for batch in read_batches(self._source, draft.source, columns)
             for frame in [convert(batch.frame, plans, assume_timezone=self._zone).frame]
         ]
@@ -184,6 +214,43 @@ class Keys:
         return int(pc.sum(pc.greater(counts["count_all"], 1)).as_py() or 0)
 
 
+def _number(text: str) -> str:
+    """All digits of a number without the zeros that say nothing."""
+    digits = f"{Decimal(text):f}"
+    digits = digits.rstrip("0").rstrip(".") if "." in digits else digits
+    return "0" if digits == "-0" else digits
+
+
+def _clock(text: str) -> str:
+    return time.fromisoformat(f"0{text}" if text[1:2] == ":" else text).isoformat()
+
+
+def _document(text: str) -> str:
+    """Numbers by value; the NUL, which no text in jsonb holds, tells them from texts."""
+
+    def number(digits: str) -> str:
+        return f"\0{_number(digits)}"
+
+    return json.dumps(json.loads(text, parse_float=number, parse_int=number), sort_keys=True)
+
+
+_CANONICAL: Mapping[Kind, Callable[[str], str]] = {
+    Kind.UUID: lambda text: UUID(text).hex,
+    Kind.NUMERIC: _number,
+    Kind.TIME: _clock,
+    Kind.JSON: _document,
+}
+
+
+def _comparable(values: pa.Array, target: TargetType) -> pa.Array:
+    """Values whose texts are equal where PostgreSQL takes them for equal."""
+    canonical = _CANONICAL.get(target.kind)
+    if canonical is None:
+        return values
+    return pa.array([None if text is None else canonical(text) for text in values.to_pylist()], pa.string())
+
+
+_TOO_MANY = f"it has more than {MOST_PARTS} parts, which no index of PostgreSQL has"
 _TOO_LARGE = f"values are larger than {MOST_ENTRY_BYTES:,} bytes, which no index of PostgreSQL takes"
 
 

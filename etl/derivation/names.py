@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from sqlalchemy.dialects.postgresql.base import RESERVED_WORDS
+
 from etl.core.proposal import Choice, NameStyle, ObjectKind
 
 MOST_BYTES = 63  # PostgreSQL cuts longer ones (NAMEDATALEN - 1)
@@ -75,12 +77,14 @@ def _plainest_first(names: Iterable[str], style: NameStyle) -> list[str]:
 
 
 def renamed(kind: ObjectKind, table: str, column: str | None, name: str, style: NameStyle) -> Choice | None:
-    """The choice, where a name became another one than its style says."""
+    """The choice, where a name became another one than its style says, or has to be quoted."""
     source = table if column is None else column
     wanted = styled(source, style)
     if name == wanted:
-        return None
-    if len(wanted.encode()) > MOST_BYTES:
+        if name not in RESERVED_WORDS:
+            return None
+        reason = "a reserved word of PostgreSQL, so SQL has to put it between double quotes"
+    elif len(wanted.encode()) > MOST_BYTES:
         reason = f"PostgreSQL keeps {MOST_BYTES} bytes of a name"
     elif kind is ObjectKind.COLUMN and wanted in SYSTEM_COLUMNS:
         reason = "PostgreSQL has a system column of this name"

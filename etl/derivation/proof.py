@@ -32,14 +32,17 @@ class Blame:
 
 @dataclass(frozen=True)
 class Proof:
-    """For one column: the blame of each type that was tried, and the unit of its numbers as times."""
+    """For one column: the blame of each type that was tried, and the unit of its numbers as times.
+
+    A type behind one that holds every value is tried only where all are asked for.
+    """
 
     blames: Mapping[TargetType, Blame]
     unit: TimeUnit | None = None
 
     def holds(self, target: TargetType) -> bool:
         """Whether the type holds every value."""
-        return not self.blames[target].values
+        return target in self.blames and not self.blames[target].values
 
 
 @dataclass
@@ -47,8 +50,23 @@ class _Column:
     name: str
     evidence: ColumnEvidence
     unit: TimeUnit | None
+    untried: list[TargetType]
     blames: dict[TargetType, Blame] = field(default_factory=dict)
     open: list[TargetType] = field(default_factory=list)
+
+    def begin(self, *, every: bool) -> None:
+        """Takes the next type that only the values can tell of, or all of them; none, where one holds every value."""
+        self.open = []
+        while self.untried and (every or not (self.open or self.is_held)):
+            target = self.untried.pop(0)
+            told = _told_by_classes(self.evidence, target)
+            self.blames[target] = told or Blame()
+            self.open += [target] if told is None else []
+
+    @property
+    def is_held(self) -> bool:
+        """Whether one of the types tried so far holds every value."""
+        return any(not blame.values for blame in self.blames.values())
 
 
 def prove(
@@ -59,8 +77,9 @@ def prove(
     *,
     zone: str,
     units: Mapping[str, TimeUnit] | None = None,
+    every: bool = False,
 ) -> dict[str, Proof]:
-    """Tries types on columns.
+    """Tries types on columns, one after the other until one holds every value; a pass over the table for each try.
 
     :param source: an open source.
     :param table: the table.
@@ -68,23 +87,24 @@ def prove(
     :param evidence: the storage classes of all columns; where they tell all, no value is read.
     :param zone: the zone of times without one.
     :param units: units of numbers in columns of times that the user has said.
+    :param every: try all types of a column, in one pass.
     :returns: a proof for each column of `wanted`.
     :raises SourceError: where the table cannot be read.
     """
     found = _units(source, table, wanted, evidence, units or {})
-    columns = [_Column(name, evidence[name], found.get(name)) for name in wanted]
-    for column in columns:
-        for target in wanted[column.name]:
-            blame = _told_by_classes(column.evidence, target)
-            column.blames[target] = blame or Blame()
-            if blame is None:
-                column.open.append(target)
-    unproved = [column for column in columns if column.open]
-    if unproved:
+    columns = [_Column(name, evidence[name], found.get(name), list(wanted[name])) for name in wanted]
+    while unproved := _begun(columns, every=every):
         for batch in read_batches(source, table, [column.name for column in unproved]):
             for column in unproved:
                 _try_batch(batch, table, column, zone)
     return {column.name: Proof(column.blames, column.unit) for column in columns}
+
+
+def _begun(columns: Sequence[_Column], *, every: bool) -> list[_Column]:
+    """The columns whose values have to be read for the next type."""
+    for column in columns:
+        column.begin(every=every)
+    return [column for column in columns if column.open]
 
 
 def _told_by_classes(evidence: ColumnEvidence, target: TargetType) -> Blame | None:

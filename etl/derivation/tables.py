@@ -29,6 +29,7 @@ class Draft:
     generated: dict[str, str] = field(default_factory=dict)
     forms: Mapping[str, str] = field(default_factory=dict)
     primary_key: tuple[str, ...] = ()
+    primary_key_name: str = ""
     unique: list[tuple[str, ...]] = field(default_factory=list)
     constraints: list[ProposedConstraint] = field(default_factory=list)
     constraint_names: Names = field(default_factory=Names)

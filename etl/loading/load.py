@@ -17,7 +17,7 @@ from etl.core.tables import ForeignKey, TargetTable
 from etl.loading.copy import copy_encoded, encode
 from etl.loading.insert import insert, set_refused_aside
 from etl.loading.parents_first import insert_circle, insert_ready
-from etl.loading.row_checks import RewritingJudge, check_alone, check_blocked, check_parents
+from etl.loading.row_checks import RewritingClassifier, check_alone, check_blocked, check_parents
 from etl.loading.rows import Accepted, Batches, Loaded, NotFastError, Retracted
 from etl.loading.staging import Present, Staged, Staging
 from etl.target.constraints import deferred, identifier, without_constraints
@@ -52,10 +52,12 @@ def load_fast(
     return Loaded(plan.name, loaded, Present(), lambda: iter(()))
 
 
-def load_staged(session: Session, group: Sequence[TablePlan], batches: Batches, judge: RewritingJudge) -> list[Loaded]:
+def load_staged(
+    session: Session, group: Sequence[TablePlan], batches: Batches, classify: RewritingClassifier
+) -> list[Loaded]:
     """Loads one table, or several that refer to each other in a circle, row by row where need be."""
-    staged = {(plan.target.schema, plan.name): _stage(session, plan, batches, narrow=False) for plan in group}
-    check_together(staged, judge=judge)
+    staged = {(plan.target.schema, plan.target.name): _stage(session, plan, batches, narrow=False) for plan in group}
+    check_together(staged, classify=classify)
     rows = _insert_group(session, staged)
     loaded = [
         Loaded(stage.plan.name, count, stage.present, stage.read_refused, tuple(stage.rewritten))
@@ -94,7 +96,7 @@ def _insert_in_waves(staged: Staged, inner: Mapping[tuple[str, str], Sequence[Fo
             loaded, some_ready = insert_ready(stage, inner[name])
             rows[name] += loaded
             ready |= some_ready
-        _judge_parents(staged, staged)
+        _check_all_parents(staged, staged)
     for name, stage in staged.items():
         rows[name] += insert_circle(stage, inner[name])
     return list(rows.values())
@@ -106,13 +108,13 @@ def _insert_together(session: Session, staged: Staged) -> list[int]:
         try:
             with session.savepoint():
                 rows = [insert(stage) for stage in staged.values()]
-                if any(stage.refused for stage in staged.values()) and _judge_parents(staged, staged):
+                if any(stage.refused for stage in staged.values()) and _check_all_parents(staged, staged):
                     raise _OrphanedError
                 return rows
         except _OrphanedError:
             for stage in staged.values():
                 set_refused_aside(stage)
-            _judge_parents(staged, staged)
+            _check_all_parents(staged, staged)
 
 
 class _OrphanedError(Exception):
@@ -120,14 +122,16 @@ class _OrphanedError(Exception):
 
 
 def forecast(
-    session: Session, group: Sequence[TablePlan], batches: Batches, staged_before: Staged, judge: RewritingJudge
+    session: Session, group: Sequence[TablePlan], batches: Batches, staged_before: Staged, classify: RewritingClassifier
 ) -> list[Loaded]:
     """What `load_staged` would do, without writing into the target; `staged_before` grows by the group's tables."""
     staged = {}
     for plan in group:
         empty = not session.value(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(identifier(plan.target)))
-        staged[plan.target.schema, plan.name] = _stage(session, plan, batches, narrow=empty and session.keeps_unicode)
-    check_together(staged, staged_before, judge=judge)
+        staged[plan.target.schema, plan.target.name] = _stage(
+            session, plan, batches, narrow=empty and session.keeps_unicode
+        )
+    check_together(staged, staged_before, classify=classify)
     staged_before |= staged
     return [
         Loaded(stage.plan.name, stage.count(), stage.present, stage.read_refused, tuple(stage.rewritten))
@@ -135,18 +139,18 @@ def forecast(
     ]
 
 
-def check_together(staged: Staged, before: Staged | None = None, *, judge: RewritingJudge) -> None:
-    """Judges a group to the end: a rejected row takes its children with it, within the group as well."""
+def check_together(staged: Staged, before: Staged | None = None, *, classify: RewritingClassifier) -> None:
+    """Checks a group to the end: a rejected row takes its children with it, within the group as well."""
     known = (before or {}) | staged
     for stage in staged.values():
-        check_alone(stage, judge)
-    _judge_parents(staged, known)
+        check_alone(stage, classify)
+    _check_all_parents(staged, known)
     for stage in staged.values():
         check_blocked(stage)
-    _judge_parents(staged, known)
+    _check_all_parents(staged, known)
 
 
-def _judge_parents(staged: Staged, known: Staged) -> int:
+def _check_all_parents(staged: Staged, known: Staged) -> int:
     """Until no row is without its parent any more; returns how many were found."""
     found = 0
     while more := sum(check_parents(stage, known) for stage in staged.values()):

@@ -1,9 +1,9 @@
-"""Staged rows judged set by set, in SQL: types, duplicate keys, rows present, checks, parents, other unique keys.
+"""Staged rows checked set by set, in SQL: types, duplicate keys, rows present, checks, parents, other unique keys.
 
-The same judgement serves the load and the forecast of a dry run. In conditions, staged rows are `s`.
+The same checks serve the load and the forecast of a dry run. In conditions, staged rows are `s`.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 import psycopg2
 from psycopg2 import sql
@@ -23,13 +23,13 @@ from etl.loading.staging import (
     all_present,
     compose,
     equal,
-    is_judged_by_server,
+    is_checked_by_server,
     staged_type,
 )
 from etl.target.constraints import OLDER
 from etl.target.session import cannot_be_read, concerns_one_row, first_line
 
-RewritingJudge = Callable[[str, str], Rewriting]
+RewritingClassifier = Callable[[str, str], Rewriting]
 """Says what the server's spelling of a text means for it: the comparison's own code, handed in by the conductor."""
 
 EXAMPLES = 3
@@ -59,11 +59,11 @@ END $$
 )
 
 
-def check_alone(stage: Staging, judge: RewritingJudge) -> None:
+def check_alone(stage: Staging, classify: RewritingClassifier) -> None:
     """All that can be said without looking at other tables: types, duplicate keys, rows present, checks."""
     for column in stage.columns:
-        if is_judged_by_server(column.type):
-            _check_type(stage, column, judge)
+        if is_checked_by_server(column.type):
+            _check_type(stage, column, classify)
     stage.run("ANALYZE {}", stage.name)
     if stage.plan.key and not stage.keys_ascend:
         _check_duplicates(stage, "primary key", [column.target for column in stage.plan.key], _key_name(stage))
@@ -72,7 +72,7 @@ def check_alone(stage: Staging, judge: RewritingJudge) -> None:
         _check_check(stage, check)
 
 
-def _check_type(stage: Staging, column: ColumnPlan, judge: RewritingJudge) -> None:
+def _check_type(stage: Staging, column: ColumnPlan, classify: RewritingClassifier) -> None:
     """Values that PostgreSQL's own input refuses or bends; then the column takes its true type."""
     staged = staged_type(column.type).sql
     name, type_ = sql.Identifier(column.target), sql.SQL(column.type.sql)
@@ -87,12 +87,12 @@ def _check_type(stage: Staging, column: ColumnPlan, judge: RewritingJudge) -> No
         fault = Fault(RejectStage.CONVERT, RejectRule.NOT_ACCEPTED, column.source, words)
         stage.reject(compose("{} IS NOT NULL", error), fault, error)
         stage.session.run(sql.SQL("DROP FUNCTION pg_temp.etl_input_error"))
-    _check_rewriting(stage, column, judge)
+    _check_rewriting(stage, column, classify)
     stage.run("ALTER TABLE {} ALTER COLUMN {} TYPE {} USING pg_temp.etl_read({})", stage.name, name, type_, name)
     stage.session.run(sql.SQL("DROP FUNCTION pg_temp.etl_read"))
 
 
-def _check_rewriting(stage: Staging, column: ColumnPlan, judge: RewritingJudge) -> None:
+def _check_rewriting(stage: Staging, column: ColumnPlan, classify: RewritingClassifier) -> None:
     """Refuses what the server would write back with another meaning, and counts other spellings of the same."""
     family = FAMILIES[column.type.kind]
     if not (family.checked or family.canonical):
@@ -107,7 +107,7 @@ def _check_rewriting(stage: Staging, column: ColumnPlan, judge: RewritingJudge) 
             stage.name,
         )
     )
-    bent = [stored for stored, written, _ in others if family.checked and judge(stored, written) is Rewriting.BENT]
+    bent = [stored for stored, written, _ in others if family.checked and classify(stored, written) is Rewriting.BENT]
     if bent:
         words = f"PostgreSQL would keep another value than this {column.type.sql}"
         fault = Fault(RejectStage.CONVERT, RejectRule.KEPT_OTHERWISE, column.source, words)
@@ -126,7 +126,7 @@ def _readable(stage: Staging, column: ColumnPlan) -> bool:
     except psycopg2.Error as error:
         if concerns_one_row(error) or cannot_be_read(error):
             return False
-        place = f"{stage.plan.name}.{column.target}"
+        place = f"{stage.plan.name}.{column.source}"
         raise TargetError(f"The column {place} ({column.type.sql}) cannot be filled: {first_line(error)}.") from error
     return True
 
@@ -138,12 +138,9 @@ def _check_duplicates(
     constraint: str,
     *,
     nulls_distinct: bool = True,
-    staged: Collection[str] | None = None,
 ) -> None:
     """Of rows that share a key within the source the first stays; a column that is not staged is NULL in all."""
-    keys = sql.SQL(", ").join(
-        sql.Identifier(name) if staged is None or name in staged else sql.SQL("NULL::text") for name in names
-    )
+    keys = sql.SQL(", ").join(sql.Identifier(name) if name in stage.names else sql.SQL("NULL::text") for name in names)
     present = all_present(names) if nulls_distinct else sql.SQL("true")
     exists = compose(
         "SELECT EXISTS (SELECT FROM {} WHERE {} GROUP BY {} HAVING count(*) > 1)", stage.name, present, keys
@@ -215,8 +212,7 @@ def _set_present_copies_aside(stage: Staging) -> Present:
 
 
 def _check_check(stage: Staging, check: Check) -> None:
-    names = {column.target for column in stage.columns}
-    if not set(check.columns) <= names:
+    if not set(check.columns) <= stage.names:
         return
     column = stage.source_name(check.columns[0]) if check.columns else None
     words = f"violates CHECK constraint {check.name}: {check.definition}"
@@ -235,7 +231,7 @@ def check_parents(stage: Staging, staged: Staged) -> int:
 
 
 def _check_foreign_key(stage: Staging, key: ForeignKey, staged: Staged) -> int:
-    if not set(key.columns) <= {column.target for column in stage.columns}:
+    if not set(key.columns) <= stage.names:
         return 0
     parents: list[sql.Composable] = [sql.Identifier(key.parent_schema, key.parent)]
     if (key.parent_schema, key.parent) in staged:
@@ -255,12 +251,11 @@ def _check_foreign_key(stage: Staging, key: ForeignKey, staged: Staged) -> int:
 
 def check_blocked(stage: Staging) -> None:
     """Rows whose other unique values are taken, by a row of the target or by an earlier one of the source."""
-    names = {column.target for column in stage.columns}
-    nulls = {column.name for column in stage.plan.target.columns if _stays_null(column, names)}
+    nulls = {column.name for column in stage.plan.target.columns if _stays_null(column, stage.names)}
     for unique in stage.plan.target.keys:
-        known = names if unique.nulls_distinct else names | nulls
+        known = stage.names if unique.nulls_distinct else stage.names | nulls
         if set(unique.columns) <= known and unique.columns != tuple(c.target for c in stage.plan.key):
-            _check_unique(stage, unique, names)
+            _check_unique(stage, unique)
 
 
 def _stays_null(column: TargetColumn, staged: set[str]) -> bool:
@@ -268,13 +263,13 @@ def _stays_null(column: TargetColumn, staged: set[str]) -> bool:
     return column.name not in staged and not column.has_default and not column.generated
 
 
-def _check_unique(stage: Staging, unique: UniqueKey, staged: set[str]) -> None:
+def _check_unique(stage: Staging, unique: UniqueKey) -> None:
     what = f"unique constraint {unique.name} ({', '.join(unique.columns)})"
     if unique.nulls_distinct:
         same = equal(unique.columns, "s", "o")
     else:
         same = sql.SQL(" AND ").join(
-            sql.SQL("s.{0} IS NOT DISTINCT FROM o.{0}" if name in staged else "o.{0} IS NULL").format(
+            sql.SQL("s.{0} IS NOT DISTINCT FROM o.{0}" if name in stage.names else "o.{0} IS NULL").format(
                 sql.Identifier(name)
             )
             for name in unique.columns
@@ -294,7 +289,6 @@ def _check_unique(stage: Staging, unique: UniqueKey, staged: set[str]) -> None:
         unique.columns,
         f"{unique.name} ({', '.join(unique.columns)})",
         nulls_distinct=unique.nulls_distinct,
-        staged=staged,
     )
 
 

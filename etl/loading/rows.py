@@ -42,4 +42,4 @@ Batches = Callable[[TablePlan], Generator[Accepted | Retracted]]
 
 
 class NotFastError(Exception):
-    """The fast way met a row that only the careful way can judge; nothing of it is left."""
+    """The fast way met a row that only the careful way can check; nothing of it is left."""

@@ -71,13 +71,13 @@ class Rewritten:
 class Staging:
     """The rows of one table on their way. Column names inside are the target's.
 
-    `narrow` stages only the columns that the server has to judge (keys, checks, types that only it understands).
+    `narrow` stages only the columns that the server has to check (keys, checks, types that only it understands).
     """
 
     def __init__(self, session: Session, plan: TablePlan, *, narrow: bool = False) -> None:
         self.session = session
         self.plan = plan
-        self.columns = _judged_columns(plan) if narrow else plan.columns
+        self.columns = _columns_to_check(plan) if narrow else plan.columns
         self.present = Present()
         self.refused: list[RefusedRow] = []  # by the server, in the latest insert
         self.rewritten: list[Rewritten] = []
@@ -89,6 +89,11 @@ class Staging:
         self._create()
 
     @property
+    def names(self) -> set[str]:
+        """The staged columns; another one of the target is NULL, or filled by the target, in every row."""
+        return {column.target for column in self.columns}
+
+    @property
     def _types(self) -> dict[str, TargetType]:
         number = named_type("bigint")
         return {ROW: number, ROWID: number, **{column.target: staged_type(column.type) for column in self.columns}}
@@ -97,7 +102,7 @@ class Staging:
         if len(self._types) > MOST_COLUMNS:
             raise TargetError(
                 f"Table {self.plan.name} has {len(self.columns):,} columns. Where the target has rows already, or "
-                "refuses one, rows are judged in a temporary table that needs two columns more, and PostgreSQL's limit "
+                "refuses one, rows are checked in a temporary table of two columns more, and PostgreSQL's limit "
                 f"is {MOST_COLUMNS:,}. Load it into the empty table, with the rows mended that --dry-run names, or "
                 "leave it out with --tables."
             )
@@ -262,7 +267,7 @@ def staged_type(target: TargetType) -> TargetType:
     return replace(target, sql=target.base, base_sql=None) if target.is_domain else target
 
 
-def is_judged_by_server(target: TargetType) -> bool:
+def is_checked_by_server(target: TargetType) -> bool:
     """Whether the server has a say in what fits the type: its input reads it, or a domain's checks do."""
     return target.kind in SERVER_READ or target.is_domain
 
@@ -293,9 +298,9 @@ def _is_number(key: Sequence[ColumnPlan]) -> bool:
     return len(key) == 1 and key[0].type.kind in (Kind.SMALLINT, Kind.INTEGER, Kind.BIGINT)
 
 
-def _judged_columns(plan: TablePlan) -> tuple[ColumnPlan, ...]:
+def _columns_to_check(plan: TablePlan) -> tuple[ColumnPlan, ...]:
     target = plan.target
     names = {column.target for column in plan.key}
     for constraint in target.constraints:
         names |= set(constraint.columns)
-    return tuple(column for column in plan.columns if column.target in names or is_judged_by_server(column.type))
+    return tuple(column for column in plan.columns if column.target in names or is_checked_by_server(column.type))

@@ -7,7 +7,7 @@ keys and accounting are the load's own, and a row that still does not fit is rej
 import json
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import date, datetime
 from decimal import Decimal
@@ -20,8 +20,12 @@ import pandas as pd
 from etl.api import migrate
 from etl.core import defaults
 from etl.core.errors import UsageError
+from etl.core.name_map import NameMap
 from etl.core.source_tables import SourceTable, quoted
+from etl.core.text import unknown_names
 from etl.core.values import StorageValue, UndecodableText
+from etl.planning.map_check import check_map
+from etl.planning.map_file import read_map
 from etl.reporting.reading import REJECT_COLUMNS
 from etl.reporting.report import Report
 from etl.runs.known import description_of
@@ -37,6 +41,7 @@ def load_mended(
     schema: str | None = None,
     extra_columns: Literal["stop", "add", "drop"] = "stop",
     assume_timezone: str = defaults.TIMEZONE,
+    mapping: str | Path | Mapping[str, object] | NameMap | None = None,
     validate: bool = True,
     expectations: str | Path | None = None,
     report_folder: str | Path | None = None,
@@ -54,6 +59,7 @@ def load_mended(
     :param schema: the target's schema, as for `migrate`.
     :param extra_columns: as for `migrate`.
     :param assume_timezone: the zone of times without one.
+    :param mapping: the map of the load, as for `migrate`.
     :param validate: ask the expectation suites.
     :param expectations: folder of expectation suites; None: those of the 20 tables.
     :param report_folder: folder of the report; None: `reports/RUN_ID`.
@@ -68,11 +74,14 @@ def load_mended(
     """
     with Source(Path(source)) as opened:
         described = _described(opened, table)
+        names = check_map(read_map(mapping), opened.tables)
         suites = description_of(opened.tables).suites  # the draft below holds but one of the tables
     mended = rows.drop(columns=[name for name in REJECT_COLUMNS if name in rows.columns])
     unknown = [str(name) for name in mended.columns if name not in described.column_names]
     if unknown:
-        raise UsageError(f"The source's table {described.name} has no column {', '.join(unknown)}.")
+        raise UsageError(
+            unknown_names(f"The source's table {described.name} has no column", unknown, described.column_names)
+        )
     if not len(mended.columns):
         raise UsageError(f"The mended rows have no columns of {described.name}.")
     with tempfile.TemporaryDirectory(prefix="etl-mended-") as folder:
@@ -85,6 +94,7 @@ def load_mended(
             tables=(described.name,),
             extra_columns=extra_columns,
             assume_timezone=assume_timezone,
+            mapping=names.only(described.name, [str(name) for name in mended.columns]),
             validate=validate,
             expectations=expectations or suites,
             report_folder=report_folder,
@@ -92,15 +102,15 @@ def load_mended(
 
 
 def _described(source: Source, table: str) -> SourceTable:
-    """The source's table by that name, whatever the case: a report goes by the target's names."""
+    """The source's table by that name, whatever the case."""
     found = [known for name, known in source.tables.items() if name.lower() == table.lower()]
     if not found:
-        raise UsageError(f"{source.path} has no table {table!r}; it has: {', '.join(source.tables) or 'none'}.")
+        raise UsageError(unknown_names(f"{source.path} has no table", [table], source.tables))
     return source.tables.get(table, found[0])
 
 
 def _write(path: Path, table: SourceTable, rows: pd.DataFrame) -> None:
-    """The table with its columns as declared, but no constraint: the target judges."""
+    """The table with its columns as declared, but no constraint: the target checks."""
     declared = {column.name: column.declared_type for column in table.columns}
     # SQLite takes a quoted declaration for what it says, whatever it may hold; an empty one has to be left out.
     types = {name: f" {quoted(declared[name])}" if declared[name] else "" for name in rows.columns}

@@ -6,12 +6,13 @@ the load is run.
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from etl.core import defaults
 from etl.core.errors import DriftError, UsageError
+from etl.core.name_map import NameMap
 from etl.core.report import Outcome
 from etl.reporting.report import Report
 from etl.runs.connect import open_target
@@ -56,6 +57,7 @@ def forecast(
     tables: str | Sequence[str] = (),
     extra_columns: Literal["stop", "add", "drop"] = "drop",
     assume_timezone: str = defaults.TIMEZONE,
+    mapping: str | Path | Mapping[str, object] | NameMap | None = None,
     expectations: str | Path | None = None,
     report_folder: str | Path | None = None,
 ) -> Report:
@@ -69,6 +71,7 @@ def forecast(
     :param tables: only these tables, or one table's name; empty: all.
     :param extra_columns: as for `migrate`; "drop" lists columns that the target lacks in the report's drift.
     :param assume_timezone: the zone of times without one.
+    :param mapping: what goes where, as for `migrate`.
     :param expectations: folder of expectation suites; None: those of the 20 tables, and derived ones for other tables.
     :param report_folder: folder of the report; None: `reports/forecast`.
     :returns: the report, whose counts are the forecast; it displays itself in Jupyter.
@@ -90,6 +93,7 @@ def forecast(
             dry_run=True,
             extra_columns=extra_columns,
             assume_timezone=assume_timezone,
+            mapping=mapping,
             expectations=expectations,
             report_folder=folder,
         )
@@ -163,11 +167,17 @@ def _left_in(folder: Path) -> Report:
     return open_report(folder)
 
 
-def compare_again(report: Report, pg: str | None = None, *, assume_timezone: str = defaults.TIMEZONE) -> Report:
+def compare_again(
+    report: Report,
+    pg: str | None = None,
+    *,
+    assume_timezone: str = defaults.TIMEZONE,
+    mapping: str | Path | Mapping[str, object] | NameMap | None = None,
+) -> Report:
     """Compares the source of a load with its target as both are now, value by value, knowing that load's report.
 
-    Rows that the load rejected, and columns that it dropped, are recognised as such. A run that failed has loaded
-    nothing that could be compared: its own report comes back.
+    Rows that the load rejected, and columns that it dropped, are recognised as such. `mapping` is the load's. A run
+    that failed has loaded nothing that could be compared: its own report comes back.
     """
     from etl.api import compare
 
@@ -178,5 +188,6 @@ def compare_again(report: Report, pg: str | None = None, *, assume_timezone: str
         pg,
         schema=report.target.schema,
         assume_timezone=assume_timezone,
+        mapping=mapping,
         load_report=report.folder,
     )

@@ -18,11 +18,11 @@ def add_columns(session: Session, plan: Plan) -> None:
 
     Raises `TargetError` where a table is not ours to alter, `DriftError` for a name that PostgreSQL cannot have.
     """
-    require_ownership(session, [table for table in plan.tables if table.dropped])
+    require_ownership(session, [table for table in plan.tables if table.lacking])
     for table in plan.tables:
         _refuse_unfit_names(table)
         declared = {column.name: column.declared_type for column in table.source.columns}
-        for name in table.dropped:
+        for name in table.lacking:
             session.run(
                 sql.SQL("ALTER TABLE {} ADD COLUMN {} {}").format(
                     identifier(table.target), sql.Identifier(name), sql.SQL(added_type(declared[name]))
@@ -32,10 +32,10 @@ def add_columns(session: Session, plan: Plan) -> None:
 
 def _refuse_unfit_names(table: TablePlan) -> None:
     """PostgreSQL would cut or refuse these names."""
-    unfit = [name for name in table.dropped if not name or len(name.encode()) > _NAME_BYTES or name in _SYSTEM_COLUMNS]
+    unfit = [name for name in table.lacking if not name or len(name.encode()) > _NAME_BYTES or name in _SYSTEM_COLUMNS]
     if unfit:
         raise DriftError(
             f"Table {table.name}: PostgreSQL cannot have columns of these names (empty, over {_NAME_BYTES} bytes or "
-            f"its own): {', '.join(map(repr, unfit))}. Rename them in the source, or leave them behind with "
+            f"its own): {', '.join(map(repr, unfit))}. Rename them in the source, or drop them with "
             "--extra-columns drop (their values kept in the report folder). Nothing was written."
         )

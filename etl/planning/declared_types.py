@@ -36,9 +36,16 @@ def added_type(declared: str) -> str:
     return _ADDED_TYPES.get(words[0], "text") if words else "text"
 
 
-def columns_without_target(table: SourceTable, known: Mapping[str, TargetType]) -> tuple[ColumnPlan, ...]:
-    """The columns as a target would have them: of their `known` types, else as their declared types suggest."""
+def columns_without_target(
+    table: SourceTable, known: Mapping[str, TargetType], decided: Mapping[str, str | None] | None = None
+) -> tuple[ColumnPlan, ...]:
+    """The columns as a target would have them: of their `known` types, else as their declared types suggest.
+
+    `decided`: source column → target column, by the user's map; None: left out. `known` goes by the target's names.
+    """
+    targets = {name: name for name in table.column_names} | dict(decided or {})
     return tuple(
-        ColumnPlan(column.name, column.name, known.get(column.name) or named_type(added_type(column.declared_type)))
+        ColumnPlan(column.name, target, known.get(target) or named_type(added_type(column.declared_type)))
         for column in table.columns
+        if (target := targets[column.name]) is not None
     )

@@ -33,16 +33,22 @@ def without_common_column(plan: TablePlan) -> Drift:
     return Drift(plan.name, None, DriftKind.NO_COMMON_COLUMN, plan.source.row_count, DriftAction.NOT_MIGRATED)
 
 
-def peculiarities(tables: Sequence[TargetTable]) -> Iterator[Drift]:
+def left_out(table: SourceTable) -> Drift:
+    """A table that the user's map leaves out."""
+    return Drift(table.name, None, DriftKind.TABLE_LEFT_OUT, table.row_count, DriftAction.LEFT_OUT)
+
+
+def peculiarities(plans: Sequence[TablePlan]) -> Iterator[Drift]:
     """What whoever signs off should know about the tables of the target."""
-    for table in tables:
+    for plan in plans:
+        table = plan.target
         if table.row_security:
-            yield Drift(table.name, None, DriftKind.ROW_SECURITY, None, DriftAction.ROWS_HIDDEN)
+            yield Drift(plan.name, None, DriftKind.ROW_SECURITY, None, DriftAction.ROWS_HIDDEN)
         if table.written_by:
             triggers = ", ".join(table.written_by)
-            yield Drift(table.name, None, DriftKind.TRIGGER_WRITES, None, DriftAction.ROWS_WRITTEN, triggers)
+            yield Drift(plan.name, None, DriftKind.TRIGGER_WRITES, None, DriftAction.ROWS_WRITTEN, triggers)
         if table.unlogged:
-            yield Drift(table.name, None, DriftKind.UNLOGGED, None, DriftAction.LOST_IN_A_CRASH)
+            yield Drift(plan.name, None, DriftKind.UNLOGGED, None, DriftAction.LOST_IN_A_CRASH)
 
 
 def with_writers(tables: Sequence[TargetTable]) -> list[TargetTable]:

@@ -1,7 +1,7 @@
 """Holds a map against both catalogues: every name in it exists, and no two decisions contradict each other."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -9,7 +9,7 @@ from etl.core.errors import UsageError
 from etl.core.name_map import NameMap
 from etl.core.source_tables import SourceTable
 from etl.core.tables import TargetTable
-from etl.planning.map_file import nearest
+from etl.core.text import did_you_mean
 
 SHOWN_PROBLEMS = 10
 V = TypeVar("V")
@@ -29,11 +29,25 @@ def check_map(
     problems = [*_unknown_in_source(found, source), *_contradictions(found)]
     if target is not None:
         problems += _unknown_in_target(found, target)
+    _refuse(problems)
+    return found
+
+
+def _refuse(problems: Sequence[str]) -> None:
     if problems:
         shown = "\n".join(f"  {problem}" for problem in problems[:SHOWN_PROBLEMS])
         more = f"\n  … and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
         raise UsageError(f"The map cannot be used:\n{shown}{more}\nNothing was written.")
-    return found
+
+
+def check_columns(names: NameMap, pairs: Mapping[str, str], target: Mapping[str, TargetTable]) -> None:
+    """Holds the target's column names in the map against the tables with which theirs are paired.
+
+    :param names: a map that `check_map` has passed.
+    :param pairs: source table → target table.
+    :raises UsageError: names each unknown name with the nearest one.
+    """
+    _refuse(list(_unknown_in_target(replace(names, tables={**pairs, **names.tables}), target)))
 
 
 def _as_spelled(names: NameMap, source: Mapping[str, SourceTable]) -> NameMap:
@@ -65,22 +79,23 @@ def _spelled(name: str, known: Collection[str]) -> str:
 def _unknown_in_source(names: NameMap, source: Mapping[str, SourceTable]) -> Iterator[str]:
     for name in names.tables:
         if name not in source:
-            yield f"[tables] the source has no table {name!r}{nearest(name, source)}"
+            yield f"[tables] the source has no table {name!r}{did_you_mean(name, source)}"
     for section, tables in (("columns", names.columns), ("types", names.types), ("times", names.times)):
         for table, cells in tables.items():
             if table not in source:
-                yield f"[{section}.{table}] the source has no table {table!r}{nearest(table, source)}"
+                yield f"[{section}.{table}] the source has no table {table!r}{did_you_mean(table, source)}"
                 continue
             known = source[table].column_names
             for column in cells:
                 if column not in known:
-                    yield f"[{section}.{table}] the source's {table} has no column {column!r}{nearest(column, known)}"
+                    hint = did_you_mean(column, known)
+                    yield f"[{section}.{table}] the source's {table} has no column {column!r}{hint}"
 
 
 def _unknown_in_target(names: NameMap, target: Mapping[str, TargetTable]) -> Iterator[str]:
     for name, other in names.tables.items():
         if other is not None and other not in target:
-            yield f"[tables] {name} = {other!r}: the target has no such table{nearest(other, target)}"
+            yield f"[tables] {name} = {other!r}: the target has no such table{did_you_mean(other, target)}"
     for table, cells in names.columns.items():
         other = names.tables.get(table)
         if other is None or other not in target:
@@ -88,9 +103,8 @@ def _unknown_in_target(names: NameMap, target: Mapping[str, TargetTable]) -> Ite
         known = [column.name for column in target[other].columns]
         for column, wanted in cells.items():
             if wanted is not None and wanted not in known:
-                yield f"[columns.{table}] {column} = {wanted!r}: the target's {other} has no such column" + nearest(
-                    wanted, known
-                )
+                hint = did_you_mean(wanted, known)
+                yield f"[columns.{table}] {column} = {wanted!r}: the target's {other} has no such column{hint}"
 
 
 def _contradictions(names: NameMap) -> Iterator[str]:

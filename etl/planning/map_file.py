@@ -1,13 +1,13 @@
 """Reads the user's map file (TOML), and checks it against both catalogues before anything else happens."""
 
-import difflib
 import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar, cast
 
 from etl.core.errors import UsageError
 from etl.core.name_map import NameMap
+from etl.core.text import did_you_mean
 
 _SECTIONS = ("tables", "columns", "types", "times")
 Document = Mapping[str, object]
@@ -37,7 +37,7 @@ def read_map(mapping: str | Path | Document | NameMap | None) -> NameMap:
 def _parsed(document: Document, place: str) -> NameMap:
     unknown = [section for section in document if section not in _SECTIONS]
     if unknown:
-        raise UsageError(f"{place}: there is no section [{unknown[0]}]{nearest(unknown[0], _SECTIONS)}.")
+        raise UsageError(f"{place}: there is no section [{unknown[0]}]{did_you_mean(unknown[0], _SECTIONS)}.")
     return NameMap(
         tables=_decisions(document.get("tables", {}), f"{place}, [tables]", _name_or_false),
         columns=_by_table(document, "columns", place, _name_or_false),
@@ -75,10 +75,3 @@ def _text(value: object, place: str) -> str:
     if isinstance(value, str) and value:
         return value
     raise UsageError(f"{place}: {value!r} is not a text.")
-
-
-def nearest(name: str, known: Collection[str]) -> str:
-    """`; did you mean 'users'?` for the closest known name, or ''."""
-    found = difflib.get_close_matches(name.lower(), [other.lower() for other in known], n=1, cutoff=0.6)
-    spelled = [other for other in known if found and other.lower() == found[0]]
-    return f"; did you mean {spelled[0]!r}?" if spelled else ""

@@ -1,4 +1,6 @@
-"""Pairs names of the source with names of the target: by decision, exactly, by case, by letters and digits alone.
+"""Pairs names of the source with names of the target.
+
+By decision, exactly, by case, cut at PostgreSQL's 63 bytes, by letters and digits alone.
 
 Each step pairs only what is unambiguous on both sides (REACH section 2), and says for each pair how it was found.
 """
@@ -6,18 +8,10 @@ Each step pairs only what is unambiguous on both sides (REACH section 2), and sa
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
-from etl.core.errors import DriftError
+from etl.core.name_map import MatchedBy
 
-
-class MatchedBy(StrEnum):
-    """Why two names are taken for the same thing."""
-
-    MAP = "map"
-    EXACT = "exact"
-    CASE = "case"
-    LETTERS = "letters and digits"
+NAME_BYTES = 63
 
 
 @dataclass(frozen=True)
@@ -50,29 +44,25 @@ class Matching:
         """Source name → target name."""
         return {pair.source: pair.target for pair in self.pairs}
 
-    def unambiguous(self, what: str) -> dict[str, str]:
-        """Source name → target name; raises `DriftError` where names that differ in case alone fit in several ways.
-
-        Names that are alike in letters and digits only are no reason to stop: they stay open.
-        """
-        for found in self.ambiguities:
-            if found.by is MatchedBy.CASE:
-                raise DriftError(
-                    f"The {what} {found.sources[0]!r} could be any of {', '.join(map(repr, found.targets))} in the "
-                    f"target ({', '.join(map(repr, found.sources))} in the source); say which in a map file (--map), "
-                    "or rename one of them."
-                )
-        return self.names
-
 
 def letters_and_digits(name: str) -> str:
     """`AlbumId` and `album_id` become `albumid`; a name without any letter or digit becomes ''."""
     return "".join(character for character in name.lower() if character.isalnum())
 
 
+def cut(name: str) -> str:
+    """The name as PostgreSQL keeps it: no more than 63 bytes, and no half characters."""
+    return name.encode()[:NAME_BYTES].decode(errors="ignore")
+
+
+def _cut_in_any_case(name: str) -> str:
+    return cut(name).lower()
+
+
 _STEPS: Sequence[tuple[MatchedBy, Callable[[str], str]]] = (
     (MatchedBy.EXACT, str),
     (MatchedBy.CASE, str.lower),
+    (MatchedBy.CUT, _cut_in_any_case),
     (MatchedBy.LETTERS, letters_and_digits),
 )
 

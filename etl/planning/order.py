@@ -13,7 +13,7 @@ def in_foreign_key_order(plans: Sequence[TablePlan]) -> tuple[tuple[TablePlan, .
 
     Tarjan's algorithm, without recursion: chains of foreign keys may be longer than Python's stack is deep.
     """
-    by_name = {(plan.target.schema, plan.name): plan for plan in plans}
+    by_name = {(plan.target.schema, plan.target.name): plan for plan in plans}
     parents = {
         node: [parent for key in plan.target.foreign_keys if (parent := (key.parent_schema, key.parent)) in by_name]
         for node, plan in by_name.items()

@@ -14,19 +14,24 @@ class ProblemKind(StrEnum):
 
 @dataclass(frozen=True)
 class PlanProblem:
-    """A column that stops the plan; `values` of `rows` are concerned where the target lacks it."""
+    """A column that stops the plan; `values` of `rows` are concerned where the target lacks it.
+
+    `table` is the source's name, `target` the target's; `column` is of the side that has it.
+    """
 
     kind: ProblemKind
     table: str
+    target: str
     column: str
     values: int = 0
     rows: int = 0
 
     def __str__(self) -> str:
-        place = f"{self.table}.{self.column}"
         if self.kind is ProblemKind.EXTRA_COLUMN:
-            return f"{place} ({self.values:,} values in {self.rows:,} rows)"
-        return f"{place}: required by the target without a default, absent in the source"
+            paired = f"; its table is {self.target} in the target" if self.table != self.target else ""
+            return f"{self.table}.{self.column} ({self.values:,} values in {self.rows:,} rows{paired})"
+        paired = f"'s {self.table}" if self.table != self.target else ""
+        return f"{self.target}.{self.column}: required by the target without a default, absent in the source{paired}"
 
 
 _HEADINGS = {
@@ -36,7 +41,7 @@ _HEADINGS = {
 _REMEDIES = {
     ProblemKind.EXTRA_COLUMN: (
         "Decide with --extra-columns add (adds them to the target) or --extra-columns drop "
-        "(leaves them behind, their values kept in the report folder). Nothing was written."
+        "(their values are kept in the report folder). Nothing was written."
     ),
     ProblemKind.REQUIRED_COLUMN: (
         "Give these columns a default in the target, or drop their NOT NULL. Nothing was written."

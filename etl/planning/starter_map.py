@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from etl.core.source_tables import SourceTable
 from etl.core.tables import TargetTable
+from etl.planning.declared_types import added_type
 from etl.planning.matching import letters_and_digits, match_names
 
 SHOWN_GUESSES = 3
@@ -39,9 +40,25 @@ def guess_tables(table: SourceTable, open_targets: Mapping[str, TargetTable]) ->
     return _best(guesses)
 
 
-def guess_columns(name: str, open_targets: Sequence[str], types: Mapping[str, str]) -> list[Guess]:
-    """Columns of the target that may be the counterpart of a column called `name`, the likeliest first."""
-    return _best([Guess(other, likeness(name, other), types[other]) for other in open_targets])
+def guess_columns(name: str, declared: str, types: Mapping[str, str]) -> list[Guess]:
+    """Columns of the target that may be the counterpart of a column called `name`, the likeliest first.
+
+    :param declared: the column's type as the source declares it.
+    :param types: the types of the columns of the target that are open. The only one is a guess if its type fits,
+        however unlike its name is.
+    """
+    expected = added_type(declared)
+    guesses = []
+    for other, found in types.items():
+        score = likeness(name, other)
+        if found.partition("(")[0] == expected:
+            alone = len(types) == 1
+            evidence = f"{found} in the target, which fits {declared or 'no type'} here"
+            evidence += "; the only column left there" if alone else ""
+            guesses.append(Guess(other, max(score, LEAST_SCORE) if alone else score, evidence))
+        else:
+            guesses.append(Guess(other, score, f"{found} in the target, {declared or 'no type'} here"))
+    return _best(guesses)
 
 
 def likeness(one: str, other: str) -> float:
@@ -66,11 +83,12 @@ def _best(guesses: Sequence[Guess]) -> list[Guess]:
 
 @dataclass(frozen=True)
 class Unpaired:
-    """What a run could not pair: tables, and columns of paired tables with their target's open columns and types."""
+    """What a run could not pair: tables, columns of paired tables with their declared types, and their target's open
+    columns with theirs."""
 
     tables: Sequence[SourceTable]
     open_targets: Mapping[str, TargetTable]
-    columns: Mapping[str, Sequence[str]]
+    columns: Mapping[str, Mapping[str, str]]
     open_columns: Mapping[str, Mapping[str, str]]
 
 
@@ -96,12 +114,12 @@ def _table_lines(table: SourceTable, open_targets: Mapping[str, TargetTable]) ->
     yield f"# {key(table.name)} = false"
 
 
-def _column_lines(table: str, names: Sequence[str], unpaired: Unpaired) -> Iterator[str]:
+def _column_lines(table: str, names: Mapping[str, str], unpaired: Unpaired) -> Iterator[str]:
     yield ""
     yield f"[columns.{key(table)}]"
     types = unpaired.open_columns.get(table, {})
-    for name in names:
-        for guess in guess_columns(name, list(types), types):
+    for name, declared in names.items():
+        for guess in guess_columns(name, declared, types):
             yield f"# {key(name)} = {_quoted(guess.target)}  # {_comment(guess.evidence)}"
         yield f"# {key(name)} = false"
 

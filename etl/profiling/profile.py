@@ -1,7 +1,7 @@
 """What a SQLite file really holds, looked at before anything is planned: `profile` reads it and keeps nothing open.
 
 The pieces are made by `tables.py` (what SQL can count) and `values.py` (what has to be converted to
-be judged); here they become one result.
+be read); here they become one result.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ import pandas as pd
 from etl.core import defaults
 from etl.core.errors import UsageError
 from etl.core.source_tables import SourceTable
-from etl.core.text import did_you_mean
+from etl.core.text import unknown_names
 from etl.planning.declared_types import columns_without_target
 from etl.planning.time_units import with_units
 from etl.profiling.html import profile_html
@@ -135,7 +135,7 @@ def profile(
         wanted = (tables,) if isinstance(tables, str) else tuple(tables or opened.tables)
         unknown = [name for name in wanted if name not in opened.tables]
         if unknown:
-            raise UsageError(f"{source} has no table {unknown[0]!r}{did_you_mean(unknown[0], opened.tables)}.")
+            raise UsageError(unknown_names(f"{source} has no table", unknown, opened.tables))
         chosen = in_usual_order(table for table in opened.tables.values() if table.name in wanted)
         sizes, sizes_from = measure_sizes(opened, chosen)
         looked_at = [_Looked.at(opened, table, assume_timezone) for table in chosen]

@@ -1,6 +1,6 @@
 """What only a conversion can tell of the source's values: which would be rejected, times, activity, the keys of JSON.
 
-Tables are read in batches and converted by the load's own rules, column by column, so that each has its own verdict.
+Tables are read in batches and converted by the load's own rules, column by column, so that each has its own result.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ from etl.core import defaults
 from etl.core.plan import ColumnPlan
 from etl.core.redaction import shown
 from etl.core.source_tables import SourceTable
-from etl.core.types import Kind
+from etl.core.types import TIMES, Kind
 from etl.core.values import LargeText, UndecodableText
 from etl.source.batches import read_batches
 from etl.source.database import Source
@@ -27,7 +27,6 @@ KEYS_TOLD_APART = 1_000  # of one JSON column; objects whose keys are ids would 
 OTHER_KEYS = "(other keys)"
 ACTIVITY_COLUMNS = ("created_at", "timestamp")  # when a row came into being, by the application's own names
 
-_TIMES = (Kind.TIMESTAMPTZ, Kind.TIMESTAMP)
 _USUAL: dict[Kind, tuple[str, ...]] = {
     Kind.BOOLEAN: ("integer",),
     Kind.SMALLINT: ("integer",),
@@ -78,7 +77,7 @@ class ColumnFindings:
         """Takes in one batch: the values as stored, those that converted, and the rows that did not."""
         self._note_rejected(raw, rejected)
         self._note_unusual(raw.drop(rejected.index) if len(rejected) else raw)
-        if self.plan.type.kind in _TIMES:
+        if self.plan.type.kind in TIMES:
             self._note_times(converted)
         if self.plan.type.kind is Kind.JSON:
             self._note_json(converted.dropna())
@@ -148,7 +147,7 @@ def read_values(
 
 
 def _activity_column(plans: Sequence[ColumnPlan]) -> str:
-    times = [plan.target for plan in plans if plan.type.kind in _TIMES]
+    times = [plan.target for plan in plans if plan.type.kind in TIMES]
     return next((name for name in ACTIVITY_COLUMNS if name in times), times[0] if times else "")
 
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, get_args, get_type_hints
 
 import pandas as pd
 
+from etl.core.name_map import NamePair
 from etl.core.proposal import Choice, NotCarried
+from etl.core.redaction import is_secret
 from etl.reporting.values import excerpts, key_text
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ class ReportFrames:
                       unaccounted_rows, and whether the sum holds
     sequences         sequence, table, column, last_value, next_value
     rejects           table, stage, column, reason, rows, code: rejected rows by fault (`read_rejects` has the rows)
+    names             table, column, target, by: every pair of names that are not exactly equal
     drift             table, column, kind, values, action, settled, code
     expectations      table, expectation, column, severity, unexpected_rows, judged_rows, success, notes
     suites            of each table's expectations: how many there are, held, failed critically, failed as warnings
@@ -60,6 +63,7 @@ class ReportFrames:
     equation: pd.DataFrame = field(repr=False)
     sequences: pd.DataFrame = field(repr=False)
     rejects: pd.DataFrame = field(repr=False)
+    names: pd.DataFrame = field(repr=False)
     drift: pd.DataFrame = field(repr=False)
     expectations: pd.DataFrame = field(repr=False)
     suites: pd.DataFrame = field(repr=False)
@@ -85,6 +89,7 @@ def frames_of(report: "ReportData") -> ReportFrames:
         equation=_equation(tables),
         sequences=_frame(kinds.SequenceReport, report.sequences),
         rejects=_frame(kinds.RejectGroup, report.rejects),
+        names=_frame(NamePair, report.names),
         drift=_frame(kinds.DriftReport, report.drift),
         expectations=expectations,
         suites=_suites(expectations),
@@ -109,7 +114,10 @@ def differences_frame(differences: Iterable[Mapping[str, object]]) -> pd.DataFra
 
 def _shown(item: Mapping[str, object]) -> tuple[str | None, ...]:
     column = None if item["column"] is None else str(item["column"])
-    source, target = excerpts(item["source"], item["target"], column=column, row_lacking=column is None)
+    masked_as = next(
+        (str(name) for name in (item.get("target_column"), column) if name and is_secret(str(name))), column
+    )
+    source, target = excerpts(item["source"], item["target"], column=masked_as, row_lacking=column is None)
     key = key_text(item["key"], rowid=item.get("rowid"))
     storage = None if item.get("storage") is None else str(item["storage"])
     return str(item["table"]), key, column, str(item["kind"]), str(source), storage, str(target)

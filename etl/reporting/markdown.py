@@ -6,6 +6,7 @@ Texts from the data can neither break a table nor become markup: a cell is escap
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from etl.core.name_map import NamePair
 from etl.core.report import ExpectationReport, ReportData, TableReport
 from etl.core.text import counted, duration, moment, name, readable
 from etl.reporting.verdict import Tone
@@ -36,6 +37,7 @@ def render_markdown(report: ReportData) -> str:
         _rejects(view),
         _differences(view),
         _expectations(view),
+        _names(view),
         _drift(view),
         _schema(view),
     )
@@ -87,7 +89,7 @@ def _tables(view: ReportView) -> Iterator[str]:
 
 
 def _table(table: TableReport, view: ReportView) -> list[Cell]:
-    shown = escaped(name(table.name))
+    shown = escaped(name(table.name if table.target_name is None else f"{table.name} → {table.target_name}"))
     return [
         shown if table.settled else Ready(f"❌ {shown}"),
         *(column.rows(table) for column in view.columns),
@@ -100,6 +102,10 @@ def _left_out(view: ReportView) -> Iterator[str]:
             f"{escaped(name(table.name))} ({counted(table.source_rows or 0, 'row')})" for table in view.not_migrated
         )
         yield f"Only in the source, **not migrated**: {', '.join(tables)}."
+        yield ""
+    if view.left_out:
+        tables = (f"{escaped(name(table.name))} ({counted(table.source_rows or 0, 'row')})" for table in view.left_out)
+        yield f"Left out, as the map says: {', '.join(tables)}."
         yield ""
     if view.missing_in_source:
         yield f"Only in the target, skipped: {', '.join(escaped(name(table)) for table in view.missing_in_source)}."
@@ -144,6 +150,11 @@ def _drift(view: ReportView) -> Iterator[str]:
     yield from _section("How the two schemas differ", headings, rows, view.drift, numbers=[2])
 
 
+def _names(view: ReportView) -> Iterator[str]:
+    rows: list[list[Cell]] = [[_place(pair), name(pair.target), str(pair.by)] for pair in view.names.items]
+    yield from _section("Names paired", ["In the source", "In the target", "Paired by"], rows, view.names)
+
+
 def _schema(view: ReportView) -> Iterator[str]:
     schema = view.schema
     broken: list[list[Cell]] = [[item.table, item.name, item.declared, item.rows] for item in schema.unvalidated.items]
@@ -158,7 +169,7 @@ def _schema(view: ReportView) -> Iterator[str]:
     yield from _section("Not carried", ["What", "Name", "Table", "Why"], lost, schema.not_carried)
 
 
-def _place(item: Rejects | DifferenceGroup | Example | ExpectationReport | Drift | SchemaChoice) -> str:
+def _place(item: Rejects | DifferenceGroup | Example | ExpectationReport | Drift | NamePair | SchemaChoice) -> str:
     return name(item.table) if item.column is None else f"{name(item.table)}.{name(item.column)}"
 
 

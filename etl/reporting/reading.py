@@ -12,6 +12,7 @@ import pandas as pd
 
 from etl.core.drift import code_of_words
 from etl.core.errors import UsageError
+from etl.core.name_map import MatchedBy, NamePair
 from etl.core.proposal import Choice, NotCarried
 from etl.core.report import (
     REPORT_FILE,
@@ -98,6 +99,9 @@ def _report(content: Json) -> Report:
             RewrittenReport(**{**item, "examples": tuple(map(tuple, item["examples"]))})
             for item in content.get("rewritten", ())
         ),
+        names=tuple(
+            replace(_of(NamePair, item), by=MatchedBy(item["by"])) for item in content.get("names", ())
+        ),  # reports of older versions have none
         schema=_schema(content.get("schema")),
     )
 

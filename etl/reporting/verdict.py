@@ -47,11 +47,12 @@ class Verdict:
 class Sums:
     """The totals of a report. Counts of what a run did not do are 0; `compared` and `loading` tell.
 
-    `values_lost` and `values_left` are values of columns that the target lacks; the latter stayed behind on purpose.
+    `values_lost` and `values_left` are values of columns that the target lacks; the latter were dropped on purpose.
     """
 
     tables: int
     source: int
+    target: int
     loaded: int
     present: int
     present_different: int
@@ -93,6 +94,7 @@ def sums_of(report: ReportData) -> Sums:
     return Sums(
         tables=len(migrated),
         source=report.total("source_rows"),
+        target=report.total("target_rows_after"),
         loaded=report.total("loaded_rows"),
         present=report.total("present_rows"),
         present_different=report.total("present_different_rows"),
@@ -140,7 +142,7 @@ def _headline(report: ReportData, sums: Sums) -> tuple[Tone, str, str]:
     title = _capitalised(_rows_in_words(report, sums, verb, ""))
     if sums.compared:
         every = ", and every value was compared" if sums.loading else ", value by value"
-        but = f", but for {counted(sums.values_left, 'value')} left behind." if sums.values_left else "."
+        but = f", but for {counted(sums.values_left, 'value')} in dropped columns." if sums.values_left else "."
         return Tone.GOOD, "Reconciled", title.removesuffix(".") + every + but if sums.source else title
     return Tone.CAUTION, "Rows counted, values not compared", title.removesuffix(".") + "; values were not compared."
 
@@ -185,7 +187,7 @@ def _notes(report: ReportData, sums: Sums) -> Iterator[Note]:
     yield from _about_rewriting(report)
     yield from _about_validation(report)
     yield from _about_drift(report, sums)
-    yield from about_schema(report)
+    yield from _about_schema(report)
     if report.outcome is Outcome.DRY_RUN:
         yield Note(Tone.NOTE, "Nothing was written: all numbers are a forecast.")
 
@@ -195,9 +197,9 @@ def _about_rows(report: ReportData, sums: Sums) -> Iterator[Note]:
     rejected = "rejected by the load, for the reasons in its own report"
     same = "in the target before, with the same"
     found = (
-        (Tone.BAD, sums.rejected, was, were, rejected if report.compares_only else "rejected, for the reasons below"),
+        (Tone.BAD, sums.rejected, was, were, rejected if report.compares_only else "rejected, for the reasons listed"),
         (Tone.BAD, sums.unaccounted, "is", "are", "unaccounted for"),
-        (Tone.BAD, sums.left_out, was, were, "left behind, in tables that the target lacks"),
+        (Tone.BAD, sums.left_out, was, were, "not loaded: the target lacks their tables"),
         (Tone.BAD, sums.missing, "is", "are", "missing from the target"),
         (Tone.BAD, sums.different, "has", "have", "other values in the target than in the source"),
         (Tone.BAD, sums.present_different, "was", "were", f"{same} key but other content, and stayed as before"),
@@ -247,7 +249,7 @@ def _about_validation(report: ReportData) -> Iterator[Note]:
         yield Note(Tone.GOOD, f"All {counted(len(report.expectations), 'expectation')} held.")
 
 
-def about_schema(report: ReportData) -> Iterator[Note]:
+def _about_schema(report: ReportData) -> Iterator[Note]:
     """What a created schema does not keep of the source's."""
     schema = report.schema
     if schema is None:
@@ -273,5 +275,7 @@ def _about_drift(report: ReportData, sums: Sums) -> Iterator[Note]:
     if sums.values_lost:
         yield Note(Tone.BAD, f"{counted(sums.values_lost, 'value')} did not arrive: the target lacks their columns.")
     if sums.values_left:
-        left = counted(sums.values_left, "value")
-        yield Note(Tone.CAUTION, f"{left} stayed behind on purpose: the target lacks their columns.")
+        dropped = (
+            f"{counted(sums.values_left, 'value')} {'was' if sums.values_left == 1 else 'were'} dropped on purpose"
+        )
+        yield Note(Tone.CAUTION, f"{dropped}: the target lacks their columns.")

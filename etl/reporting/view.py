@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 from etl.core.difference_kinds import DifferenceKind
 from etl.core.drift import DRIFT_WORDS
+from etl.core.name_map import NamePair
 from etl.core.proposal import NotCarried
 from etl.core.redaction import HIDDEN, is_secret
 from etl.core.report import (
@@ -194,6 +195,8 @@ class ReportView:
     narrowed: Bounded[DifferenceTotal]
     expectations_held: int
     expectations_failed: Bounded[ExpectationReport]
+    left_out: tuple[TableReport, ...]
+    names: Bounded[NamePair]
     drift: Bounded[Drift]
     schema: SchemaView
     timings: tuple[Timing, ...]
@@ -223,6 +226,8 @@ def view_of(report: ReportData) -> ReportView:
         expectations_held=len(report.expectations) - len(failed),
         expectations_failed=_bounded(failed, SHOWN_GROUPS),
         drift=_bounded([_drift(item) for item in report.drift if item.kind in DRIFT_WORDS], SHOWN_GROUPS),
+        left_out=tuple(by_status[Status.LEFT_OUT]),
+        names=_bounded(report.names, SHOWN_GROUPS),
         schema=_schema_view(report.schema),
         timings=_timings(report.timings),
     )

@@ -1,12 +1,13 @@
 """The accounting of a run: what became of each table's rows, why rows were rejected, and whether the sums add up."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from etl.comparison.compare import TableComparison
 from etl.comparison.findings import Findings
 from etl.core.drift import Drift
+from etl.core.name_map import NamePair
 from etl.core.plan import Plan, TablePlan
 from etl.core.redaction import shown
 from etl.core.rejects import RejectedRow, TableFault
@@ -42,6 +43,14 @@ class Accounting:
     findings: Findings = field(default_factory=Findings)
     remarks: list[str] = field(default_factory=list)
     rewritten: list[RewrittenReport] = field(default_factory=list)
+    names: tuple[NamePair, ...] = ()
+    plans: dict[str, TablePlan] = field(default_factory=dict)  # by the target's name
+
+    def note_names(self, plan: Plan) -> None:
+        """Keeps which name of the source belongs to which of the target."""
+        self.names = plan.names
+        self.plans = {table.target.name: table for table in plan.tables}
+
     schema: SchemaReport | None = None
 
     def note_drift(self, drift: tuple[Drift, ...]) -> None:
@@ -54,6 +63,7 @@ class Accounting:
         reports += [
             TableReport(item.name, Status.NOT_MIGRATED, source_rows=item.row_count) for item in plan.not_migrated
         ]
+        reports += [TableReport(item.name, Status.LEFT_OUT, source_rows=item.row_count) for item in plan.left_out]
         for report in reports:
             self.tables.append(report)
             yield report
@@ -89,13 +99,14 @@ class Accounting:
             target_rows_before=rows_before,
             target_rows_after=rows_after,
             seconds=round(seconds, 3),
+            target_name=plan.target_name,
         )
         self.tables.append(report)
         return report
 
     def note_expectations(self, results: Iterable[ExpectationResult]) -> None:
-        """Keeps what was expected of a table and how often it was not so."""
-        self.expectations += map(expectation_report, results)
+        """Keeps what was expected of a table and how often it was not so, by the source's names."""
+        self.expectations += [_by_source_names(expectation_report(result), self.plans) for result in results]
 
     def forget_rows(self) -> None:
         """The run failed and its transaction is undone: nothing was loaded, whatever was noted so far."""
@@ -117,12 +128,18 @@ class Accounting:
             for refused, (_, row) in zip(page, originals, strict=True):
                 fault, reason = refused.fault, refused.detail
                 if fault.constraint is not None:
-                    fault, reason = explain_orphan(self.source, plan, fault, row)
+                    fault, reason = explain_orphan(self.source, plan, self.plans, fault, row)
                 rejects.reject(RejectedRow(refused.row_number, refused.rowid, plan.source_key, fault, reason, row))
 
 
 def _for_people(item: Rewritten) -> tuple[tuple[str, str], ...]:
     return tuple((shown(one, column=item.column), shown(other, column=item.column)) for one, other in item.examples)
+
+
+def _by_source_names(report: ExpectationReport, plans: Mapping[str, TablePlan]) -> ExpectationReport:
+    plan = plans[report.table]
+    column = None if report.column is None else plan.source_of.get(report.column, report.column)
+    return replace(report, table=plan.name, column=column)
 
 
 def expectation_report(result: ExpectationResult) -> ExpectationReport:

@@ -30,8 +30,8 @@ from etl.runs.record import RunRecord, describe_source
 from etl.runs.settings import CompareSettings
 from etl.runs.startup import Startup
 from etl.source.database import Source
-from etl.target.catalog import enter_schema
 from etl.target.privileges import require_to_read
+from etl.target.search_path import enter_schema
 from etl.target.session import Session
 
 
@@ -56,7 +56,8 @@ def run_comparison(
             session = Session(connection)
             comparison = _Comparison(settings, observer, source, session, record)
             try:
-                interruptible(comparison.carry_out, hang_up=session.hang_up)
+                with record.starter_left():
+                    interruptible(comparison.carry_out, hang_up=session.hang_up)
             finally:
                 connection.invalidate()  # nothing is to be kept, whatever state the driver was left in
         if any(table.unaccounted_rows for table in record.accounting.tables):
@@ -82,8 +83,8 @@ class _Comparison:
 
         started = time.monotonic()
         self.session.run(sql.SQL("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-        prepare_session(self.session)
         enter_schema(self.session, self.settings.schema)
+        prepare_session(self.session)
         self.session.be_watched()
         plan = plan_between(
             self.source,
@@ -92,10 +93,12 @@ class _Comparison:
             extra_columns=ExtraColumns.DROP,
             comparing=True,
             times=self.settings.times,
+            names=self.settings.mapping,
         )
         require_to_read(self.session, plan.tables)
         self.observer.planned(plan)
         accounting = self.record.accounting
+        accounting.note_names(plan)
         accounting.drift = [self._drift(item) for item in plan.drift]
         accounting.timings["plan"] = time.monotonic() - started
         for left_out in accounting.note_tables_left_out(plan):
@@ -106,7 +109,7 @@ class _Comparison:
 
     def _compare(self, plan: TablePlan) -> None:
         started = time.monotonic()
-        rejected = rejected_rows(self.settings.load_report, plan.name) if self.settings.load_report else None
+        rejected = rejected_rows(self.settings.load_report, plan) if self.settings.load_report else None
         known = Known() if rejected is None else Known(rejected, surely=False)
         comparison = compare_or_explain(
             self.source, self.session, plan, self.record.folder, self.settings.assume_timezone, known
@@ -119,6 +122,7 @@ class _Comparison:
             target_rows_before=comparison.target_rows,
             target_rows_after=comparison.target_rows,
             seconds=round(time.monotonic() - started, 3),
+            target_name=plan.target_name,
         )
         report = with_comparison(report, comparison)
         self.record.accounting.tables.append(report)
@@ -132,10 +136,17 @@ class _Comparison:
             dropped = self._was_dropped(item.table)
             code = DriftAction.DROPPED_BY_LOAD if dropped else DriftAction.NOT_IN_TARGET
             return DriftReport.of(replace(item, code=code), settled=dropped)
+        if item.kind is DriftKind.COLUMN_LEFT_OUT and item.values:
+            code = DriftAction.DROPPED_BY_LOAD if self._was_dropped(item.table) else DriftAction.LEFT_OUT
+            return DriftReport.of(replace(item, code=code))
         if item.kind is DriftKind.TABLE_MISSING_IN_SOURCE:
             return DriftReport.of(replace(item, code=DriftAction.NOT_COMPARED))
         return DriftReport.of(item)
 
     def _was_dropped(self, table: str) -> bool:
+        """Whether the load's folder has the table's values, by the source's name or (older versions) the target's."""
         folder = self.settings.load_report
-        return folder is not None and (folder / "dropped" / file_name(f"{table}.ndjson")).exists()
+        others = [plan.target.name for plan in self.record.accounting.plans.values() if plan.name == table]
+        return folder is not None and any(
+            (folder / "dropped" / file_name(f"{name}.ndjson")).exists() for name in (table, *others)
+        )

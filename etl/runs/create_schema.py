@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from etl.core.errors import TargetError, UsageError
 from etl.core.name_map import NameMap
+from etl.core.plan import ExtraColumns
 from etl.core.proposal import (
     NameStyle,
     NotCarried,
@@ -24,15 +25,17 @@ from etl.core.proposal import (
     VirtualTables,
 )
 from etl.core.report import SchemaReport, Unvalidated
-from etl.core.source_tables import quoted
-from etl.core.text import did_you_mean
+from etl.core.source_tables import SourceTable, quoted
+from etl.core.tables import TargetTable
+from etl.core.text import unknown_names
 from etl.derivation.derive import Wishes, derive
 from etl.derivation.names import Names, column_names, table_names
+from etl.planning.map_check import check_map
 from etl.planning.matching import match_names
 from etl.planning.time_units import check_units
 from etl.runs.known import Description
 from etl.runs.settings import Settings
-from etl.schema.ddl import create_table
+from etl.schema.ddl import column_definition, create_table
 from etl.source.database import Source
 from etl.target.catalog import read_catalog, read_other_relations
 from etl.target.privileges import creation_error
@@ -81,6 +84,10 @@ def create_what_is_missing(
     except DBAPIError as error:
         raise creation_error(error, schema) from error
     existing = read_catalog(session, schema)
+    if settings.extra_columns is not ExtraColumns.DROP and _add_columns_beyond(
+        source, session, settings, new, existing
+    ):
+        existing = read_catalog(session, schema)
     new.names = _decided(source, settings, {name: [c.name for c in table.columns] for name, table in existing.items()})
     missing = _missing(source, settings, existing, new.names)
     if missing:
@@ -116,11 +123,42 @@ def propose(source: Source, settings: Settings) -> Proposal:
     """
     unknown = [name for name in settings.tables if name not in source.tables]
     if unknown:
-        raise UsageError(
-            f"--tables: the source has no {', '.join(unknown)}{did_you_mean(unknown[0], source.tables)} "
-            f"It has: {', '.join(source.tables) or 'no tables'}."
-        )
+        raise UsageError(unknown_names("--tables: the source has no table", unknown, source.tables))
     return derive(source, _wishes(source, settings), only=settings.tables or None)
+
+
+def _add_columns_beyond(
+    source: Source, session: Session, settings: Settings, new: NewSchema, existing: Mapping[str, TargetTable]
+) -> bool:
+    """Gives tables that were made as described those columns of the source that the description does not know."""
+    beyond = {
+        name: columns
+        for name in new.created
+        if name in source.tables and (columns := _unpaired_columns(source.tables[name], existing[name]))
+    }
+    if not beyond:
+        return False
+    for table in derive(source, _wishes(source, settings), only=beyond).tables:
+        for column in table.columns:
+            if column.source in beyond[table.source]:
+                new.refused += _add_column(session, table, column)
+    return True
+
+
+def _unpaired_columns(table: SourceTable, target: TargetTable) -> set[str]:
+    pairs = match_names(table.column_names, [column.name for column in target.columns]).names
+    return {name for name in table.column_names if name not in pairs}
+
+
+def _add_column(session: Session, table: ProposedTable, column: ProposedColumn) -> list[NotCarried]:
+    """Adds it, without its default or its generation where the server refuses that."""
+    statement = f"ALTER TABLE {quoted(table.source)} ADD COLUMN "
+    try:
+        _run(session, statement + column_definition(column))
+    except psycopg2.Error as error:
+        _run(session, statement + column_definition(replace(column, default=None, generated=None)))
+        return [_refused(table, column, first_line(error))]
+    return []
 
 
 def _wishes(source: Source, settings: Settings) -> Wishes:
@@ -129,20 +167,29 @@ def _wishes(source: Source, settings: Settings) -> Wishes:
         names=settings.names,
         types=settings.types,
         zoned_times=("", "timestamp") not in settings.times,
-        units=check_units(settings.times, source.tables),
+        units=check_units(settings.times, source.tables, _said(source, settings)).units,
         zone=settings.assume_timezone,
         virtual_tables=settings.virtual_tables is VirtualTables.LOAD,
     )
 
 
+def _said(source: Source, settings: Settings) -> NameMap:
+    """What the user has decided, as the source spells its names."""
+    return check_map(settings.mapping or NameMap(), source.tables)
+
+
 def _missing(source: Source, settings: Settings, existing: Mapping[str, object], names: NameMap) -> list[str]:
+    said = _said(source, settings)
     wanted = {name.lower() for name in settings.tables}
     candidates = [
         name
         for name, table in source.tables.items()
-        if table.unreadable is None and table.columns and (not wanted or name.lower() in wanted)
+        if name not in said.left_out
+        and table.unreadable is None
+        and table.columns
+        and (not wanted or name.lower() in wanted)
     ]
-    pairs = match_names(candidates, existing, decided=names.tables).names
+    pairs = match_names(candidates, existing, decided=said.over(names).tables).names
     skipped = _virtual_tables(source) if settings.virtual_tables is VirtualTables.SKIP else set()
     return [name for name in candidates if name not in pairs and name not in skipped]
 

@@ -30,11 +30,11 @@ from etl.runs.settings import Settings
 from etl.runs.startup import Startup
 from etl.runs.transaction import one_transaction
 from etl.source.database import Source
-from etl.target.catalog import current_schema
 from etl.target.commit import Evidence, commit
 from etl.target.constraints import identifier
 from etl.target.lock_room import require_locks
 from etl.target.privileges import require_schema, require_to_load
+from etl.target.search_path import current_schema
 from etl.target.sequences import reset_sequences, unreachable_ids
 from etl.target.session import Session
 from etl.target.triggers import without_triggers
@@ -97,7 +97,7 @@ class _Load:
     record: RunRecord
 
     def carry_out(self) -> Plan:
-        """The whole story, stage by stage, but for the COMMIT."""
+        """All stages in their order, but for the COMMIT."""
         with self._timed("plan"):
             prepare_load_session(self.session, self.target.schema)
             new = self._create_schema()
@@ -142,9 +142,15 @@ class _Load:
     def _plan(self, names: NameMap) -> Plan:
         plan = self._plan_with(names, self.settings.extra_columns)
         self.record.accounting.note_drift(plan.drift)
-        if self.settings.extra_columns is ExtraColumns.ADD and any(table.dropped for table in plan.tables):
+        if self.settings.extra_columns is ExtraColumns.ADD and any(table.lacking for table in plan.tables):
             add_columns(self.session, plan)
             plan = self._plan_with(names, ExtraColumns.STOP)
+        self.record.accounting.note_names(plan)
+        if plan.starter:
+            path = self.record.leave_starter(plan.starter)
+            self.record.accounting.remarks.append(
+                f"Tables without a counterpart may have one under another name: guesses are in {path}, for --map"
+            )
         self.observer.planned(plan)
         return plan
 
@@ -155,7 +161,8 @@ class _Load:
             only=self.settings.tables,
             extra_columns=extra_columns,
             times=self.settings.times,
-            names=names,
+            names=self.settings.mapping,
+            created=names,
         )
 
     def _use_suites(self, plan: Plan) -> Future[None] | None:

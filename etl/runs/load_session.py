@@ -5,11 +5,10 @@ from psycopg2 import sql
 from etl.core.errors import LockedError
 from etl.core.plan import Plan
 from etl.loading.staging import stage_in_memory
-from etl.target.catalog import enter_schema
 from etl.target.constraints import identifier
 from etl.target.locks import choose_timeout, explain_other_run
 from etl.target.privileges import require_writable
-from etl.target.search_path import search_system_first
+from etl.target.search_path import enter_schema
 from etl.target.session import Session
 
 ADVISORY_LOCK = 0x65746C  # "etl": one load at a time for each database
@@ -32,7 +31,7 @@ def prepare_load_session(session: Session, schema: str | None) -> None:
 
     Raises `LockedError` where another run is loading, `TargetError` where nothing can be written.
     """
-    search_system_first(session.rows, session.run)
+    enter_schema(session, schema)
     for name, value in _SETTINGS.items():
         session.run(sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), sql.Literal(value)))
     stage_in_memory(session)
@@ -45,7 +44,6 @@ def prepare_load_session(session: Session, schema: str | None) -> None:
             f"Another run is loading into this database: {explain_other_run(session.rows, ADVISORY_LOCK)}. "
             "Wait until it has finished, then run again."
         )
-    enter_schema(session, schema)
 
 
 def lock_tables(session: Session, plan: Plan) -> None:

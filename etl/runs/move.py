@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from psycopg2 import sql
 
-from etl.comparison.rewritten import judge_rewritten
+from etl.comparison.rewritten import classify_rewriting
 from etl.core.plan import Plan, TablePlan
 from etl.core.tables import TargetTable
 from etl.files.reject_files import TableRejects
@@ -77,7 +77,7 @@ class Mover:
             self.observer.table_finished(report)
         if self.validator is None:
             return []
-        return [self.validator.finish(plan.name, plan.source.row_count) for plan in group]
+        return [self.validator.finish(plan.target.name, plan.source.row_count) for plan in group]
 
     def _load(self, group: Sequence[TablePlan], pipeline: Pipeline) -> list[Loaded]:
         """The way that fits: a forecast, COPY into the empty table, or a staging table."""
@@ -90,13 +90,13 @@ class Mover:
             return pipeline.accepted(plan, progress(plan))
 
         if self.settings.dry_run:
-            return forecast(self.session, group, batches, self._staged, judge_rewritten)
+            return forecast(self.session, group, batches, self._staged, classify_rewriting)
         if self._is_fast(group):
             plan = group[0]
             with contextlib.suppress(NotFastError):
                 rows = pipeline.optimistically(plan, progress(plan))
                 return [load_fast(self.session, plan, rows, pipeline.await_validation)]
-        return load_staged(self.session, group, batches, judge_rewritten)
+        return load_staged(self.session, group, batches, classify_rewriting)
 
     def _is_fast(self, group: Sequence[TablePlan]) -> bool:
         """Whether the fast way is open, so far as the tables themselves tell."""

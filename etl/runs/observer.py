@@ -32,7 +32,7 @@ class Observer:
         """The outcome of every row of the table is known."""
 
     def sequences_reset(self, sequences: Sequence[SequenceReport]) -> None:
-        """All sequences stand behind the largest ids."""
+        """All sequences stand past the largest ids."""
 
     def table_compared(self, table: TableReport) -> None:
         """After the load: every value of the table was compared with the source."""

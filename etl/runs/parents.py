@@ -1,7 +1,7 @@
 """What became of the parent of an orphan: only the source can tell whether it was rejected or never was."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from etl.core.plan import TablePlan
 from etl.core.rejects import Fault, RejectRule
@@ -10,36 +10,63 @@ from etl.core.values import StorageValue
 from etl.source.database import Source
 
 
-def explain_orphan(source: Source, plan: TablePlan, fault: Fault, row: Mapping[str, StorageValue]) -> tuple[Fault, str]:
+def explain_orphan(
+    source: Source, plan: TablePlan, plans: Mapping[str, TablePlan], fault: Fault, row: Mapping[str, StorageValue]
+) -> tuple[Fault, str]:
     """The fault of a row whose parent is missing, and the reason with its values.
 
-    `fault.constraint` names the foreign key. Parents are named by the source's columns of the same names, matched
-    without regard to case.
+    `fault.constraint` names the foreign key; `plans` are those of the run, by the target's names. A parent that is not
+    among them is looked for in the source by its name in the target, without regard to case.
     """
     key = next(key for key in plan.target.foreign_keys if key.name == fault.constraint)
     source_of = {column.target: column.source for column in plan.columns}
     values = [row[source_of[name]] for name in key.columns]
-    named = ", ".join(f"{name} = {value!r}" for name, value in zip(key.parent_columns, values, strict=True))
+    parent = _parent(source, key, plans)
+    names = parent.columns or key.parent_columns
+    named = ", ".join(f"{name} = {value!r}" for name, value in zip(names, values, strict=True))
     what = f"foreign key {key.name}:"
-    if not _has_parent(source, key, values):
-        missing = replace(fault, code=RejectRule.PARENT_MISSING, words=f"{what} {key.parent} has no such row")
-        return missing, f"{what} {key.parent} has no row with {named}, neither here nor in the target"
-    if _has_parent(source, key, values, exactly=True):
-        words = f"{what} its parent in {key.parent} was rejected"
+    if not _has_parent(source, parent, values):
+        missing = replace(fault, code=RejectRule.PARENT_MISSING, words=f"{what} {parent.shown} has no such row")
+        return missing, f"{what} {parent.shown} has no row with {named}, neither here nor in the target"
+    if _has_parent(source, parent, values, exactly=True):
+        words = f"{what} its parent in {parent.shown} was rejected"
         rejected = replace(fault, code=RejectRule.PARENT_REJECTED, words=words)
-        return rejected, f"{what} its parent in {key.parent} ({named}) was rejected"
-    words = f"{what} {key.parent} has its parent in another spelling only"
+        return rejected, f"{what} its parent in {parent.shown} ({named}) was rejected"
+    words = f"{what} {parent.shown} has its parent in another spelling only"
     return replace(fault, code=RejectRule.PARENT_SPELLED_OTHERWISE, words=words), (
-        f"{what} {key.parent} has no row with {named} exactly; SQLite's collation takes "
+        f"{what} {parent.shown} has no row with {named} exactly; SQLite's collation takes "
         "another spelling for the same, PostgreSQL does not: spell both alike"
     )
 
 
-def _has_parent(source: Source, key: ForeignKey, values: Sequence[StorageValue], *, exactly: bool = False) -> bool:
-    parent = next((table for name, table in source.tables.items() if name.lower() == key.parent.lower()), None)
-    if parent is None:
+@dataclass(frozen=True)
+class _Parent:
+    """The table to which a foreign key refers. `table` is the source's name, None where the source has no such table;
+    `columns` are the source's names of the key, empty where it lacks one."""
+
+    shown: str
+    table: str | None
+    columns: tuple[str, ...]
+
+
+def _parent(source: Source, key: ForeignKey, plans: Mapping[str, TablePlan]) -> _Parent:
+    plan = plans.get(key.parent)
+    if plan is not None:
+        shown = plan.name if plan.target_name is None else f"{plan.name} ({plan.target_name} in the target)"
+        return _Parent(shown, plan.name, _all_of(key.parent_columns, plan.source_of))
+    table = next((table for name, table in source.tables.items() if name.lower() == key.parent.lower()), None)
+    if table is None:
+        return _Parent(key.parent, None, ())
+    known = {name.lower(): name for name in table.column_names}
+    return _Parent(key.parent, table.name, _all_of([name.lower() for name in key.parent_columns], known))
+
+
+def _all_of(names: Sequence[str], known: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(known[name] for name in names) if set(names) <= known.keys() else ()
+
+
+def _has_parent(source: Source, parent: _Parent, values: Sequence[StorageValue], *, exactly: bool = False) -> bool:
+    if parent.table is None or not parent.columns:
         return False
-    columns = {name.lower(): name for name in parent.column_names}
-    names = [columns.get(name.lower()) for name in key.parent_columns]
-    known = {name: value for name, value in zip(names, values, strict=True) if name is not None}
-    return len(known) == len(values) and source.has_row(parent.name, known, exactly=exactly)
+    known = dict(zip(parent.columns, values, strict=True))
+    return source.has_row(parent.table, known, exactly=exactly)

@@ -43,7 +43,7 @@ class _Prepared:
 
     batch: Batch
     frame: pd.DataFrame
-    verdict: Future[Validated] | None
+    validation: Future[Validated] | None
     encoded: CopyData | None
     large: bool
 
@@ -105,10 +105,10 @@ class Pipeline:
         self._unanswered.clear()
         for prepared in self._prepared(_Task(plan, optimistic=True), progress):
             frame, lacking = require_values(prepared.frame, plan)
-            if prepared.verdict is not None:
+            if prepared.validation is not None:
                 if not lacking.empty:
                     raise NotFastError  # validation has the first word about them
-                self._unanswered.append(prepared.verdict)
+                self._unanswered.append(prepared.validation)
                 self._await_answers(awaited=0 if prepared.large else VALIDATIONS_AWAITED)
             self._reject(prepared.batch, plan, RejectStage.LOAD, lacking)
             self._keep_dropped(prepared.batch, plan, frame.index)
@@ -161,7 +161,7 @@ class Pipeline:
         plan = task.plan
         self.rejects[plan.name].restart()
         if self.validator:
-            self.validator.begin(plan.name)
+            self.validator.begin(plan.target.name)
         columns = plan.source_columns if plan.source.rowid_name else plan.source.column_names
         for batch in read_batches(self.source, plan.source, columns, batch_rows=self.batch_rows):
             yield self._prepare(batch, plan, encode_ahead=task.optimistic)
@@ -170,15 +170,15 @@ class Pipeline:
     def _prepare(self, batch: Batch, plan: TablePlan, *, encode_ahead: bool) -> _Prepared:
         converted = convert(batch.frame, plan.columns, assume_timezone=self.assume_timezone)
         self._reject(batch, plan, RejectStage.CONVERT, converted.rejected)
-        verdict = self.validator.submit(plan.name, converted.frame) if self.validator else None
+        validation = self.validator.submit(plan.target.name, converted.frame) if self.validator else None
         types = {column.target: column.type for column in plan.columns}
         encoded = encode(converted.frame, types) if encode_ahead else None
         large = is_large(batch)
         kept = batch if large else _kept(batch, plan)
-        return _Prepared(kept, converted.frame, verdict, encoded, large)
+        return _Prepared(kept, converted.frame, validation, encoded, large)
 
     def _await_answers(self, *, awaited: int) -> None:
-        """Verdicts on rows handed out `optimistically`, as far as they have come or only `awaited` are outstanding."""
+        """Hears of rows handed out `optimistically`, as far as validation has answered or only `awaited` are open."""
         while self._unanswered and (len(self._unanswered) > awaited or self._unanswered[0].done()):
             if not self._unanswered.popleft().result().rejected.empty:
                 raise NotFastError
@@ -187,21 +187,21 @@ class Pipeline:
         """The rows that validation rejects of the batches in front, as far as it has spoken or only `awaited` wait."""
         rows: list[int] = []
         while waiting and (len(waiting) > awaited or _is_validated(waiting[0])):
-            rows += self._judged(waiting.popleft(), plan)[1]
+            rows += self._split(waiting.popleft(), plan)[1]
         return rows
 
     def _validated(self, prepared: _Prepared, plan: TablePlan) -> Accepted:
         """A batch without the rows that validation, or a missing value, rejects."""
-        frame, lacking = require_values(self._judged(prepared, plan)[0], plan)
+        frame, lacking = require_values(self._split(prepared, plan)[0], plan)
         self._reject(prepared.batch, plan, RejectStage.LOAD, lacking)
         self._keep_dropped(prepared.batch, plan, frame.index)
         return _accepted(prepared, frame)
 
-    def _judged(self, prepared: _Prepared, plan: TablePlan) -> tuple[pd.DataFrame, list[int]]:
+    def _split(self, prepared: _Prepared, plan: TablePlan) -> tuple[pd.DataFrame, list[int]]:
         """The rows that validation accepts, and the numbers of those that it rejects."""
-        if prepared.verdict is None:
+        if prepared.validation is None:
             return prepared.frame, []
-        validated = prepared.verdict.result()
+        validated = prepared.validation.result()
         self._reject(prepared.batch, plan, RejectStage.VALIDATE, _by_source_name(validated.rejected, plan))
         return validated.accepted, validated.rejected.index.tolist()
 
@@ -255,7 +255,7 @@ def _accepted(prepared: _Prepared, frame: pd.DataFrame) -> Accepted:
 
 
 def _is_validated(prepared: _Prepared) -> bool:
-    return prepared.verdict is not None and prepared.verdict.done()
+    return prepared.validation is not None and prepared.validation.done()
 
 
 def _by_source_name(rejected: pd.DataFrame, plan: TablePlan) -> pd.DataFrame:

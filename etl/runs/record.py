@@ -1,14 +1,16 @@
 """A run's record: its identity, its folder and its accounting, and the report that is made of them."""
 
 import contextlib
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from etl.core import defaults
-from etl.core.errors import CannotRun, CommittedError, EtlError, UnconfirmedError
+from etl.core.errors import CannotRun, CommittedError, DriftError, EtlError, UnconfirmedError
 from etl.core.report import Outcome, SourceReport, TargetReport, all_settled, reject_groups
+from etl.files.private_files import PrivateFolder
 from etl.files.report_folder import prepare_folder
 from etl.reporting.report import Report
 from etl.reporting.write import write_report
@@ -17,6 +19,8 @@ from etl.runs.connect import Target
 from etl.runs.run_id import new_run_id
 from etl.source.database import Source
 from etl.target.session import first_line
+
+MAP_FILE = "map.toml"
 
 
 def describe_source(source: Source) -> SourceReport:
@@ -81,6 +85,7 @@ class RunRecord:
             error=error,
             remarks=tuple(accounting.remarks),
             rewritten=tuple(accounting.rewritten),
+            names=accounting.names,
             schema=accounting.schema,
         )
 
@@ -88,7 +93,8 @@ class RunRecord:
     def failures_reported(self) -> Iterator[None]:
         """Inside, a run that fails leaves a report that says so before its error goes on."""
         try:
-            yield
+            with self.starter_left():
+                yield
         except UnconfirmedError as error:
             self._write_failure(Outcome.UNCONFIRMED, str(error))
             raise
@@ -96,6 +102,29 @@ class RunRecord:
             self.accounting.forget_rows()
             self._write_failure(Outcome.FAILED, str(error) or "interrupted")
             raise
+
+    @contextlib.contextmanager
+    def starter_left(self) -> Iterator[None]:
+        """Inside, a run that stops since names do not meet leaves a map to begin with, and its error names it."""
+        try:
+            yield
+        except DriftError as error:
+            if not error.starter:
+                raise
+            path = self.leave_starter(error.starter)
+            raise DriftError(
+                f"{error}\nA map to begin with is in {path}: take away the # of the lines that are right, then run "
+                f"again with --map {shlex.quote(str(path))}"
+            ) from error
+
+    def leave_starter(self, text: str) -> Path:
+        """Writes a map to begin with into the report folder; raises `CannotRun` where that cannot be."""
+        try:
+            with PrivateFolder(self.folder).open(MAP_FILE) as file:
+                file.write(text.encode())
+        except OSError as error:
+            raise CannotRun(f"The report folder {self.folder} cannot be written: {error.strerror}.") from error
+        return self.folder / MAP_FILE
 
     def _write_failure(self, outcome: Outcome, error: str) -> None:
         """Where the folder itself is what failed, the reason on the console is all there is."""

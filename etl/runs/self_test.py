@@ -73,10 +73,10 @@ class SelfTest:
         done = sum(check.done for check in self.checks)
         if self.passed:
             ways = len(self.checks)
-            return f"✓ Self-test passed: {done:,} rows damaged in {ways} ways, each judged rightly, nothing else found."
+            return f"✓ Self-test passed: {done:,} rows damaged in {ways} ways, each recognised, nothing else found."
         failed = sum(not check.passed for check in self.checks)
         return (
-            f"✗ Self-test FAILED: {failed} of {len(self.checks)} damages were judged wrongly, "
+            f"✗ Self-test FAILED: {failed} of {len(self.checks)} damages were not recognised, "
             f"{self.found_elsewhere:,} differences were found where nothing was damaged."
         )
 
@@ -112,7 +112,7 @@ def run_self_test(pg: str | None = None) -> SelfTest:
         _load(source, url, Path(folder) / "load")
         done = _damage(source, url)
         settings = CompareSettings(source=source, pg=url, report_folder=Path(folder) / "report")
-        return _judged(run_comparison(settings), done)
+        return _self_test_of(run_comparison(settings), done)
 
 
 @contextlib.contextmanager
@@ -181,7 +181,7 @@ def resolve_given(url: str) -> URL:
     return found
 
 
-def _judged(report: Report, done: Mapping[Damage, int]) -> SelfTest:
+def _self_test_of(report: Report, done: Mapping[Damage, int]) -> SelfTest:
     totals = [total for total in report.difference_kinds if total.kind != DifferenceKind.NARROWED]
     checks = []
     for damage in DAMAGES:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from etl.core import defaults
+from etl.core.name_map import NameMap
 from etl.core.plan import ExtraColumns
 from etl.core.proposal import NameStyle, TypeChoice, VirtualTables
+from etl.planning.map_file import read_map
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,17 @@ class CommonSettings:
     )
     times: tuple[tuple[str, str], ...] = _option(
         "--times",
-        "unit of the numbers in a column of times: s, ms, us, ns (since 1970), julian, chrome, mac, excel; or the type "
-        "of times in created columns, timestamptz (default) or timestamp; repeatable",
+        "unit of the numbers in a column of times: s, ms, us, ns (since 1970), julian, chrome, mac, excel; or the zone "
+        "of its texts without one; or the type of times in created columns, timestamptz (default) or timestamp; "
+        "repeatable",
         default=(),
         metavar="TABLE.COLUMN=UNIT",
+    )
+    mapping: NameMap | None = _option(
+        "--map",
+        "what goes where, where names differ: a TOML file of tables, columns, types and times (docs/map.md)",
+        default=None,
+        metavar="FILE",
     )
     report_folder: Path | None = _option(
         "--report", f"folder for the report (default: {defaults.REPORTS}/RUN_ID)", default=None, metavar="DIR"
@@ -153,6 +162,10 @@ def time_units(times: str | Mapping[str, str] | Sequence[tuple[str, str]]) -> tu
     return tuple(times.items()) if isinstance(times, Mapping) else tuple(times)
 
 
+def _mapping(value: str | Path | Mapping[str, object] | NameMap | None) -> NameMap | None:
+    return None if value is None else read_map(value)
+
+
 def _path(value: str | Path | None) -> Path | None:
     return None if value is None else Path(value)
 
@@ -164,6 +177,7 @@ def _same(value: Any) -> Any:
 _READERS: dict[str, Callable[[Any], Any]] = {
     "tables": table_names,
     "times": time_units,
+    "mapping": _mapping,
     "report_folder": _path,
     "expectations": _path,
     "load_report": _path,

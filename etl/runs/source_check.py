@@ -4,7 +4,7 @@ import html
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import orjson
@@ -13,21 +13,24 @@ import pandas as pd
 from etl.conversion.convert import convert
 from etl.core import defaults
 from etl.core.errors import UsageError
+from etl.core.name_map import NameMap
 from etl.core.plan import ColumnPlan
 from etl.core.rejects import Fault, RejectRule, RejectStage, TableFault
 from etl.core.report import ExpectationReport, RejectGroup, reject_groups
 from etl.core.source_tables import SourceTable
-from etl.core.text import did_you_mean
+from etl.core.text import unknown_names
 from etl.core.types import TargetType
 from etl.planning.declared_types import columns_without_target
-from etl.planning.time_units import with_units
+from etl.planning.map_check import check_map
+from etl.planning.map_file import read_map
+from etl.planning.time_units import check_units, with_units
 from etl.runs.accounting import expectation_report
 from etl.runs.known import description_of
 from etl.runs.settings import table_names
 from etl.schema import unified as schema
 from etl.source.batches import read_batches
 from etl.source.database import Source
-from etl.validation.results import Validated
+from etl.validation.results import ExpectationResult, Validated
 from etl.validation.suites import Suite, load_suites
 from etl.validation.validator import Validator
 
@@ -95,6 +98,7 @@ def check_source(
     tables: str | Sequence[str] = (),
     expectations: str | Path | None = None,
     assume_timezone: str = defaults.TIMEZONE,
+    mapping: str | Path | Mapping[str, object] | NameMap | None = None,
 ) -> Readiness:
     """Says what a load would reject, as far as the source alone can tell.
 
@@ -104,6 +108,7 @@ def check_source(
     :param tables: only these tables, or one table's name; empty: all.
     :param expectations: folder of expectation suites; None: those of the 20 tables.
     :param assume_timezone: the zone of times without one.
+    :param mapping: a map, as for `migrate`: what it leaves out is not judged, suites are those of the target's names.
     :returns: rows by table, rejects by reason, and the expectations; `exit_code` is that of `python -m etl.validate`.
     :raises EtlError: `SourceError`, `SuiteError`, or `UsageError` for a table that the source lacks.
 
@@ -112,24 +117,32 @@ def check_source(
         etl.check_source("app.db").exit_code
     """
     with Validator() as validator, Source(Path(source)) as opened:
-        chosen = _chosen(opened, table_names(tables))
+        names = check_map(read_map(mapping), opened.tables)
+        chosen = _chosen(opened, table_names(tables), names)
         known = description_of(opened.tables)
+        said = check_units((), opened.tables, names)
+        targets = {table.name: names.tables.get(table.name) or table.name for table in chosen}
         columns = {
-            table.name: with_units(opened, table, columns_without_target(table, known.types_of(table.name)))
+            table.name: with_units(
+                opened,
+                table,
+                columns_without_target(table, known.types_of(targets[table.name]), names.columns_of(table.name)),
+                said,
+            )
             for table in chosen
         }
-        types = {name: {**known.types_of(name), **_types(plans)} for name, plans in columns.items()}
+        types = {targets[name]: {**known.types_of(targets[name]), **_types(plans)} for name, plans in columns.items()}
         folder = Path(expectations) if expectations else known.suites
         suites = load_suites(folder, types) if folder is not None else {}
         accepted = validator.use(suites)
-        check = _Check(opened, validator, suites, columns, assume_timezone)
+        check = _Check(opened, validator, suites, columns, targets, assume_timezone)
         rejects: Counter[TableFault] = Counter()
         reports: list[ExpectationReport] = []
         for table in chosen:
             rejects.update(check.rejects(table))
-            if table.name in suites:
-                totals = validator.finish(table.name, table.row_count).result()
-                reports += map(expectation_report, totals)
+            if targets[table.name] in suites:
+                totals = validator.finish(targets[table.name], table.row_count).result()
+                reports += [_by_source_names(item, table.name, columns[table.name]) for item in totals]
         accepted.result()
         opened.verify_unchanged()
     rows = {table.name: table.row_count for table in chosen}
@@ -142,6 +155,7 @@ class _Check:
     validator: Validator
     suites: Mapping[str, Suite]
     columns: Mapping[str, Sequence[ColumnPlan]]
+    targets: Mapping[str, str]  # source table → the name by which it is validated
     assume_timezone: str
 
     def rejects(self, table: SourceTable) -> Iterator[TableFault]:
@@ -150,17 +164,18 @@ class _Check:
         for batch in read_batches(self.source, table, table.column_names):
             converted = convert(batch.frame, self.columns[table.name], assume_timezone=self.assume_timezone)
             yield from _faults(table.name, RejectStage.CONVERT, converted.rejected)
-            if table.name in self.suites:
-                waiting.append(self.validator.submit(table.name, converted.frame))
+            if self.targets[table.name] in self.suites:
+                waiting.append(self.validator.submit(self.targets[table.name], converted.frame))
             if len(waiting) > AWAITED:
                 yield from self._unexpected(table, waiting.pop(0))
         for validated in waiting:
             yield from self._unexpected(table, validated)
 
-    @staticmethod
-    def _unexpected(table: SourceTable, validated: Future[Validated]) -> Iterator[TableFault]:
+    def _unexpected(self, table: SourceTable, validated: Future[Validated]) -> Iterator[TableFault]:
         rejected = validated.result().rejected
-        return _faults(table.name, RejectStage.VALIDATE, rejected.assign(code=RejectRule.EXPECTATION))
+        sources = {column.target: column.source for column in self.columns[table.name]}
+        rejected = rejected.assign(column=rejected["column"].map(sources), code=RejectRule.EXPECTATION)
+        return _faults(table.name, RejectStage.VALIDATE, rejected)
 
 
 def _faults(table: str, stage: RejectStage, rejected: pd.DataFrame) -> Iterator[TableFault]:
@@ -172,13 +187,18 @@ def _types(columns: Iterable[ColumnPlan]) -> dict[str, TargetType]:
     return {column.target: column.type for column in columns}
 
 
-def _chosen(source: Source, names: Sequence[str]) -> list[SourceTable]:
+def _by_source_names(result: ExpectationResult, table: str, columns: Iterable[ColumnPlan]) -> ExpectationReport:
+    sources = {column.target: column.source for column in columns}
+    report = expectation_report(result)
+    return replace(report, table=table, column=sources.get(report.column or "", report.column))
+
+
+def _chosen(source: Source, names: Sequence[str], decided: NameMap) -> list[SourceTable]:
     unknown = [name for name in names if name not in source.tables]
     if unknown:
-        raise UsageError(
-            f"--tables: the source has no {', '.join(unknown)}{did_you_mean(unknown[0], source.tables)} "
-            f"It has: {', '.join(source.tables) or 'no tables'}."
-        )
+        raise UsageError(unknown_names("--tables: the source has no table", unknown, source.tables))
     usual = {name: place for place, name in enumerate(schema.TABLE_NAMES)}
-    tables = [table for name, table in source.tables.items() if not names or name in names]
+    tables = [
+        table for name, table in source.tables.items() if name not in decided.left_out and (not names or name in names)
+    ]
     return sorted(tables, key=lambda table: (usual.get(table.name, len(usual)), table.name))

@@ -14,6 +14,7 @@ from etl.schema.expressions.values import Refusal
 if TYPE_CHECKING:
     from sqlglot.tokenizer_core import Token
 
+PRIMARY_KEY: tuple[str, ...] = ()
 _TABLE_CONSTRAINTS = ("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN")
 
 
@@ -36,12 +37,14 @@ class DeclaredForeignKey:
 
 @dataclass(frozen=True)
 class Declarations:
-    """What a CREATE TABLE says beyond the PRAGMAs. Collations and expressions are by column name."""
+    """What a CREATE TABLE says beyond the PRAGMAs. Collations and expressions are by column name, the
+    names of UNIQUE constraints by their columns' names in lower case, that of the primary key by `PRIMARY_KEY`."""
 
     checks: Sequence[DeclaredCheck] = ()
     foreign_keys: Sequence[DeclaredForeignKey] = ()
     collations: Mapping[str, str] = field(default_factory=dict)
     generated: Mapping[str, str] = field(default_factory=dict)
+    key_names: Mapping[tuple[str, ...], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,11 @@ def read_create_table(sql: str, columns: Sequence[str]) -> Declarations:
     keys: list[DeclaredForeignKey] = []
     collations: dict[str, str] = {}
     generated: dict[str, str] = {}
+    key_names: dict[tuple[str, ...], str] = {}
     names = iter(columns)
     for piece in reader.pieces(reader.body()):
         column = None if reader.is_constraint(piece) else next(names, None)
+        key_names |= reader.named_keys(piece, column)
         for clause, name, inside in reader.clauses(piece if column is None else piece[1:]):
             if clause == "CHECK":
                 checks.append(DeclaredCheck(name, inside))
@@ -80,7 +85,7 @@ def read_create_table(sql: str, columns: Sequence[str]) -> Declarations:
                 collations[column] = inside.upper()
             elif clause == "AS" and column is not None:
                 generated[column] = inside
-    return Declarations(checks, keys, collations, generated)
+    return Declarations(checks, keys, collations, generated, key_names)
 
 
 def read_create_index(sql: str) -> IndexDeclaration:
@@ -170,6 +175,24 @@ class _Reader:
                 name = None
             place = following
 
+    def named_keys(self, piece: "Sequence[Token]", column: str | None) -> dict[tuple[str, ...], str]:
+        """The names of the UNIQUE constraints and the primary key among the clauses of a column or of the table."""
+        found: dict[tuple[str, ...], str] = {}
+        for place in range(len(piece) - 2):
+            kind = self._word(piece[place + 2]) or ""
+            if self._word(piece[place]) != "CONSTRAINT" or not kind.startswith(("UNIQUE", "PRIMARY")):
+                continue
+            columns = [column] if column is not None else self._listed(piece, place + 3)
+            key = tuple(each.lower() for each in columns) if kind == "UNIQUE" else PRIMARY_KEY
+            found[key] = piece[place + 1].text
+        return found
+
+    def _listed(self, piece: "Sequence[Token]", first: int) -> list[str]:
+        """The names between the parentheses that open at `first`."""
+        if first >= len(piece) or piece[first].text != "(":
+            return []
+        return [part[0].text for part in self.pieces(piece[first + 1 : self._closing(piece, first)])]
+
     def without_order(self, piece: "Sequence[Token]") -> str:
         """An indexed expression without ASC, DESC and COLLATE at its end."""
         kept = list(piece)
@@ -185,9 +208,14 @@ class _Reader:
 
     def _key_words(self, rest: "Sequence[Token]") -> "Iterator[Token]":
         """The words behind REFERENCES that belong to it, up to the next constraint."""
+        before = None
         for token in rest:
-            if self._word(token) in ("CONSTRAINT", "CHECK", "UNIQUE", "COLLATE", "DEFAULT", "REFERENCES", "PRIMARY"):
+            word = self._word(token) or ""
+            if word in ("CONSTRAINT", "CHECK", "UNIQUE", "COLLATE", "REFERENCES") or word.startswith("PRIMARY"):
                 return
+            if word == "DEFAULT" and before != "SET":  # else it is the action SET DEFAULT
+                return
+            before = word
             yield token
 
     def _closing(self, piece: "Sequence[Token]", first: int) -> int:

@@ -6,9 +6,8 @@ from dataclasses import replace
 
 from psycopg2 import sql
 
-from etl.core.errors import TargetError, UsageError
 from etl.core.tables import Check, ForeignKey, Index, TargetColumn, TargetTable, Trigger, UniqueKey
-from etl.core.types import TargetType
+from etl.core.types import ANY_STORAGE, TargetType
 from etl.target.session import Row, Session
 from etl.target.types import TypeId, read_types
 
@@ -74,7 +73,8 @@ SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a
        (
            SELECT format('%I.%I', n.nspname, l.collname) FROM pg_collation l
            JOIN pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = a.attcollation AND NOT l.collisdeterministic
-       )
+       ),
+       col_description(a.attrelid, a.attnum)
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
 WHERE c.relnamespace = quote_ident({schema})::regnamespace AND c.relkind IN ('r', 'p')
     AND a.attnum > 0 AND NOT a.attisdropped
@@ -124,40 +124,6 @@ _REFERENCED_COLUMNS = """
 SELECT a.attrelid, a.attnum, a.attname FROM pg_attribute a
 WHERE a.attnum > 0 AND a.attrelid IN (SELECT confrelid FROM pg_constraint WHERE contype = 'f')
 """
-
-
-_SCHEMAS = """
-SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema' ORDER BY 1
-"""
-# What stood in the search_path stays behind the schema: types and functions of extensions are found as before.
-_ENTER = "SELECT set_config('search_path', concat_ws(', ', {}, nullif(current_setting('search_path'), '')), true)"
-
-
-def enter_schema(session: Session, name: str | None) -> None:
-    """Makes `name` the schema of this transaction; None leaves it at the one that the role's search_path leads to.
-
-    Raises `UsageError` where there is no such schema, `TargetError` where the role may not use it.
-    """
-    if name is None:
-        return
-    schemas = [str(schema) for (schema,) in session.rows(sql.SQL(_SCHEMAS))]
-    quoted = sql.Identifier(name).as_string(session.driver)
-    if name not in schemas:
-        raise UsageError(
-            f"--schema: the target has no schema {name!r}; it has: {', '.join(schemas) or 'none'}. "
-            f"Name one of these, or create it first: CREATE SCHEMA {quoted}."
-        )
-    session.run(sql.SQL(_ENTER).format(sql.Literal(quoted)))
-    if current_schema(session) != name:  # PostgreSQL passes over schemas that the role may not use
-        raise TargetError(
-            f"The role that is connected may not use the schema {name!r}; its owner may GRANT USAGE ON SCHEMA {quoted}."
-        )
-
-
-def current_schema(session: Session) -> str | None:
-    """The schema in which unqualified tables would be created."""
-    name = session.value(sql.SQL("SELECT current_schema()"))
-    return None if name is None else str(name)
 
 
 def read_catalog(session: Session, schema: str) -> dict[str, TargetTable]:
@@ -227,10 +193,11 @@ def _table(
 
 
 def _column(row: Row, types: Mapping[TypeId, TargetType]) -> TargetColumn:
-    _, name, type_oid, modifier, not_null, default, generated, always, sequence, collation = row
+    _, name, type_oid, modifier, not_null, default, generated, always, sequence, collation, comment = row
+    type_ = types[type_oid, modifier]
     return TargetColumn(
         name=name,
-        type=types[type_oid, modifier],
+        type=replace(type_, any_storage=True) if comment == ANY_STORAGE else type_,
         not_null=not_null,
         has_default=default,
         generated=generated,

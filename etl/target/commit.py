@@ -65,14 +65,14 @@ def commit(
         ) from failure
     on_lost(number)
     lost = f"The connection broke during COMMIT ({first_line(failure)})"
-    fate = _ask(engine, interruptions, Pending(number, backend), evidence)
-    if fate is None:
+    committed = _ask(engine, interruptions, Pending(number, backend), evidence)
+    if committed is None:
         raise UnconfirmedError(
             f"{lost}, and the server could not be asked whether transaction {number} was committed. Run again when it "
             "answers: rows that arrived are then reported as present, and if none did, all are loaded. "
             f"(The server's own word: SELECT txid_status({number}).)"
         ) from failure
-    if not fate:
+    if not committed:
         raise TargetError(
             f"{lost}. The server was asked: transaction {number} was rolled back, so nothing was committed. Run again."
         ) from failure
@@ -104,7 +104,7 @@ def _ask(engine: Engine, interruptions: Interruptions, pending: Pending, evidenc
     def ask() -> bool | None:
         end_it = time.monotonic() > started + IN_PROGRESS_SECONDS
         with contextlib.suppress(psycopg2.Error, DBAPIError, EtlError):  # it does not answer yet
-            return _fate(engine, pending, evidence, end_it=end_it)
+            return _outcome_of(engine, pending, evidence, end_it=end_it)
         return None
 
     while waiting():
@@ -118,7 +118,7 @@ def _ask(engine: Engine, interruptions: Interruptions, pending: Pending, evidenc
     return None
 
 
-def _fate(engine: Engine, pending: Pending, evidence: Evidence | None, *, end_it: bool) -> bool | None:
+def _outcome_of(engine: Engine, pending: Pending, evidence: Evidence | None, *, end_it: bool) -> bool | None:
     """What the server says now; None where it does not know. `end_it` stops a transaction that still waits for us."""
     with engine.connect() as connection:
         session = Session(connection)

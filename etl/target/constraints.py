@@ -1,4 +1,4 @@
-"""Foreign keys and secondary indexes: dropped before a table is filled, made again behind it, in one transaction.
+"""Foreign keys and secondary indexes: dropped before a table is filled, made again after it, in one transaction.
 
 Building an index over all rows at once, and checking a foreign key with one join, costs a fraction of doing both row
 by row. A failure rolls everything back to what it was.
@@ -25,7 +25,7 @@ def identifier(table: TargetTable) -> sql.Identifier:
 
 @contextlib.contextmanager
 def without_constraints(session: Session, table: TargetTable) -> Iterator[None]:
-    """Inside, `table` has neither its foreign keys nor its plain secondary indexes; behind, it has them again.
+    """Inside, `table` has neither its foreign keys nor its plain secondary indexes; afterwards it has them again.
 
     Dropping a foreign key locks its parent against readers until the commit, so those stay whose parent has rows that
     others read. Making one again fails with psycopg2's ForeignKeyViolation where rows have no parent.

@@ -80,7 +80,7 @@ def require_ownership(session: Session, plans: Sequence[TablePlan]) -> None:
     if foreign:
         raise TargetError(
             f"Only the owner of a table can add columns to it, and {session.value(sql.SQL('SELECT current_user'))} "
-            f"does not own {', '.join(foreign)}. Connect as the owner, or leave the values behind with "
+            f"does not own {', '.join(foreign)}. Connect as the owner, or drop the values with "
             "--extra-columns drop."
         )
 

@@ -38,7 +38,7 @@ class _State:
 
 
 def reset_sequences(session: Session, plan: TablePlan) -> list[SequenceReport]:
-    """Moves every serial and identity sequence of the table behind its largest id; never backwards."""
+    """Moves every serial and identity sequence of the table past its largest id; never backwards."""
     return [_reset(session, plan, column) for column in plan.target.columns if column.sequence]
 
 
@@ -52,17 +52,23 @@ def _reset(session: Session, plan: TablePlan, column: TargetColumn) -> SequenceR
         _set(session, name, state, last)
         state = _read(session, name, column)
         if state.reaches(last):
-            raise TargetError(f"The sequence {column.sequence} could not be moved behind {last}.")
+            raise TargetError(f"The sequence {column.sequence} could not be moved past {last}.")
     plain = str(column.sequence).rsplit(".", 1)[-1].strip('"').replace('""', '"')
-    return SequenceReport(plain, plan.name, column.name, state.next_value - state.increment, state.next_value)
+    return SequenceReport(
+        plain,
+        plan.name,
+        plan.source_of.get(column.name, column.name),
+        state.next_value - state.increment,
+        state.next_value,
+    )
 
 
 def unreachable_ids(plan: TablePlan) -> list[str]:
     """What to say of ids that SQLite remembers and the target's type cannot hold; the dry run and the load say it."""
     remembered = plan.source.autoincrement_last or 0
     return [
-        f"{plan.name}.{column.name}: SQLite remembers the id {remembered:,} of a row that is gone, beyond the type "
-        f"{column.type.sql}; the sequence goes on behind the largest id in the table"
+        f"{plan.name}.{plan.source_of[column.name]}: SQLite remembers the id {remembered:,} of a row that is gone, "
+        f"beyond the type {column.type.sql}; the sequence goes on after the largest id in the table"
         for column in plan.target.columns
         if column.sequence and column.name in [key.target for key in plan.key]
         if column.type.kind in _LARGEST and remembered > _LARGEST[column.type.kind]

@@ -147,9 +147,10 @@ class Session:
 
 
 # SQLSTATE classes that say something about one row: data, integrity, WITH CHECK OPTION, limits such as an index entry's
-# size, and what triggers and functions raise (PostgreSQL documentation, appendix A). 0A000 is what PostgreSQL before 16
-# says of a JSON escape in a database whose encoding cannot be converted to.
-_ROW_CLASSES = ("22", "23", "44", "54", "P0", "38", "39", "0A000")
+# size, and what triggers and functions raise (PostgreSQL documentation, appendix A).
+_ROW_CLASSES = ("22", "23", "44", "54", "P0", "38", "39")
+# PostgreSQL before 16 calls a JSON escape that the database's encoding lacks a missing feature; this is who says so.
+_ESCAPE_READER = "pg_unicode_to_server"
 # Classes that end the run whatever the row was: connection, rollback by the server, resources, operator, system.
 _WORLD_CLASSES = ("08", "25006", "40", "53", "57", "58", "XX001", "XX002")
 
@@ -157,6 +158,8 @@ _WORLD_CLASSES = ("08", "25006", "40", "53", "57", "58", "XX001", "XX002")
 def concerns_one_row(error: psycopg2.Error, *, row_security: bool = False) -> bool:
     """Whether the server refused a row, not the statement; a row policy refuses with "insufficient privilege"."""
     code = error.pgcode or ""
+    if code == "0A000":
+        return error.diag.source_function == _ESCAPE_READER
     return code.startswith(_ROW_CLASSES) or (row_security and code == "42501")
 
 

@@ -10,7 +10,7 @@ from etl.core.errors import SuiteError
 from etl.core.types import Kind, TargetType
 from etl.schema.recognise import is_part_of
 from etl.schema.unified import target_types
-from etl.validation.judge import Judge, columns_to_judge
+from etl.validation.checker import Checker, columns_to_check
 from etl.validation.results import Validated, latest_plausible_time, settle
 from etl.validation.suites import Columns, Suite, default_folder, load_suite
 
@@ -41,10 +41,10 @@ def validate_frame(
         if isinstance(table_or_suite, str)
         else table_or_suite
     )
-    judge = Judge([suite], latest=latest_plausible_time(now))
-    counts = judge.judge_row_count(suite.table, len(frame))
-    (verdicts,) = judge.judge(suite.table, [columns_to_judge(frame, suite)])
-    return settle(frame, suite, verdicts, counts)
+    checker = Checker([suite], latest=latest_plausible_time(now))
+    counts = checker.check_row_count(suite.table, len(frame))
+    (evaluations,) = checker.check(suite.table, [columns_to_check(frame, suite)])
+    return settle(frame, suite, evaluations, counts)
 
 
 def _suite_for(frame: pd.DataFrame, table: str, folder: Path) -> Suite:

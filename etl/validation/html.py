@@ -37,7 +37,7 @@ def validated_html(caption: str, results: Sequence[Result], not_judged: Iterable
     heading = "".join(f"<th>{name}</th>" for name in _HEADINGS)
     body = "".join(map(_row, ordered))
     left = "".join(f"<li>{escape(item)}</li>" for item in not_judged)
-    note = f"<p>Not judged, as the frame lacks the column:</p><ul>{left}</ul>" if left else ""
+    note = f"<p>Not checked, as the frame lacks the column:</p><ul>{left}</ul>" if left else ""
     return f"<table><caption>{escape(caption)}</caption><tr>{heading}</tr>{body}</table>{note}"
 
 

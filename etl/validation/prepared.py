@@ -1,7 +1,7 @@
 """Expectations that are worked out once: Great Expectations does it anew for every batch, and twice for each.
 
 What an expectation has to be told of a frame (its metrics) depends on the expectation and the result format alone. To
-derive it took 47 % of the judging of the benchmark's 38 batches (great_expectations 1.24). This module imports it.
+derive it took 47 % of the checking of the benchmark's 38 batches (great_expectations 1.24). This module imports it.
 """
 
 import inspect

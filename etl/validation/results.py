@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from etl.validation.checker import Evaluation
 from etl.validation.html import shown_value, validated_html
-from etl.validation.judge import Verdict
 from etl.validation.suites import Expectation, Severity, Suite
 
 SAMPLE_ROWS = 5
@@ -73,29 +73,31 @@ def latest_plausible_time(now: datetime | None = None) -> datetime:
     return (now or datetime.now(UTC)) + FUTURE_ALLOWED
 
 
-def settle(frame: pd.DataFrame, suite: Suite, verdicts: Sequence[Verdict], counts: Mapping[int, bool]) -> Validated:
-    """Turn verdicts on the frame's rows, and on its row count, into rows and results."""
-    results = {verdict.expectation: _result(frame, suite, verdict) for verdict in verdicts}
+def settle(
+    frame: pd.DataFrame, suite: Suite, evaluations: Sequence[Evaluation], counts: Mapping[int, bool]
+) -> Validated:
+    """Turn evaluations on the frame's rows, and on its row count, into rows and results."""
+    results = {evaluation.expectation: _result(frame, suite, evaluation) for evaluation in evaluations}
     results |= {place: count_result(suite, place, len(frame), success=success) for place, success in counts.items()}
     left = [str(item) for place, item in enumerate(suite.expectations) if place not in results and item.columns]
-    at_fault, rejected = _rejected(frame, suite, verdicts)
+    at_fault, rejected = _rejected(frame, suite, evaluations)
     kept = frame if rejected.empty else frame[~np.isin(np.arange(len(frame)), at_fault)]
     ordered = tuple(results[place] for place in sorted(results))
     return Validated(suite.table, kept, rejected, ordered, tuple(left))
 
 
-def _result(frame: pd.DataFrame, suite: Suite, verdict: Verdict) -> ExpectationResult:
-    expectation = suite.expectations[verdict.expectation]
+def _result(frame: pd.DataFrame, suite: Suite, evaluation: Evaluation) -> ExpectationResult:
+    expectation = suite.expectations[evaluation.expectation]
     return ExpectationResult(
         table=suite.table,
         expectation=str(expectation),
         column=", ".join(expectation.columns),
         severity=expectation.severity,
-        unexpected_rows=len(verdict.failed),
-        judged_rows=verdict.judged,
-        success=_enough(len(verdict.failed), verdict.judged, expectation.mostly),
+        unexpected_rows=len(evaluation.failed),
+        judged_rows=evaluation.checked,
+        success=_enough(len(evaluation.failed), evaluation.checked, expectation.mostly),
         notes=expectation.notes,
-        samples=_samples(frame, expectation, verdict.failed),
+        samples=_samples(frame, expectation, evaluation.failed),
     )
 
 
@@ -103,8 +105,8 @@ def _samples(frame: pd.DataFrame, expectation: Expectation, failed: npt.NDArray[
     return frame[list(expectation.columns)].iloc[failed[:SAMPLE_ROWS]] if len(failed) else _NOTHING
 
 
-def _enough(failed: int, judged: int, mostly: float) -> bool:
-    return failed == 0 or (mostly < 1 and judged - failed >= mostly * judged)
+def _enough(failed: int, checked: int, mostly: float) -> bool:
+    return failed == 0 or (mostly < 1 and checked - failed >= mostly * checked)
 
 
 def count_result(suite: Suite, place: int, rows: int, *, success: bool) -> ExpectationResult:
@@ -112,8 +114,8 @@ def count_result(suite: Suite, place: int, rows: int, *, success: bool) -> Expec
     return ExpectationResult(suite.table, str(item), None, item.severity, 0, rows, success, item.notes, _NOTHING)
 
 
-def nothing_judged(suite: Suite, item: Expectation) -> ExpectationResult:
-    """For a table without rows, and for columns that the source lacks: nothing was judged, so nothing failed."""
+def nothing_checked(suite: Suite, item: Expectation) -> ExpectationResult:
+    """For a table without rows, and for columns that the source lacks: nothing was checked, so nothing failed."""
     columns = ", ".join(item.columns)
     return ExpectationResult(suite.table, str(item), columns, item.severity, 0, 0, True, item.notes, _NOTHING)
 
@@ -121,13 +123,13 @@ def nothing_judged(suite: Suite, item: Expectation) -> ExpectationResult:
 Positions = npt.NDArray[np.int64]
 
 
-def _rejected(frame: pd.DataFrame, suite: Suite, verdicts: Sequence[Verdict]) -> tuple[Positions, pd.DataFrame]:
+def _rejected(frame: pd.DataFrame, suite: Suite, evaluations: Sequence[Evaluation]) -> tuple[Positions, pd.DataFrame]:
     """The rows that fail a critical expectation, each with the first of its faults in the frame's column order."""
     order = {name: place for place, name in enumerate(frame.columns)}
     critical = [
-        (order[item.columns[0]], verdict.expectation, item, verdict.failed)
-        for verdict in verdicts
-        if len(verdict.failed) and (item := suite.expectations[verdict.expectation]).severity == "critical"
+        (order[item.columns[0]], evaluation.expectation, item, evaluation.failed)
+        for evaluation in evaluations
+        if len(evaluation.failed) and (item := suite.expectations[evaluation.expectation]).severity == "critical"
     ]
     if not critical:
         nothing = pd.DataFrame({"column": [], "rule": [], "reason": []}, index=frame.index[:0], dtype="str")
@@ -165,12 +167,12 @@ def add_results(
 
 
 def _sum(one: ExpectationResult, other: ExpectationResult, mostly: float) -> ExpectationResult:
-    failed, judged = one.unexpected_rows + other.unexpected_rows, one.judged_rows + other.judged_rows
+    failed, checked = one.unexpected_rows + other.unexpected_rows, one.judged_rows + other.judged_rows
     return replace(
         one,
         unexpected_rows=failed,
-        judged_rows=judged,
-        success=_enough(failed, judged, mostly),
+        judged_rows=checked,
+        success=_enough(failed, checked, mostly),
         samples=_first_rows(one.samples, other.samples),
     )
 

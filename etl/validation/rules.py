@@ -1,7 +1,7 @@
 """Which Great Expectations expectations a suite may hold, and what makes one unusable; does without importing it.
 
-Only expectations that judge each row by itself can say which rows to reject, and only they give the same answer however
-a table is cut into batches. The one exception is the table's row count, which is judged once, over all its rows.
+Only expectations that check each row by itself can say which rows to reject, and only they give the same answer however
+a table is cut into batches. The one exception is the table's row count, which is checked once, over all its rows.
 """
 
 import math
@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from etl.core.text import did_you_mean
-from etl.core.types import SERVER_READ, Kind, TargetType
+from etl.core.text import unknown_names
+from etl.core.types import SERVER_READ, TIMES, Kind, TargetType
 
 LATEST_PLAUSIBLE_TIME = "latest_plausible_time"  # the one suite parameter: a day after the run began
 ROW_COUNT = "expect_table_row_count_to_be_between"
@@ -19,7 +19,6 @@ NULLNESS = frozenset({"expect_column_values_to_not_be_null", "expect_column_valu
 
 INTEGERS = frozenset({Kind.SMALLINT, Kind.INTEGER, Kind.BIGINT})
 NUMBERS = INTEGERS | {Kind.REAL, Kind.DOUBLE, Kind.NUMERIC}
-TIMES = frozenset({Kind.TIMESTAMPTZ, Kind.TIMESTAMP})
 TEXTS = SERVER_READ | {Kind.TEXT, Kind.JSON}
 COUNTABLE = frozenset(Kind) - {Kind.BYTEA, Kind.NUMERIC}  # sets of exact decimals or bytes have no JSON spelling
 
@@ -188,7 +187,7 @@ def _check_bounds(low: Value, high: Value) -> None:
 def _rule(type_name: str) -> Rule:
     if type_name not in RULES:
         known = ", ".join(RULES)
-        raise ValueError(f"{type_name!r} is no expectation that can be judged row by row; there are: {known}")
+        raise ValueError(f"{type_name!r} is no expectation that can be checked row by row; there are: {known}")
     return RULES[type_name]
 
 
@@ -210,8 +209,7 @@ def _column(name: Value, rule: Rule, columns: Mapping[str, TargetType] | None) -
     if columns is None:
         return None
     if name not in columns:
-        names = ", ".join(columns)
-        raise ValueError(f"the table has no column {name!r}; it has: {names}{did_you_mean(name, columns)}".rstrip("?"))
+        raise ValueError(unknown_names("the table has no column", [name], columns).rstrip("."))
     if columns[name].kind not in rule.kinds:
         raise ValueError(f"does not fit column {name!r} of type {columns[name].sql}")
     return columns[name]

@@ -1,7 +1,7 @@
 """Expectation suites: one plain Great Expectations file per table, checked before anything is written.
 
 Great Expectations itself passes over unknown expectation types and takes an empty suite for success; here both stop
-the run. It is not imported for this: reading suites costs milliseconds, and `judge.py` lets it have its say later.
+the run. It is not imported for this: reading suites costs milliseconds, and `checker.py` lets it have its say later.
 """
 
 import json
@@ -242,5 +242,5 @@ def _from_check(check: Check, columns: Columns) -> tuple[str, dict[str, Value], 
         return None
     try:
         return type_name, readable_arguments(type_name, kwargs, columns), notes
-    except ValueError:  # a set of numbers written as text, say: PostgreSQL judges it itself
+    except ValueError:  # a set of numbers written as text, say: PostgreSQL checks it itself
         return None

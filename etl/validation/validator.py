@@ -11,7 +11,7 @@ from typing import Self
 import pandas as pd
 import pyarrow as pa
 
-from etl.validation.judge import columns_to_judge
+from etl.validation.checker import columns_to_check
 from etl.validation.process import ValidationProcess
 from etl.validation.results import (
     Totals,
@@ -19,13 +19,13 @@ from etl.validation.results import (
     add_results,
     count_result,
     latest_plausible_time,
-    nothing_judged,
+    nothing_checked,
     settle,
 )
 from etl.validation.suites import Suite
 from etl.validation.worker import Worker
 
-BYTES_JUDGED_AT_ONCE = 48 * 2**20
+BYTES_CHECKED_AT_ONCE = 48 * 2**20
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Validator:
         self._worker = Worker(self._process)
         # One thread asks, so that answers come in the order of the questions and nobody else has to wait for them.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="validation")
-        self._waiting: deque[_Waiting | None] = deque()  # None: nothing behind it is judged with what is before it
+        self._waiting: deque[_Waiting | None] = deque()  # None: nothing behind it is checked with what is before it
         self._totals: dict[str, Totals] = {}
         self._accepted: Future[None] = Future()
 
@@ -73,7 +73,7 @@ class Validator:
         return self._accepted
 
     def begin(self, table: str) -> None:
-        """The table is judged from its first row, whatever was submitted before."""
+        """The table is checked from its first row, whatever was submitted before."""
         self._waiting.append(None)
         self._thread.submit(self._begin, table)
 
@@ -95,27 +95,27 @@ class Validator:
         return self._process.pid
 
     def submit(self, table: str, frame: pd.DataFrame) -> "Future[Validated]":
-        """Judge a batch of converted rows. The frame must not be changed before the answer."""
-        batch = _Waiting(table, frame, columns_to_judge(frame, self._suites[table]), Future())
+        """Checker a batch of converted rows. The frame must not be changed before the answer."""
+        batch = _Waiting(table, frame, columns_to_check(frame, self._suites[table]), Future())
         self._waiting.append(batch)
-        self._thread.submit(self._judge_waiting)
+        self._thread.submit(self._check_waiting)
         return batch.answer
 
     def finish(self, table: str, rows: int) -> "Future[Totals]":
-        """The results over all batches submitted so far, in the suite's order, with the row count judged as `rows`."""
+        """The results over all batches submitted so far, in the suite's order, with the row count checked as `rows`."""
         return self._thread.submit(self._finish, table, rows)
 
     def _begin(self, table: str) -> None:
-        self._waiting.remove(None)  # the first: all that was submitted before it has been judged
+        self._waiting.remove(None)  # the first: all that was submitted before it has been checked
         self._totals.pop(table, None)
 
-    def _judge_waiting(self) -> None:
+    def _check_waiting(self) -> None:
         """The batches that have come together meanwhile, in one question; none where an earlier call took them."""
         together = self._taken()
         if not together:
             return
         try:
-            validated = self._judge(together)
+            validated = self._check(together)
         except Exception as error:  # noqa: BLE001 - handed to whoever waits for the answers, and raised there
             for batch in together:
                 batch.answer.set_exception(error)
@@ -128,19 +128,19 @@ class Validator:
         taken: list[_Waiting] = []
         while self._waiting and (batch := self._waiting[0]) is not None:
             size = sum(other.columns.nbytes for other in (*taken, batch))
-            if taken and (batch.table != taken[0].table or size > BYTES_JUDGED_AT_ONCE):
+            if taken and (batch.table != taken[0].table or size > BYTES_CHECKED_AT_ONCE):
                 break
             taken.append(batch)
             self._waiting.popleft()
         return taken
 
-    def _judge(self, together: "Sequence[_Waiting]") -> list[Validated]:
+    def _check(self, together: "Sequence[_Waiting]") -> list[Validated]:
         self._accepted.result()  # the thread has been there: what was refused is the answer to everything
         table = together[0].table
         suite = self._suites[table]
         columns = [batch.columns for batch in together]
-        verdicts = self._worker.judge(table, columns) if columns[0].num_columns else [[] for _ in together]
-        validated = [settle(batch.frame, suite, found, {}) for batch, found in zip(together, verdicts, strict=True)]
+        evaluations = self._worker.check(table, columns) if columns[0].num_columns else [[] for _ in together]
+        validated = [settle(batch.frame, suite, found, {}) for batch, found in zip(together, evaluations, strict=True)]
         for batch in validated:
             self._totals[table] = add_results(self._totals.get(table, ()), batch.results, suite)
         return validated
@@ -149,8 +149,8 @@ class Validator:
         self._accepted.result()
         suite = self._suites[table]
         counted = any(not expectation.columns for expectation in suite.expectations)
-        counts = self._worker.judge_row_count(table, rows) if counted else {}
+        counts = self._worker.check_row_count(table, rows) if counted else {}
         counted_results = tuple(count_result(suite, place, rows, success=success) for place, success in counts.items())
         totals = {(item.expectation, item.column): item for item in self._totals.get(table, ())}
-        unasked = [nothing_judged(suite, item) for item in suite.expectations if item.columns]
+        unasked = [nothing_checked(suite, item) for item in suite.expectations if item.columns]
         return (*(totals.get((item.expectation, item.column), item) for item in unasked), *counted_results)

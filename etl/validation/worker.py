@@ -1,9 +1,9 @@
 """A process of its own for Great Expectations, so that its import and its work go on beside the load.
 
     parent                                   child (`main`)
-    suites, latest plausible time    ──→     a Judge: Great Expectations is imported and checks the suites
-    (table, Arrow streams)           ──→     Judge.judge
-    (table, number of rows)          ──→     Judge.judge_row_count
+    suites, latest plausible time    ──→     a Checker: Great Expectations is imported and checks the suites
+    (table, Arrow streams)           ──→     Checker.check
+    (table, number of rows)          ──→     Checker.check_row_count
                                      ←──     one answer to each, in order: a result or an error
 
 Messages are pickles on the child's stdin and stdout. It ends when its stdin does: also when the
@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from etl.core.errors import CannotRun, SuiteError
 from etl.core.lazy_imports import postponed_imports
-from etl.validation.judge import Judge, Verdict, import_great_expectations
+from etl.validation.checker import Checker, Evaluation, import_great_expectations
 from etl.validation.process import ValidationProcess
 from etl.validation.suites import Suite
 
@@ -57,7 +57,7 @@ _Request = _Start | _Batches | _RowCount
 class Worker:
     """The parent's end, for one thread at a time: each question waits for its answer.
 
-    Raises `SuiteError` where Great Expectations refuses a suite or cannot judge by it, `CannotRun` where the process
+    Raises `SuiteError` where Great Expectations refuses a suite or cannot check by it, `CannotRun` where the process
     has died.
     """
 
@@ -65,15 +65,15 @@ class Worker:
         self._process = process
 
     def start(self, suites: Iterable[Suite], *, latest: datetime) -> None:
-        """Make a `Judge` over there."""
+        """Make a `Checker` over there."""
         self._ask(_Start(tuple(suites), latest))
 
-    def judge(self, table: str, batches: Sequence[pa.Table]) -> list[list[Verdict]]:
-        """`Judge.judge` over there."""
-        return cast(list[list[Verdict]], self._ask(_Batches(table, len(batches)), batches))
+    def check(self, table: str, batches: Sequence[pa.Table]) -> list[list[Evaluation]]:
+        """`Checker.check` over there."""
+        return cast(list[list[Evaluation]], self._ask(_Batches(table, len(batches)), batches))
 
-    def judge_row_count(self, table: str, rows: int) -> dict[int, bool]:
-        """`Judge.judge_row_count` over there."""
+    def check_row_count(self, table: str, rows: int) -> dict[int, bool]:
+        """`Checker.check_row_count` over there."""
         return cast(dict[int, bool], self._ask(_RowCount(table, rows)))
 
     def _ask(self, request: _Request, batches: Sequence[pa.Table] = ()) -> object:
@@ -99,7 +99,7 @@ def main() -> None:
     os.dup2(2, 1)  # what a library prints is no answer
     with postponed_imports(*_NEVER_USED):
         import_great_expectations()  # takes a second and a half: the caller starts early and asks later
-    judge: Judge | None = None
+    checker: Checker | None = None
     try:
         while True:
             request = cast(_Request, _receive(requests))
@@ -107,7 +107,7 @@ def main() -> None:
             batches = [pa.ipc.open_stream(requests).read_all() for _ in range(streams)]
             answer: object
             try:
-                judge, answer = _answer(judge, request, batches)
+                checker, answer = _answer(checker, request, batches)
             except SuiteError as error:
                 answer = error
             except Exception:  # noqa: BLE001 - a defect travels to the parent, with its traceback
@@ -117,14 +117,14 @@ def main() -> None:
         return  # the parent has gone
 
 
-def _answer(judge: Judge | None, request: _Request, batches: Sequence[pa.Table]) -> tuple[Judge | None, object]:
+def _answer(checker: Checker | None, request: _Request, batches: Sequence[pa.Table]) -> tuple[Checker | None, object]:
     if isinstance(request, _Start):
-        return Judge(request.suites, latest=request.latest), None
-    if judge is None:
+        return Checker(request.suites, latest=request.latest), None
+    if checker is None:
         raise SuiteError("The expectation suites were refused.")
     if isinstance(request, _RowCount):
-        return judge, judge.judge_row_count(request.table, request.rows)
-    return judge, judge.judge(request.table, batches)
+        return checker, checker.check_row_count(request.table, request.rows)
+    return checker, checker.check(request.table, batches)
 
 
 def _send(pipe: BinaryIO, message: object) -> None:

@@ -70,6 +70,7 @@ GOALS = (
     _ratio("load-unvalidated", 1.5, "limit"),
     _ratio("load-again", 1.0, "load"),
     _ratio("dry-run", 0.5, "load"),
+    _ratio("schema", 0.35, "load"),
     Goal("reconcile", lambda result: result.rows_per_second, "rows/s", 200_000, at_least=True),
     _memory("load", 800),
     _memory("load-unvalidated", 450),

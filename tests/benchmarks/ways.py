@@ -70,6 +70,11 @@ def _ours(module: str, *options: str) -> Callable[[Scene], list[str]]:
     return command
 
 
+def _derived(scene: Scene) -> list[str]:
+    """It reads the source alone: its time is held against that of the load."""
+    return [sys.executable, "-m", "etl", "schema", str(scene.sqlite), "--sql", str(scene.folder / "schema.sql")]
+
+
 def _script(name: str) -> Callable[[Scene], list[str]]:
     def command(scene: Scene) -> list[str]:
         target = scene.url if name == "pandas_to_sql.py" else scene.cluster.libpq(scene.database)
@@ -120,6 +125,7 @@ WAYS = (
     Way("load-compared", "etl.run: validated, every value compared", _ours("run")),
     Way("load-again", "etl.run again, all rows present", _ours("run", *_COUNTED), template=LOADED),
     Way("dry-run", "etl.run --dry-run", _ours("run", "--dry-run"), leaves_rows=False),
+    Way("schema", "etl schema: the schema derived from all values, no load", _derived, leaves_rows=False),
     Way("reconcile", "etl.reconcile", _ours("reconcile"), template=LOADED),
     Way("guide", "the guide's way: psycopg2, row by row", _script("guide.py"), Size.TENTH, ours=False),
     Way("pandas", "pandas read_sql, to_sql", _script("pandas_to_sql.py"), Size.TENTH, ours=False),

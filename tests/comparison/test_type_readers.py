@@ -5,7 +5,7 @@ import pytest
 from etl.comparison.families import FAMILIES
 from etl.comparison.meaning import MeaninglessError, repeats_key
 from etl.comparison.readers import READERS, means_same
-from etl.comparison.rewritten import judge_rewritten
+from etl.comparison.rewritten import classify_rewriting
 from etl.core.types import Kind, Rewriting, TargetType
 
 
@@ -197,7 +197,7 @@ def test_every_kind_has_a_family_and_a_reader() -> None:
     ],
 )
 def test_what_the_server_writes_back(stored: str, written: str, expected: Rewriting) -> None:
-    assert judge_rewritten(stored, written) is expected
+    assert classify_rewriting(stored, written) is expected
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from support import report_examples as examples
+
+from etl.console.compare import ReconcileConsole
+from etl.console.load import ConsoleObserver
+from etl.reporting.report import Report
+from etl.reporting.verdict import Tone, verdict_of
+
 SCRIPT = """
 import time
 from types import SimpleNamespace
@@ -52,3 +60,44 @@ def test_a_bar_shows_speed_and_gives_way_to_lines() -> None:
     before, _, after = written.partition("  ✓ users: 5 rows migrated")
     assert after
     assert ERASE_LINE in before[before.rindex(BAR) :]
+
+
+def closing_words(report: Report, *, quiet: bool, capsys: pytest.CaptureFixture[str]) -> str:
+    """What the report's own command prints at the end."""
+    how = {"quiet": quiet, "verbose": False, "json_only": False, "no_color": True}
+    if report.compares_only:
+        ReconcileConsole(**how).finished(report)
+    else:
+        ConsoleObserver(dry_run=report.outcome == "dry-run", **how).finished(report)
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+@pytest.mark.parametrize(
+    ("report", "first"),
+    [
+        (examples.clean(), "✓ Migration completed successfully!"),
+        (examples.bad(), "✗ Migration completed with findings"),
+        (examples.report(examples.uncompared(examples.table())), "✓ Migration completed successfully!"),
+        (examples.report(examples.table(extra_rows=2)), "✗ Migration completed with findings"),
+        (examples.report(examples.table(target_rows_after=4)), "✗ Migration completed with findings"),
+        (examples.dry_run(), "✗ Dry run: 2 of 100 rows would not arrive."),
+        (examples.compare_only(), "✓ All 5 rows of 1 table match the source, value by value."),
+    ],
+)
+def test_the_last_words_are_those_of_the_report(
+    report: Report, first: str, quiet: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The console, the page and the Markdown have one verdict."""
+    printed = closing_words(report, quiet=quiet, capsys=capsys)
+    verdict = verdict_of(report)
+    assert f"\n{first}" in printed
+    assert verdict.title in printed
+    for note in verdict.notes:
+        assert (note.text in printed) == (note.tone is not Tone.GOOD)
+
+
+def test_rows_that_only_the_target_has_are_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = closing_words(examples.report(examples.table(extra_rows=2)), quiet=True, capsys=capsys)
+    assert "The target has 2 rows that the source has not." in printed
+    assert "do not add up" not in printed

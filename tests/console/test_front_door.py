@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -52,10 +53,11 @@ def test_the_source_is_an_argument_or_an_option(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (("lod",), "there is no command 'lod'"),
-        (("rnu",), "there is no command 'rnu'; did you mean 'run'?"),
+        (("rnu",), "there is no command 'rnu' (did you mean 'run'?). There is: run,"),
         (("reconsile", "app.db"), "did you mean 'reconcile'?"),
         (("run", "--tabels", "users"), "unrecognized arguments: --tabels; did you mean '--tables'?"),
         (("run", "--dryrun"), "did you mean '--dry-run'?"),
+        (("run", "app.db", "other.db", "--dryrun", "--tabels=x"), "did you mean '--dry-run', '--tables'?"),
         (("run", "app.db", "--sqlite", "other.db"), "argument --sqlite: not allowed with argument SOURCE"),
         (("run", "app.db", "--demo"), "argument --demo: not allowed with argument SOURCE"),
         (("run", "--batch-rows", "0"), "'0' is not a whole number above 0"),
@@ -67,6 +69,7 @@ def test_a_mistake_is_one_line_of_usage_and_one_of_reason(
 ) -> None:
     done = program(*arguments, folder=tmp_path)
     usage, reason = done.stderr.splitlines()
+    assert "[SOURCE]" in usage
     assert done.returncode == 2
     assert usage.startswith("usage: ")
     assert "--help lists" in usage
@@ -80,6 +83,22 @@ def test_a_mistyped_table_is_told_with_the_nearest(tmp_path: Path, command: str)
     done = program(command, "app.db", "--tables", "usres", *extra, folder=tmp_path)
     assert done.returncode == 2
     assert "did you mean 'users'?" in done.stderr
+
+
+def test_the_installed_script_is_the_front_door(tmp_path: Path) -> None:
+    make_sample(tmp_path / "app.db")
+    script = Path(sysconfig.get_path("scripts"), "sqlite-to-postgres")
+    done = subprocess.run(
+        [script, "validate", "app.db"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Ready to be loaded" in done.stdout
 
 
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:

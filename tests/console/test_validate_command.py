@@ -77,7 +77,7 @@ def test_not_ready(sample: Path) -> None:
         (("--sqlite", "text.db"), 1, "text.db"),
         (("--expectations", "nowhere"), 1, "no folder nowhere"),
         (("--expectations", "suites"), 1, "suites/users.json, line 1, column 2"),
-        (("--tables", "users,sessions"), 2, "the source has no sessions"),
+        (("--tables", "users,sessions"), 2, "the source has no table 'sessions'"),
         (("--tables", ","), 2, "name at least one table"),
         (("--assume-timezone", "Mars/Base"), 2, "'Mars/Base' is not a time zone"),
         (("--table", "users"), 2, "unrecognized arguments"),

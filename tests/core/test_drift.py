@@ -8,7 +8,13 @@ import pytest
 from etl.core.drift import DRIFT_WORDS, Drift, DriftAction, DriftKind, action_words, code_of_words
 from etl.core.report import DriftReport
 
-WITH_DETAIL = [DriftAction.NOT_MIGRATED_UNREADABLE, DriftAction.NOT_MIGRATED_OTHER, DriftAction.ROWS_WRITTEN]
+WITH_DETAIL = [
+    DriftAction.NOT_MIGRATED_UNREADABLE,
+    DriftAction.NOT_MIGRATED_OTHER,
+    DriftAction.ROWS_WRITTEN,
+    DriftAction.PARENTS_ABSENT,
+    DriftAction.PARENTS_IN_TARGET,
+]
 
 
 @pytest.mark.parametrize("code", DriftAction)

@@ -62,12 +62,12 @@ sys.exit("no error")
 
 
 @pytest.mark.skipif(version("altair").startswith("4."), reason="altair 4 imports all of itself at once")
-def test_judging_by_every_suite_needs_none_of_the_postponed_modules(tmp_path: Path) -> None:
+def test_checking_by_every_suite_needs_none_of_the_postponed_modules(tmp_path: Path) -> None:
     """So they are not loaded later either, in the middle of a load."""
     code = f"""
 import sys
 from etl.core.lazy_imports import postponed_imports
-from etl.validation.judge import import_great_expectations
+from etl.validation.checker import import_great_expectations
 with postponed_imports(*{_NEVER_USED!r}):
     import_great_expectations()
 from support.failing_rows import NOW, SUITES, bad_row, good_row

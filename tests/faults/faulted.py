@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from support.targets import query, state, value
 from etl.embedded.server import EmbeddedServer
 from etl.reporting.report import Report
 from faults.fault_points import BATCH_ROWS, ROWS, make_source, make_target
+from faults.proxy import Line, Point, Proxy
+from faults.victim import Victim
 
 SECONDS = 60  # a guard against hanging
 
@@ -129,3 +132,21 @@ class OwnServer:
         """Stops it for good."""
         self._running.stop()
         shutil.rmtree(self._folder)
+
+
+@contextlib.contextmanager
+def striking(proxy: Proxy, point: Point, strike: Callable[[Line, Victim], None]) -> Iterator[Callable[[Victim], None]]:
+    """Arms the proxy before the victim lives; gives what introduces the one to the other."""
+    known, victims = threading.Event(), []
+
+    def act(line: Line) -> None:
+        assert known.wait(60)
+        strike(line, victims[0])
+
+    def introduce(victim: Victim) -> None:
+        victims.append(victim)
+        known.set()
+
+    proxy.at(point, act)
+    yield introduce
+    assert proxy.acted == [point]

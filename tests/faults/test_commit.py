@@ -3,12 +3,11 @@
 import re
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from psycopg2 import sql
-from support.database import Server
 from support.targets import execute, query, state
 
 import etl
@@ -29,23 +28,6 @@ ROLLED_BACK = r"The connection broke during COMMIT .* was rolled back, so nothin
 UNKNOWN = (
     r"The connection broke during COMMIT .* could not be asked whether transaction \d+ was committed\. Run again .*"
 )
-
-
-@pytest.fixture
-def story(server: Server, tmp_path: Path) -> Iterator[Scene]:
-    """A load on the server that all tests share."""
-    with scene(server, tmp_path) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def own() -> Iterator[OwnServer]:
-    """A server of our own."""
-    found = OwnServer()
-    try:
-        yield found
-    finally:
-        found.remove()
 
 
 class Listener(Observer):
@@ -220,7 +202,7 @@ def test_a_number_that_was_given_anew_proves_nothing(story: Scene) -> None:
     engine = story.database.engine()
     missing = commit.Evidence(sql.Identifier("public", "authors"), 10)
     there = commit.Evidence(sql.Identifier("public", "tags"), 1)
-    assert commit._fate(engine, pending, missing, end_it=False) is None
-    assert commit._fate(engine, pending, there, end_it=False) is True
+    assert commit._outcome_of(engine, pending, missing, end_it=False) is None
+    assert commit._outcome_of(engine, pending, there, end_it=False) is True
     future = commit.Pending(number + 1_000_000, 0)
-    assert commit._fate(engine, future, there, end_it=False) is False
+    assert commit._outcome_of(engine, future, there, end_it=False) is False

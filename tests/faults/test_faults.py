@@ -6,11 +6,11 @@ Every point is struck by some of the faults; HYPOTHESIS_PROFILE=nightly has ever
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.database import Database, Server
+from support.database import Database
 from support.sources import make_sqlite
 from support.targets import execute, query, state
 
@@ -20,23 +20,6 @@ from etl.target.url import make_engine, resolve
 from faults.fault_points import COMMIT, POINTS, chosen
 from faults.faulted import OwnServer, Scene, scene
 from faults.proxy import Line, Point, Proxy
-
-
-@pytest.fixture
-def story(server: Server, tmp_path: Path) -> Iterator[Scene]:
-    """A load on the server that all tests share."""
-    with scene(server, tmp_path) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def own() -> Iterator[OwnServer]:
-    """A server of our own."""
-    found = OwnServer()
-    try:
-        yield found
-    finally:
-        found.remove()
 
 
 def terminate(database: Database) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.database import Database, Server
+from support.database import Database
 from support.processes import processes_in
 from support.profiles import NIGHTLY
 from support.targets import execute, state, value
@@ -20,7 +20,7 @@ from support.targets import execute, state, value
 import etl
 from etl.embedded.server import EmbeddedServer
 from faults.fault_points import BATCH_ROWS, COMMIT, COMMITTED, POINTS, chosen, make_source, make_target
-from faults.faulted import Scene, scene, wait_until
+from faults.faulted import Scene, striking, wait_until
 from faults.proxy import Line, Point, Proxy
 from faults.victim import READING, REPORTING, Victim, running
 
@@ -29,13 +29,6 @@ CODES = {SIGINT: 130, SIGTERM: 143, SIGKILL: -9}
 WORDS = {SIGINT: "Interrupted", SIGTERM: "Terminated"}
 STOPPED = "Nothing was committed: the target is as it was. Running again is safe.\n"
 LOAD = ("--batch-rows", str(BATCH_ROWS), "--skip-validation", "--report", "report")
-
-
-@pytest.fixture
-def story(server: Server, tmp_path: Path) -> Iterator[Scene]:
-    """A load on the server that all tests share."""
-    with scene(server, tmp_path) as found:
-        yield found
 
 
 def arguments(story: Scene, url: str) -> list[str | Path]:
@@ -47,24 +40,6 @@ def loading(story: Scene, url: str, hook: tuple[str, int] | None = None) -> Iter
     """`python -m etl.run` through `url`."""
     with running("etl.run", *arguments(story, url), folder=story.folder, hook=hook) as victim:
         yield victim
-
-
-@contextlib.contextmanager
-def striking(proxy: Proxy, point: Point, strike: Callable[[Line, Victim], None]) -> Iterator[Callable[[Victim], None]]:
-    """Arms the proxy before the victim lives; gives what introduces the one to the other."""
-    known, victims = threading.Event(), []
-
-    def act(line: Line) -> None:
-        assert known.wait(60)
-        strike(line, victims[0])
-
-    def introduce(victim: Victim) -> None:
-        victims.append(victim)
-        known.set()
-
-    proxy.at(point, act)
-    yield introduce
-    assert proxy.acted == [point]
 
 
 def check_message(victim: Victim, number: signal.Signals) -> None:

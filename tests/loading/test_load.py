@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import psycopg2
 import pytest
-from support.database import Database, Server
+from support.database import Database, Server, fresh_database
 from support.loads import books, load, rejects
 from support.sources import make_sqlite, series
 from support.targets import contents, execute, query, state, value
@@ -137,12 +137,8 @@ def create_schema(database: Database) -> None:
 @pytest.fixture
 def twin(server: Server) -> Iterator[Database]:
     """A second database."""
-    name = f"etl_test_{secrets.token_hex(6)}"
-    server.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
-    try:
-        yield Database(server.admin.set(database=name).render_as_string(hide_password=False))
-    finally:
-        server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with fresh_database(server) as found:
+        yield found
 
 
 def test_both_ways_leave_the_same_target(database: Database, twin: Database, tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_any_frame_with_the_sources_columns_will_do(database: Database, tmp_path
         }
     )
     report = mend(rows, "t t", source, database, tmp_path / "report")
-    assert books(report) == {"t t": (3, 3, 0, 0)}
+    assert books(report) == {"T t": (3, 3, 0, 0)}
     statement = """SELECT id, at AT TIME ZONE 'UTC', doc, n::text, encode(b, 'hex'), extra FROM "t t" ORDER BY id"""
     assert query(database, statement) == [
         (1, datetime(2024, 2, 29, 1), {"a": [1, None]}, "1.10", "00", 7),
@@ -132,7 +132,7 @@ def test_cells_become_what_sqlite_stores(cell: object, stored: object) -> None:
     ("frame", "table", "message"),
     [
         (pd.DataFrame({"id": ["1"]}), "nothing", "no table 'nothing'"),
-        (pd.DataFrame({"id": ["1"], "wrong": [1]}), "users", "no column wrong"),
+        (pd.DataFrame({"id": ["1"], "wrong": [1]}), "users", "no column 'wrong'"),
         (pd.DataFrame({"id": [2**70]}), "users", "cannot be stored"),
         (pd.DataFrame({"id": [object()]}), "users", "cannot be stored"),
         (pd.DataFrame({"id": ["\ud800"]}, dtype=object), "users", "cannot be stored"),

@@ -159,7 +159,7 @@ def test_guesses_are_ranked_with_their_evidence() -> None:
 def test_a_starter_map_is_valid_and_decides_nothing() -> None:
     odd = source_table('we"ird\n#', "a b")
     open_columns = {"Album": {"name": "text", "tit_le": "text"}}
-    text = starter_map(Unpaired([odd, SOURCE["Album"]], TARGET, {"Album": ["Title"]}, open_columns))
+    text = starter_map(Unpaired([odd, SOURCE["Album"]], TARGET, {"Album": {"Title": "TEXT"}}, open_columns))
     assert not read_map(tomllib.loads(text)).tables
     decided = "\n".join(line.removeprefix("# ") for line in text.splitlines() if line.startswith("# Album = "))
     assert tomllib.loads(decided.splitlines()[0]) == {"Album": "albums"}
@@ -167,3 +167,14 @@ def test_a_starter_map_is_valid_and_decides_nothing() -> None:
     assert tomllib.loads(
         "\n".join(line.removeprefix("# ") for line in text.splitlines() if "ird" in line and "=" in line)
     )
+
+
+def test_a_map_goes_over_what_a_run_has_named_itself() -> None:
+    created = NameMap(tables={"a": "a_1", "b": "b_1"}, columns={"a": {"x": "x_1"}, "b": {"x": "x_1", "y": "y_1"}})
+    said = NameMap(tables={"a": None}, columns={"b": {"x": "z"}})
+    assert said.over(created) == NameMap(tables={"a": None, "b": "b_1"}, columns={"b": {"x": "z", "y": "y_1"}})
+
+
+def test_of_a_map_only_what_concerns_some_columns_of_one_table() -> None:
+    names = NameMap(tables={"a": "b", "c": "d"}, columns={"a": {"x": "y", "z": None}, "c": {"x": None}})
+    assert names.only("a", ["x"]) == NameMap({"a": "b"}, {"a": {"x": "y"}}, {"a": {}}, {"a": {}})

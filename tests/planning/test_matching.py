@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.planning.matching import MatchedBy, letters_and_digits, match_names
+from etl.core.name_map import MatchedBy
+from etl.planning.matching import letters_and_digits, match_names
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,8 @@ from etl.planning.matching import MatchedBy, letters_and_digits, match_names
         ("auth_user", "AuthUser", MatchedBy.LETTERS),  # Django beside Prisma
         ("Größe", "größe", MatchedBy.CASE),
         ("line2", "line_2", MatchedBy.LETTERS),
+        ("x" * 70, "x" * 63, MatchedBy.CUT),
+        ("X" * 62 + "é", "x" * 62, MatchedBy.CUT),  # no half characters
     ],
 )
 def test_names_that_mean_the_same(source: str, target: str, by: MatchedBy) -> None:
@@ -41,6 +44,7 @@ def test_names_that_only_look_alike_are_not_paired(source: str, target: str) -> 
         (["Name", "NAME"], ["name"], MatchedBy.CASE),
         (["albumId", "album_id "], ["AlbumId", "ALBUM-ID"], MatchedBy.LETTERS),
         (["a_b"], ["ab", "a-b"], MatchedBy.LETTERS),
+        (["x" * 70, "x" * 71], ["x" * 63], MatchedBy.CUT),
     ],
 )
 def test_what_could_be_meant_in_more_ways_is_said_and_not_paired(

@@ -137,7 +137,7 @@ def test_names_match_exactly_and_else_but_for_case(
         pairs = {item.source: item.target for item in made.tables[0].columns}
     else:
         made = plan([source_table(name) for name in source], [target_table(name) for name in target])
-        pairs = {table.source.name: table.name for table in made.tables}
+        pairs = {table.source.name: table.target.name for table in made.tables}
     assert pairs == expected
 
 
@@ -182,7 +182,7 @@ def test_only_the_tables_asked_for() -> None:
 
 def test_an_unknown_table_is_a_usage_error_that_names_the_known_ones() -> None:
     with pytest.raises(
-        UsageError, match=r"neither side has usres, x; did you mean 'users'\? The source has: users, logs"
+        UsageError, match=r"has a table 'usres' \(did you mean 'users'\?\), 'x'\. There is: users, logs"
     ) as caught:
         plan([source_table("users"), source_table("logs")], [target_table("users")], only=["users", "usres", "x"])
     assert caught.value.exit_code == 2

@@ -114,7 +114,7 @@ def section(html: str, heading: str) -> str:
                 drift=(DriftReport("users", "a", "column_missing_in_target", 3, "left behind, kept", code="dropped"),),
             ),
             "Reconciled",
-            "All 5 rows of 1 table arrived, and every value was compared, but for 3 values left behind.",
+            "All 5 rows of 1 table arrived, and every value was compared, but for 3 values in dropped columns.",
         ),
         (
             examples.report(examples.table(extra_rows=2)),
@@ -142,7 +142,7 @@ def test_outcome_comes_first(report: Report, label: str, title: str) -> None:
             examples.bad(),
             [
                 "8 rows were rejected",
-                "1,204 rows were left behind, in tables that the target lacks",
+                "1,204 rows were not loaded: the target lacks their tables",
                 "1 row is missing from the target",
                 "6 rows have other values in the target than in the source",
                 "3 rows were in the target before, with the same key but other content",
@@ -152,7 +152,7 @@ def test_outcome_comes_first(report: Report, label: str, title: str) -> None:
                 "2 values did not arrive: the target lacks their columns",
                 "700 numbers kept as many digits as the target's type has",
                 "1 of 2 expectations did not hold",
-                "5 values stayed behind on purpose: the target lacks their columns",
+                "5 values were dropped on purpose: the target lacks their columns",
             ],
         ),
         (

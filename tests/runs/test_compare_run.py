@@ -115,6 +115,7 @@ def test_differences_exit_3_and_are_named(database: Database, tmp_path: Path) ->
         "shift_seconds": 32400.0,
         "present_before": False,
         "rowid": 1,
+        "target_column": None,
     }
     shown = command("--sqlite", "source.db", "--pg", database.url, "--report", "r", cwd=tmp_path)
     assert "time shifted: +9 h" in shown.stdout
@@ -159,7 +160,7 @@ def test_tables_and_columns_of_one_side_only(database: Database, tmp_path: Path)
     [
         (["--sqlite", "none.db"], 1, "none.db does not exist"),
         ([], 1, "There is no data/unified.db"),
-        (["--sqlite", "source.db", "--tables", "nobody"], 2, "neither side has nobody"),
+        (["--sqlite", "source.db", "--tables", "nobody"], 2, "neither side has a table 'nobody'"),
         (["--sqlite", "source.db", "--load-report", "nowhere"], 2, "--load-report nowhere is not a folder"),
         (["--bogus"], 2, "unrecognized arguments"),
         (["--sqlite", "source.db", "--assume-timezone", "Mars/Base"], 2, "not a time zone"),
@@ -390,7 +391,7 @@ def test_self_test_passes_and_cleans_up(database: Database, tmp_path: Path) -> N
 
 def test_self_test_covers_every_kind_and_can_fail(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {damage.kind for damage in DAMAGES if damage.kind} == set(DifferenceKind) - {DifferenceKind.NARROWED}
-    monkeypatch.setattr("etl.comparison.judges.kind_of_text", lambda _source, _target: DifferenceKind.OTHER)
+    monkeypatch.setattr("etl.comparison.comparers.kind_of_text", lambda _source, _target: DifferenceKind.OTHER)
     outcome = run_self_test(database.url)
     assert outcome.exit_code == 3
     assert {check.damage for check in outcome.checks if not check.passed} >= {"texts cut off", "spaces doubled"}

@@ -420,11 +420,34 @@ def test_create_schema_makes_what_is_missing_in_the_same_transaction(
     database: Database, source: Path, tmp_path: Path
 ) -> None:
     make_sqlite(source, "ALTER TABLE users ADD COLUMN tier", "UPDATE users SET tier = 1")
-    with pytest.raises(DriftError):
+    create_schema(database)
+    execute(database, "DROP TABLE memory_tags")
+    before = state(database)
+    with pytest.raises(DriftError, match=r"users\.tier"):
         load(database, source, tmp_path / "stopped", create_schema=True)
-    assert state(database) == {"columns": [], "constraints": [], "indexes": []}
+    assert state(database) == before
     done = load(database, source, tmp_path / "report", create_schema=True, extra_columns="drop")
     assert (done.exit_code, done.total("loaded_rows")) == (0, 820)
+    assert [item.column for item in done.drift if item.values] == ["tier"]
+
+
+def test_columns_and_tables_beyond_the_description_are_created_too(
+    database: Database, source: Path, tmp_path: Path
+) -> None:
+    make_sqlite(
+        source,
+        "ALTER TABLE users ADD COLUMN tier INTEGER DEFAULT 3",
+        "UPDATE users SET tier = rowid",
+        "ALTER TABLE users ADD COLUMN renewed DATETIME",
+        "CREATE TABLE plugin (name TEXT PRIMARY KEY, enabled BOOLEAN NOT NULL)",
+        "INSERT INTO plugin VALUES ('search', 1)",
+    )
+    done = load(database, source, tmp_path / "report", create_schema=True)
+    assert (done.exit_code, done.total("loaded_rows")) == (0, 821)
+    assert query(database, "SELECT tier, renewed FROM users ORDER BY tier") == [(n, None) for n in range(1, 6)]
+    types = "SELECT attname, atttypid::regtype::text FROM pg_attribute WHERE attrelid = 'users'::regclass"
+    assert {("tier", "bigint"), ("renewed", "timestamp with time zone")} <= set(query(database, types))
+    assert query(database, "SELECT * FROM plugin") == [("search", True)]
 
 
 # -- sequences ----------------------------------------------------------------------------------------------------

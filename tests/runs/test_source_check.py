@@ -113,7 +113,7 @@ def test_what_cannot_be_checked(tmp_path: Path) -> None:
     with pytest.raises(SourceError):
         etl.check_source(tmp_path / "none.db")
     path = make_sqlite(tmp_path / "some.db", "CREATE TABLE users (id TEXT)")
-    with pytest.raises(UsageError, match="the source has no sessions"):
+    with pytest.raises(UsageError, match="the source has no table 'sessions'"):
         etl.check_source(path, tables=("users", "sessions"))
     with pytest.raises(SuiteError, match="no folder"):
         etl.check_source(path, expectations=tmp_path / "nowhere")

@@ -18,7 +18,7 @@ from support.sources import make_sqlite, series, sqlite
 
 from etl.core.errors import SourceError
 from etl.core.values import UndecodableText
-from etl.source import database as source_module
+from etl.source import file as source_file
 from etl.source.batches import read_batches
 from etl.source.database import Source
 
@@ -294,7 +294,7 @@ def test_refused_with_one_clear_line_and_nothing_made(tmp_path: Path, case: str)
 
 
 def test_an_exclusive_lock_is_waited_for_and_then_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source_module, "BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(source_file, "BUSY_SECONDS", 0.2)
     path = small(tmp_path / "a.db")
     with contextlib.closing(sqlite3.connect(path)) as application:
         application.execute("BEGIN EXCLUSIVE")

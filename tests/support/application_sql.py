@@ -19,7 +19,8 @@ _REFUSALS: dict[str, tuple[type[psycopg2.Error], ...]] = {
     "primary key": (psycopg2.errors.UniqueViolation,),
     "unique": (psycopg2.errors.UniqueViolation,),
     "not null": (psycopg2.errors.NotNullViolation,),
-    "foreign key": (psycopg2.errors.ForeignKeyViolation,),
+    # PostgreSQL 18 has a code of its own for ON DELETE RESTRICT.
+    "foreign key": (psycopg2.errors.ForeignKeyViolation, psycopg2.errors.RestrictViolation),
     "check": (psycopg2.errors.CheckViolation,),
 }
 _WORDS = {

@@ -153,7 +153,7 @@ def _source_rows(sqlite: sqlite3.Connection, table: str, columns: Sequence[str])
 def _value(value: Any, text: bytes | None, kind: bytes) -> Value:
     """Texts come as bytes as BLOBs do: the storage class tells them apart."""
     if kind == b"text":
-        return Value(value.decode(), value)
+        return Value(value.decode(errors="surrogateescape"), value)
     return Value(value, text)
 
 

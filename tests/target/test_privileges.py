@@ -15,6 +15,8 @@ from support.database import Database, Server
 from support.sources import make_sqlite
 from support.targets import connected, execute, query, state, url_as, value
 
+from etl.sample.build import make_sample
+
 __all__ = ["commands"]  # a fixture
 
 TABLES = (
@@ -171,22 +173,31 @@ def test_without_these_rights_the_load_works_all_the_same(
 def test_missing_tables_cannot_be_created_without_the_right_to(
     database: Database, role: str, source: Path, tmp_path: Path, commands: Commands
 ) -> None:
+    """Those of the 20 tables, and one of another source."""
+    make_sqlite(source, "CREATE TABLE more (id INTEGER PRIMARY KEY)", "INSERT INTO more VALUES (1)")
+    sample = tmp_path / "sample.db"
+    make_sample(sample)
     execute(database, *(grant.format(role=role) for grant in ALL), "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
     before = state(database)
-    done = commands.load(source, url_as(database, role), tmp_path / "report", "--create-schema")
-    assert (done.code, len(done.err.splitlines())) == (1, 1)
-    assert 'permission denied for schema public. Nothing was committed. Needed are GRANT CREATE ON SCHEMA "public"' in (
-        done.err
-    )
-    assert state(database) == before
+    for file, needed in (
+        (source, "permission denied for schema public. Nothing was committed. Needed is GRANT CREATE ON SCHEMA"),
+        (sample, "permission denied for schema public. Nothing was committed. Needed are GRANT CREATE ON SCHEMA"),
+    ):
+        done = commands.load(file, url_as(database, role), tmp_path / "report", "--create-schema")
+        assert (done.code, len(done.err.splitlines())) == (1, 1)
+        assert needed in done.err
+        assert state(database) == before
     execute(database, f"GRANT CREATE ON SCHEMA public TO {role}")
-    assert commands.load(source, url_as(database, role), tmp_path / "report", "--create-schema").code == 0
-    assert value(database, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 22
+    for file in (source, sample):
+        assert commands.load(file, url_as(database, role), tmp_path / "report", "--create-schema").code == 0
+    assert value(database, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 23
 
 
 def test_a_missing_table_may_not_refer_to_somebody_elses(
-    database: Database, role: str, source: Path, tmp_path: Path, commands: Commands
+    database: Database, role: str, tmp_path: Path, commands: Commands
 ) -> None:
+    source = tmp_path / "sample.db"
+    make_sample(source)
     execute(database, "CREATE TABLE users (id text PRIMARY KEY)", f"GRANT CREATE ON SCHEMA public TO {role}")
     before = state(database)
     done = commands.load(source, url_as(database, role), tmp_path / "report", "--create-schema")

@@ -22,6 +22,8 @@ def test_a_view_of_a_user_never_stands_for_the_systems(database: Database, tmp_p
         END$$""",
     )
     assert query(database, "SELECT * FROM pg_class") == []
+    (planned,) = etl.plan(source, database.url).tables
+    assert [column.type.sql for column in planned.columns] == ["integer", "character varying(3)"]
     report = etl.migrate(source, database.url, validate=False, report_folder=tmp_path / "report")
     assert report.exit_code == 0
     assert query(database, "SELECT id, at FROM t") == [(1, "a")]

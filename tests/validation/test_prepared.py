@@ -1,4 +1,4 @@
-"""Expectations worked out once judge every batch as Great Expectations does that is asked anew each time."""
+"""Expectations worked out once check every batch as Great Expectations does that is asked anew each time."""
 
 import sys
 from collections.abc import Callable
@@ -9,9 +9,9 @@ import pytest
 from support.failing_rows import NOW, SUITES, bad_row, good_row
 from validation.test_validator import frame_of
 
-from etl.validation import judge
+from etl.validation import checker
+from etl.validation.checker import import_great_expectations
 from etl.validation.frame import validate_frame
-from etl.validation.judge import import_great_expectations
 from etl.validation.results import latest_plausible_time
 from etl.validation.rules import LATEST_PLAUSIBLE_TIME
 from etl.validation.suites import Suite
@@ -94,20 +94,20 @@ def module_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_other_internals_are_noticed(monkeypatch: pytest.MonkeyPatch, change: Callable[..., None]) -> None:
     """As a later Great Expectations may have them."""
     import_great_expectations()
-    assert judge._prepared_class() is not None
+    assert checker._prepared_class() is not None
     with monkeypatch.context() as patched:
         change(patched)
-        assert judge._prepared_class() is None
-    assert judge._prepared_class() is not None
+        assert checker._prepared_class() is None
+    assert checker._prepared_class() is not None
 
 
 @pytest.mark.parametrize("table", sorted(SUITES))
-def test_the_public_way_judges_alike(monkeypatch: pytest.MonkeyPatch, table: str) -> None:
+def test_the_public_way_checks_alike(monkeypatch: pytest.MonkeyPatch, table: str) -> None:
     suite = SUITES[table]
     asked = [item for item in suite.expectations if item.columns]
     frame = frame_of([good_row(suite), *(bad_row(suite, item) for item in asked)], suite.columns)
     prepared = validate_frame(frame, suite, now=NOW)
-    monkeypatch.setattr(judge, "_prepared_class", lambda: None)
+    monkeypatch.setattr(checker, "_prepared_class", lambda: None)
     plain = validate_frame(frame, suite, now=NOW)
     assert len(prepared.rejected)
     pd.testing.assert_frame_equal(plain.rejected, prepared.rejected)
@@ -119,9 +119,9 @@ def test_the_public_way_refuses_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     import_great_expectations()
     kwargs = {"column": "a", "regex_list": ["x"], "match_on": "some"}
     refusals = []
-    for found in (judge._prepared_class(), None):
-        monkeypatch.setattr(judge, "_prepared_class", lambda found=found: found)
+    for found in (checker._prepared_class(), None):
+        monkeypatch.setattr(checker, "_prepared_class", lambda found=found: found)
         with pytest.raises(ValueError, match="match_on") as caught:
-            judge._configuration("expect_column_values_to_match_regex_list", kwargs, 0)
+            checker._configuration("expect_column_values_to_match_regex_list", kwargs, 0)
         refusals.append(str(caught.value))
     assert refusals[0] == refusals[1]

@@ -21,8 +21,8 @@ from support.failing_rows import NOW, bad_row, good_row
 from etl.core.errors import CannotRun, SuiteError
 from etl.core.types import Kind, TargetType
 from etl.schema.unified import target_types
+from etl.validation.checker import Checker, columns_to_check
 from etl.validation.frame import validate_frame
-from etl.validation.judge import Judge, columns_to_judge
 from etl.validation.process import ValidationProcess
 from etl.validation.results import Validated, latest_plausible_time, settle
 from etl.validation.suites import Suite, default_folder, load_suites, parse_expectation
@@ -94,7 +94,7 @@ def validator(watched: Path) -> Iterator[Validator]:  # noqa: ARG001
 
 
 @pytest.fixture(scope="module")
-def judged(validator: Validator) -> dict[str, Validated]:
+def checked(validator: Validator) -> dict[str, Validated]:
     """Each table's frame: first a good row, then for each expectation a row that fails it."""
     futures = {}
     for table, suite in SUITES.items():
@@ -104,8 +104,8 @@ def judged(validator: Validator) -> dict[str, Validated]:
 
 
 @pytest.mark.parametrize(("table", "place"), CASES)
-def test_each_expectation_finds_its_row(judged: dict[str, Validated], table: str, place: int) -> None:
-    item, validated = SUITES[table].expectations[place], judged[table]
+def test_each_expectation_finds_its_row(checked: dict[str, Validated], table: str, place: int) -> None:
+    item, validated = SUITES[table].expectations[place], checked[table]
     result, row_number = validated.results[place], place + 2
     assert (result.expectation, result.column, result.severity) == (str(item), ", ".join(item.columns), item.severity)
     assert not result.success
@@ -122,8 +122,8 @@ def test_each_expectation_finds_its_row(judged: dict[str, Validated], table: str
 
 
 @pytest.mark.parametrize("table", SUITES)
-def test_good_row_passes_and_every_row_has_one_fate(judged: dict[str, Validated], table: str) -> None:
-    validated = judged[table]
+def test_good_row_passes_and_every_row_has_one_fate(checked: dict[str, Validated], table: str) -> None:
+    validated = checked[table]
     assert 1 in validated.accepted.index
     assert all(1 not in result.samples.index for result in validated.results)
     critical = {place + 2 for place, item in enumerate(SUITES[table].expectations) if item.severity == "critical"}
@@ -133,8 +133,8 @@ def test_good_row_passes_and_every_row_has_one_fate(judged: dict[str, Validated]
     assert validated.not_judged == ()
 
 
-def test_row_count_is_judged_over_all_batches(validator: Validator, judged: dict[str, Validated]) -> None:
-    assert judged
+def test_row_count_is_checked_over_all_batches(validator: Validator, checked: dict[str, Validated]) -> None:
+    assert checked
     few, none = (validator.finish("users", rows).result()[-1] for rows in (1, 0))
     assert (few.success, none.success, none.column) == (True, False, None)
 
@@ -170,10 +170,10 @@ def test_batches_that_wait_together_get_answers_of_their_own(validator: Validato
 
 
 def test_process_touches_neither_network_nor_files(
-    validator: Validator, judged: dict[str, Validated], watched: Path
+    validator: Validator, checked: dict[str, Validated], watched: Path
 ) -> None:
     assert validator.pid
-    assert judged
+    assert checked
     assert watched.read_text() == ""
 
 
@@ -300,9 +300,9 @@ def test_pairs(kind: Kind, pairs: list[tuple[Any, Any]], expected: list[int]) ->
 
 
 @pytest.mark.parametrize(
-    ("skip", "judged"), [("neither", 4), ("both_values_are_missing", 3), ("either_value_is_missing", 1), (None, 3)]
+    ("skip", "checked"), [("neither", 4), ("both_values_are_missing", 3), ("either_value_is_missing", 1), (None, 3)]
 )
-def test_judged_rows_are_those_that_it_applies_to(skip: str | None, judged: int) -> None:
+def test_checked_rows_are_those_that_it_applies_to(skip: str | None, checked: int) -> None:
     """The same for an expectation that all rows meet as for one that some fail."""
     pair = {"column_A": "a", "column_B": "b"} | ({"ignore_row_if": skip} if skip else {})
     suite = suite_of(
@@ -314,7 +314,7 @@ def test_judged_rows_are_those_that_it_applies_to(skip: str | None, judged: int)
     )
     rows = [{"a": a, "b": b} for a, b in [(2, 1), (None, 1), (1, None), (None, None)]]
     results = validate_frame(frame_of(rows, suite.columns), suite).results
-    assert [result.judged_rows for result in results] == [judged, 2, 2, 4]
+    assert [result.judged_rows for result in results] == [checked, 2, 2, 4]
 
 
 def test_equal_texts_as_pair() -> None:
@@ -411,7 +411,7 @@ def test_empty_frame_and_missing_columns() -> None:
 
 def test_values_that_the_suite_cannot_be_asked_about_are_an_error_with_place() -> None:
     frame = pd.DataFrame({"created_at": ["yesterday"]})
-    with pytest.raises(SuiteError, match=r"conversation_messages.json, expectation 9 .* cannot judge it"):
+    with pytest.raises(SuiteError, match=r"conversation_messages.json, expectation 9 .* cannot check it"):
         validate_frame(frame, "conversation_messages")
 
 
@@ -420,17 +420,17 @@ def test_plain_pandas_frame_by_table_name() -> None:
     assert list(validate_frame(frame, "users").rejected.index) == ["two"]
 
 
-def test_both_ways_give_the_same_verdicts(judged: dict[str, Validated]) -> None:
+def test_both_ways_give_the_same_evaluations(checked: dict[str, Validated]) -> None:
     suite = SUITES["user_memories"]
     rows = [good_row(suite), *(bad_row(suite, item) for item in suite.expectations)]
     here = validate_frame(frame_of(rows, suite.columns), suite, now=NOW)
-    assert here.results == judged["user_memories"].results
-    pd.testing.assert_frame_equal(here.rejected, judged["user_memories"].rejected)
+    assert here.results == checked["user_memories"].results
+    pd.testing.assert_frame_equal(here.rejected, checked["user_memories"].rejected)
 
 
 def test_only_what_is_needed_reaches_great_expectations() -> None:
     suite = SUITES["conversation_messages"]
-    batch = columns_to_judge(frame_of([good_row(suite)], suite.columns), suite)
+    batch = columns_to_check(frame_of([good_row(suite)], suite.columns), suite)
     assert "thinking" not in batch.column_names
     assert batch.schema.field("session_id").type == pa.int8()
 
@@ -466,7 +466,7 @@ def test_refused_suite_comes_back_from_the_process() -> None:
         contextlib.closing(ValidationProcess()) as process,
         pytest.raises(CannotRun, match=r"failed|refuse"),
     ):
-        Worker(process).judge("t", [pa.table({"a": [1]})])
+        Worker(process).check("t", [pa.table({"a": [1]})])
 
 
 def test_import_is_quick_and_without_great_expectations() -> None:
@@ -475,9 +475,9 @@ def test_import_is_quick_and_without_great_expectations() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": root})
 
 
-def test_judge_is_reusable_for_settling() -> None:
+def test_check_is_reusable_for_settling() -> None:
     suite = SUITES["users"]
     frame = frame_of([good_row(suite), good_row(suite) | {"id": None}], suite.columns)
-    judge = Judge([suite], latest=latest_plausible_time(NOW))
-    (verdicts,) = judge.judge("users", [columns_to_judge(frame, suite)])
-    assert list(settle(frame, suite, verdicts, {}).rejected.index) == [2]
+    checker = Checker([suite], latest=latest_plausible_time(NOW))
+    (evaluations,) = checker.check("users", [columns_to_check(frame, suite)])
+    assert list(settle(frame, suite, evaluations, {}).rejected.index) == [2]

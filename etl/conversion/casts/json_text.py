@@ -19,7 +19,7 @@ from etl.core.types import TargetType
 
 NOT_JSON = Refusal(RejectRule.NOT_JSON, f"{VALUE} is not JSON")
 # With the default max_stack_depth PostgreSQL reads arrays nested 14544 (15), 16365 (16) or 16339 (18) deep: whatever is
-# deeper than this no server takes, and what is a little less deep the server judges.
+# deeper than this no server takes, and what is a little less deep the server decides.
 DEEPEST = 16384
 
 # Accepted by orjson and perhaps not by jsonb: an escaped NUL, numbers with more than 16383 decimals, 0e9999999999.

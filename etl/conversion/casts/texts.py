@@ -1,4 +1,4 @@
-"""text, varchar(n), char(n), bytea, and the types whose text only PostgreSQL itself can judge."""
+"""text, varchar(n), char(n), bytea, and the types whose text only PostgreSQL itself can read."""
 
 import numpy as np
 import pyarrow as pa

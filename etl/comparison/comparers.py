@@ -10,9 +10,9 @@ from decimal import Decimal
 import numpy as np
 
 from etl.comparison import meaning, readers, time_readers
+from etl.comparison.cell_results import EQUAL, CellResult, Question, Reading, WireValue, float_of, text_of, whole_of
 from etl.comparison.large import kind_of_large, mark_parts, octets_of
 from etl.comparison.meaning import MeaninglessError
-from etl.comparison.verdicts import EQUAL, Question, Reading, Verdict, WireValue, float_of, text_of, whole_of
 from etl.core.difference_kinds import (
     MICROSECONDS,
     DifferenceKind,
@@ -30,75 +30,75 @@ _DAY_SECONDS = 86_400
 # -- numbers and truth --------------------------------------------------------------------------------------------
 
 
-def judge_truth(value: StorageValue, wire: WireValue, _target: TargetType, _reading: Reading) -> Verdict:
-    return EQUAL if meaning.truth(value) == bool(wire) else Verdict(DifferenceKind.BOOLEAN_FLIPPED)
+def compare_truth(value: StorageValue, wire: WireValue, _target: TargetType, _reading: Reading) -> CellResult:
+    return EQUAL if meaning.truth(value) == bool(wire) else CellResult(DifferenceKind.BOOLEAN_FLIPPED)
 
 
-def judge_whole(value: StorageValue, wire: WireValue, _target: TargetType, _reading: Reading) -> Verdict:
+def compare_whole(value: StorageValue, wire: WireValue, _target: TargetType, _reading: Reading) -> CellResult:
     found = whole_of(wire)
-    return EQUAL if meaning.is_integer(value, found) else _number_verdict(value, Decimal(found))
+    return EQUAL if meaning.is_integer(value, found) else _number_result(value, Decimal(found))
 
 
-def judge_float(value: StorageValue, wire: WireValue, target: TargetType, _reading: Reading) -> Verdict:
+def compare_float(value: StorageValue, wire: WireValue, target: TargetType, _reading: Reading) -> CellResult:
     found, single = float_of(wire), target.kind is Kind.REAL
     if meaning.is_float(value, found, single=single):
         return EQUAL
-    return _number_verdict(value, Decimal(str(np.float32(found)) if single else repr(found)))
+    return _number_result(value, Decimal(str(np.float32(found)) if single else repr(found)))
 
 
-def judge_numeric(value: StorageValue, wire: WireValue, _target: TargetType, _reading: Reading) -> Verdict:
+def compare_numeric(value: StorageValue, wire: WireValue, _target: TargetType, _reading: Reading) -> CellResult:
     found = Decimal(text_of(wire))
-    return EQUAL if meaning.is_number(value, found) else _number_verdict(value, found)
+    return EQUAL if meaning.is_number(value, found) else _number_result(value, found)
 
 
-def judge_money(value: StorageValue, wire: WireValue, target: TargetType, _reading: Reading) -> Verdict:
+def compare_money(value: StorageValue, wire: WireValue, target: TargetType, _reading: Reading) -> CellResult:
     stored = readers.read(readers.stored_text(value, target), target, written=False)
     found = readers.read(text_of(wire), target, written=True)
     if not isinstance(stored, Decimal) or not isinstance(found, Decimal):
         raise TypeError("amounts are decimals")
-    return EQUAL if stored == found else Verdict(kind_of_number(stored, found))
+    return EQUAL if stored == found else CellResult(kind_of_number(stored, found))
 
 
-def _number_verdict(value: StorageValue, found: Decimal) -> Verdict:
+def _number_result(value: StorageValue, found: Decimal) -> CellResult:
     """A real stands for its shortest decimal here, which is what people see of it."""
     number = Decimal(repr(value)) if isinstance(value, float) else meaning.number(value)
-    return Verdict(kind_of_number(number, found))
+    return CellResult(kind_of_number(number, found))
 
 
 # -- texts and bytes ----------------------------------------------------------------------------------------------
 
 
-def judge_text(value: StorageValue, wire: WireValue, target: TargetType, _reading: Reading) -> Verdict:
+def compare_text(value: StorageValue, wire: WireValue, target: TargetType, _reading: Reading) -> CellResult:
     found = text_of(wire)
     if meaning.is_text(value, found, padded=target.padded):
         return EQUAL
-    return Verdict(kind_of_text(meaning.text(value), found))
+    return CellResult(kind_of_text(meaning.text(value), found))
 
 
-def judge_label(value: StorageValue, wire: WireValue, target: TargetType, _reading: Reading) -> Verdict:
+def compare_label(value: StorageValue, wire: WireValue, target: TargetType, _reading: Reading) -> CellResult:
     stored, found = readers.stored_text(value, target), text_of(wire)
-    return EQUAL if stored == found else Verdict(kind_of_text(stored, found))
+    return EQUAL if stored == found else CellResult(kind_of_text(stored, found))
 
 
-def judge_bits(value: StorageValue, wire: WireValue, target: TargetType, _reading: Reading) -> Verdict:
+def compare_bits(value: StorageValue, wire: WireValue, target: TargetType, _reading: Reading) -> CellResult:
     stored, found = readers.stored_text(value, target), text_of(wire)
-    return EQUAL if stored == found else Verdict(kind_of_bytes(stored.encode(), found.encode()))
+    return EQUAL if stored == found else CellResult(kind_of_bytes(stored.encode(), found.encode()))
 
 
-def judge_octets(value: StorageValue, wire: WireValue, _target: TargetType, _reading: Reading) -> Verdict:
+def compare_octets(value: StorageValue, wire: WireValue, _target: TargetType, _reading: Reading) -> CellResult:
     stored, found = meaning.octets(value), bytes.fromhex(text_of(wire))
-    return EQUAL if stored == found else Verdict(kind_of_bytes(stored, found))
+    return EQUAL if stored == found else CellResult(kind_of_bytes(stored, found))
 
 
 # -- times --------------------------------------------------------------------------------------------------------
 
 
-def judge_time(value: StorageValue, wire: WireValue, target: TargetType, reading: Reading) -> Verdict:
+def compare_time(value: StorageValue, wire: WireValue, target: TargetType, reading: Reading) -> CellResult:
     expected, found = meaning.microseconds(value, target.kind, reading.zone, reading.unit), whole_of(wire)
-    return EQUAL if expected == found else Verdict(*kind_of_time(expected, found))
+    return EQUAL if expected == found else CellResult(*kind_of_time(expected, found))
 
 
-def judge_date(value: StorageValue, wire: WireValue, target: TargetType, _reading: Reading) -> Verdict:
+def compare_date(value: StorageValue, wire: WireValue, target: TargetType, _reading: Reading) -> CellResult:
     stored, written = readers.stored_text(value, target), text_of(wire)
     if stored == written:
         return EQUAL
@@ -108,15 +108,15 @@ def judge_date(value: StorageValue, wire: WireValue, target: TargetType, _readin
     except MeaninglessError:
         instant = meaning.microseconds(stored, Kind.TIMESTAMP, "UTC")
         same_day = time_readers.day_of(instant) == found
-        return Verdict(DifferenceKind.LOST_CLOCK if same_day else DifferenceKind.OTHER)
+        return CellResult(DifferenceKind.LOST_CLOCK if same_day else DifferenceKind.OTHER)
     if expected == found:
         return EQUAL
     if math.isinf(found):
-        return Verdict(DifferenceKind.OTHER)
-    return Verdict(DifferenceKind.TIME_SHIFTED, (found - expected) * _DAY_SECONDS)
+        return CellResult(DifferenceKind.OTHER)
+    return CellResult(DifferenceKind.TIME_SHIFTED, (found - expected) * _DAY_SECONDS)
 
 
-def judge_clock(value: StorageValue, wire: WireValue, target: TargetType, _reading: Reading) -> Verdict:
+def compare_clock(value: StorageValue, wire: WireValue, target: TargetType, _reading: Reading) -> CellResult:
     stored, written = readers.stored_text(value, target), text_of(wire)
     if stored == written:
         return EQUAL
@@ -124,17 +124,19 @@ def judge_clock(value: StorageValue, wire: WireValue, target: TargetType, _readi
     if expected == found:
         return EQUAL
     kind, _ = kind_of_time(expected, found)
-    return Verdict(kind, (found - expected) / MICROSECONDS if kind is DifferenceKind.TIME_SHIFTED else None)
+    return CellResult(kind, (found - expected) / MICROSECONDS if kind is DifferenceKind.TIME_SHIFTED else None)
 
 
 # -- documents, and whatever has a written form of its own --------------------------------------------------------
 
 
-def judge_document(value: StorageValue, wire: WireValue, _target: TargetType, _reading: Reading) -> Verdict:
-    return EQUAL if meaning.is_json(value, text_of(wire)) else Verdict(DifferenceKind.JSON_CHANGED)
+def compare_document(value: StorageValue, wire: WireValue, _target: TargetType, _reading: Reading) -> CellResult:
+    return EQUAL if meaning.is_json(value, text_of(wire)) else CellResult(DifferenceKind.JSON_CHANGED)
 
 
-def judge_written(value: StorageValue, wire: WireValue, target: TargetType, reading: Reading) -> Verdict | Question:
+def compare_written(
+    value: StorageValue, wire: WireValue, target: TargetType, reading: Reading
+) -> CellResult | Question:
     """By our own reading of both sides; where a part has none, PostgreSQL has to agree.
 
     A part without an offset means nothing where wall clocks are read in a zone: PostgreSQL would read it in UTC.
@@ -145,19 +147,21 @@ def judge_written(value: StorageValue, wire: WireValue, target: TargetType, read
     if reading.zone != "UTC" and readers.holds_wall_clock(stored, target):
         raise MeaninglessError
     if not readers.means_same(stored, written, target):
-        return Verdict(DifferenceKind.OTHER)
+        return CellResult(DifferenceKind.OTHER)
     return Question(target, stored, written) if readers.needs_server(target) else EQUAL
 
 
 # -- large values -------------------------------------------------------------------------------------------------
 
 
-def judge_large_content(value: StorageValue, wire: bytes, target: TargetType) -> Verdict:
+def compare_large_content(value: StorageValue, wire: bytes, target: TargetType) -> CellResult:
     """Texts and bytes, by their digests."""
     if target.kind is Kind.BYTEA and mark_parts(wire) is None:
         wire = bytes.fromhex(wire.decode())
     kind = kind_of_large(octets_of(value, target), wire)
-    return Verdict(DifferenceKind.OTHER if kind is DifferenceKind.CHANGED_TEXT and target.kind is Kind.BYTEA else kind)
+    return CellResult(
+        DifferenceKind.OTHER if kind is DifferenceKind.CHANGED_TEXT and target.kind is Kind.BYTEA else kind
+    )
 
 
 def ask_large(value: StorageValue, wire: bytes, target: TargetType) -> Question:

@@ -1,6 +1,6 @@
-"""Great Expectations' verdict on a batch. Only this module and `prepared` import it, when a `Judge` is made.
+"""Great Expectations' evaluation on a batch. Only this module and `prepared` import it, when a `Checker` is made.
 
-Each column reaches it in the form in which its pandas engine judges exactly and fast: it compares Arrow-backed columns
+Each column reaches it in the form in which its pandas engine checks exactly and fast: it compares Arrow-backed columns
 value by value in Python, and takes 2**53 + 1 for 2**53 once a NULL has turned integers into floats.
 """
 
@@ -37,15 +37,15 @@ DIGITS_EXACT_IN_FLOAT = 15
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """One expectation's result for a batch: the positions (0-based) of the failing rows, and how many it judged."""
+class Evaluation:
+    """One expectation's result for a batch: the positions (0-based) of the failing rows, and how many it checked."""
 
     expectation: int  # position in the suite
     failed: npt.NDArray[np.int64]
-    judged: int  # rows that it applies to: without the NULLs that it passes over
+    checked: int  # rows that it applies to: without the NULLs that it passes over
 
 
-def columns_to_judge(frame: pd.DataFrame, suite: Suite) -> pa.Table:
+def columns_to_check(frame: pd.DataFrame, suite: Suite) -> pa.Table:
     """What Great Expectations has to see of a batch: the columns that the suite names.
 
     Of columns that are only asked whether they are NULL, just that; message texts need not travel for it.
@@ -73,8 +73,8 @@ def askable_expectations(suite: Suite, columns: Iterable[str]) -> list[int]:
     return [place for place, item in enumerate(suite.expectations) if item.columns and present.issuperset(item.columns)]
 
 
-class Judge:
-    """Great Expectations, ready to judge batches of the tables that `suites` are for.
+class Checker:
+    """Great Expectations, ready to check batches of the tables that `suites` are for.
 
     Making one imports it (a second or more) and lets it check every suite; raises `SuiteError` for what it refuses.
     `latest` is the value of the suite parameter `latest_plausible_time`.
@@ -87,12 +87,12 @@ class Judge:
         self._suites = {suite.table: suite for suite in suites}
         self._ready = {suite.table: self._accept(suite, latest) for suite in self._suites.values()}
 
-    def judge(self, table: str, batches: Sequence[pa.Table]) -> list[list[Verdict]]:
-        """For each batch, as `columns_to_judge` prepared it, the verdict of each expectation on its rows.
+    def check(self, table: str, batches: Sequence[pa.Table]) -> list[list[Evaluation]]:
+        """For each batch, as `columns_to_check` prepared it, the evaluation of each expectation on its rows.
 
         Several cost little more than one: most of Great Expectations' time goes into the question, not the rows.
         Expectations about columns that the batches lack are left out. Raises `SuiteError` where Great Expectations
-        cannot judge a column as the suite asks.
+        cannot check a column as the suite asks.
         """
         together = pa.concat_tables(batches)
         failed = self._failed(table, together) if together.num_rows else {}
@@ -104,7 +104,9 @@ class Judge:
             behind = first + batch.num_rows
             answers.append(
                 [
-                    Verdict(place, _between(failed.get(place), first, behind), _judged_rows(batch, expectations[place]))
+                    Evaluation(
+                        place, _between(failed.get(place), first, behind), _checked_rows(batch, expectations[place])
+                    )
                     for place in asked
                 ]
             )
@@ -115,7 +117,7 @@ class Judge:
         """The positions of the failing rows for each expectation that some row fails."""
         suite = self._suites[table]
         ready = self._ready[table]
-        frame = _judgeable(batch, suite)
+        frame = _checkable(batch, suite)
         askable = askable_expectations(suite, batch.column_names)
         # Where all is well nothing but a count is needed; the row numbers of failures are asked for in a second round.
         sure = [place for place in askable if suite.expectations[place].mostly == 1]
@@ -124,7 +126,7 @@ class Judge:
         found = self._ask(table, frame, {place: ready[place] for place in doubtful}, "COMPLETE")
         return {place: np.sort(_failing(result)) for place, result in found.items()}
 
-    def judge_row_count(self, table: str, rows: int) -> dict[int, bool]:
+    def check_row_count(self, table: str, rows: int) -> dict[int, bool]:
         """Whether each expectation about the table's row count (by its position) is met by `rows`."""
         expectations = self._suites[table].expectations
         counts = {place: self._ready[table][place] for place, item in enumerate(expectations) if not item.columns}
@@ -188,7 +190,7 @@ def _prepared_class() -> "type[PreparedConfiguration] | None":
 
 
 def _groups(frame: pd.DataFrame, columns: Mapping[int, tuple[str, ...]]) -> list[tuple[list[str], list[int]]]:
-    """Columns and the expectations that look at them, in groups to be judged together.
+    """Columns and the expectations that look at them, in groups to be checked together.
 
     Great Expectations copies the whole frame for each expectation, so long texts stand in frames of their own.
     """
@@ -217,7 +219,7 @@ def _resolved(expectation: Expectation, latest: datetime) -> dict[str, Value]:
     return {name: latest if value == parameter else value for name, value in expectation.kwargs.items()}
 
 
-def _judged_rows(batch: pa.Table, expectation: Expectation) -> int:
+def _checked_rows(batch: pa.Table, expectation: Expectation) -> int:
     """How many rows it applies to; Great Expectations leaves that open where all is well."""
     missing = [pc.is_null(batch.column(name)) for name in expectation.columns]
     skip = expectation.kwargs.get("ignore_row_if", "both_values_are_missing")
@@ -246,14 +248,14 @@ def _refuse_exception(expectation: Expectation, result: "ExpectationValidationRe
     for found in nested:
         if found.get("raised_exception"):
             message = _one_line(found.get("exception_message"))
-            raise SuiteError(f"{expectation.place}: Great Expectations cannot judge it: {message}.")
+            raise SuiteError(f"{expectation.place}: Great Expectations cannot check it: {message}.")
 
 
 def _one_line(error: object) -> str:
     return " ".join(str(error).split()).rstrip(".")
 
 
-def _judgeable(batch: pa.Table, suite: Suite) -> pd.DataFrame:
+def _checkable(batch: pa.Table, suite: Suite) -> pd.DataFrame:
     readers = _readers(suite)
     with_sets = {
         name
@@ -276,7 +278,7 @@ def _column(values: pa.ChunkedArray, kind: Kind, in_set: bool) -> Column:
     if pa.types.is_timestamp(values.type):
         return cast(Column, values.cast(pa.timestamp("us", tz="UTC")).to_pandas())
     if in_set and (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
-        return cast(Column, values.dictionary_encode().to_pandas())  # each distinct text judged once
+        return cast(Column, values.dictionary_encode().to_pandas())  # each distinct text checked once
     return cast(Column, values.to_pandas())
 
 

@@ -13,7 +13,7 @@ floats for real and double precision, UTF-8 for the other types (bytea in hexade
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CellResult:
     """`kind` None: the values are equal. `shift_seconds`: how much later the target's time is."""
 
     kind: DifferenceKind | None
@@ -37,7 +37,7 @@ class Reading:
     unit: TimeUnit | None = None
 
 
-EQUAL = Verdict(None)
+EQUAL = CellResult(None)
 
 
 def text_of(wire: WireValue) -> str:

@@ -1,0 +1,133 @@
+"""What a load and a comparison print alike: heading, both ends, remarks on the plan, the summary and the verdict."""
+
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.text import Text
+
+from etl.core.errors import OutputError
+from etl.core.plan import Plan
+from etl.core.redaction import printable
+from etl.core.report import ReportData, SourceReport, Status, TableReport
+from etl.reporting.verdict import Tone, verdict_of
+from etl.runs.connect import Target
+from etl.runs.observer import Observer
+
+RULE = "=" * 60
+WIDE = 160
+_STYLES = {Tone.GOOD: "bold green", Tone.NOTE: "bold green", Tone.CAUTION: "bold yellow", Tone.BAD: "bold red"}
+_NOTE_STYLES = {Tone.NOTE: "", Tone.CAUTION: "yellow", Tone.BAD: "red"}
+
+
+def make_console(*, stderr: bool, no_color: bool) -> Console:
+    """As wide as the terminal; files and pipes get room for whole tables."""
+    console = Console(stderr=stderr, no_color=no_color or None, highlight=False, markup=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = WIDE
+    return console
+
+
+def shown_name(table: TableReport) -> str:
+    """The source's name, the target's beside it where it is another."""
+    return printable(table.name if table.target_name is None else f"{table.name} → {table.target_name}")
+
+
+class Page(Observer):
+    """Prints a run as it goes. `json_only` keeps stdout free for the report object, `quiet` prints the summary only."""
+
+    heading: str
+    skipped: str
+    """What is said of the rows of a table that the target lacks."""
+
+    def __init__(self, *, quiet: bool, verbose: bool, json_only: bool, no_color: bool) -> None:
+        self.out = make_console(stderr=json_only, no_color=no_color)
+        self.quiet = quiet
+        self.verbose = verbose
+        self.shows_names = verbose
+
+    def line(self, text: str = "", style: str = "") -> None:
+        """One line of the course of events; silent with -q. Raises `OutputError` where it cannot be written."""
+        if self.quiet:
+            return
+        try:
+            self.out.print(Text(text, style=style))
+        except OSError as error:
+            raise OutputError(
+                f"What is printed here cannot be written ({error.strerror}). Send it elsewhere, or run with -q."
+            ) from error
+
+    def warn(self, text: str) -> None:
+        """The same in yellow, with a sign before it."""
+        self.line(f"⚠️  {text}", "yellow")
+
+    # -- the course of events -----------------------------------------------------------------------------------
+
+    def source_opened(self, source: SourceReport) -> None:
+        """The heading, and which file is read."""
+        self.line(RULE)
+        self.line(self.heading, "bold")
+        self.line(RULE)
+        self.line(f"Source: {printable(source.path)} ({source.bytes:,} bytes, SQLite {source.sqlite_version})")
+
+    def target_opened(self, target: Target) -> None:
+        """Which server."""
+        kind = "embedded PostgreSQL" if target.embedded else "PostgreSQL"
+        self.line(f"Target: {printable(target.name)} ({kind} {target.server_version})")
+
+    def planned(self, plan: Plan) -> None:
+        """How names were paired that are not exactly equal, and what the plan warns of."""
+        if plan.names:
+            count = len(plan.names)
+            more = ":" if self.shows_names else " (-v lists them)"
+            self.line(f"Names paired that are not exactly equal: {count}{more}")
+        for pair in plan.names if self.shows_names else ():
+            self.line(f"  {printable(pair)}")
+        for drift in plan.drift:
+            if drift.warning:
+                self.warn(printable(drift.warning))
+
+    def table_finished(self, table: TableReport) -> None:
+        """The table's line."""
+        name = shown_name(table)
+        if table.status is Status.MISSING_IN_SOURCE:
+            self.warn(f"Table '{name}' not found in SQLite, skipping")
+        elif table.status is Status.LEFT_OUT:
+            self.warn(f"Table '{name}' left out, as the map says: {table.source_rows or 0:,} rows")
+        elif table.status is Status.NOT_MIGRATED:
+            self.warn(f"Table '{name}' not found in PostgreSQL: {table.source_rows:,} rows {self.skipped}")
+        else:
+            mark, style = ("✓", "") if table.settled else ("✗", "red")
+            self.line(f"  {mark} {name}: {self.outcome_of(table)}", style)
+
+    def outcome_of(self, table: TableReport) -> str:
+        """What became of the table's rows."""
+        raise NotImplementedError
+
+    # -- the end ------------------------------------------------------------------------------------------------
+
+    def print_title(self, title: str) -> None:
+        """The heading of the summary; also with -q."""
+        self.out.print()
+        self.out.print(Text(RULE))
+        self.out.print(Text(title, style="bold"))
+        self.out.print(Text(RULE))
+
+    def print_numbers(self, numbers: Iterable[tuple[str, str]], report: ReportData) -> None:
+        """One line a number, with those that every summary has; also with -q."""
+        lines = [*numbers, ("Seconds", f"{report.seconds:.1f}"), ("Report", printable(report.folder))]
+        width = max(len(name) for name, _ in lines) + 3
+        for name, value in lines:
+            self.out.print(Text(f"{name + ':':<{width}}{value}"))
+
+    def print_verdict(self, report: ReportData, lead: str | None = None) -> None:
+        """The verdict in the words of the report, and what there is to note; also with -q."""
+        verdict = verdict_of(report)
+        mark = "✓" if not report.exit_code else "✗"
+        title = printable(verdict.title)
+        self.out.print()
+        self.out.print(Text(f"{mark} {lead or title}", style=_STYLES[verdict.tone]))
+        if lead is not None:
+            self.out.print(Text(f"  {title}"))
+        for note in verdict.notes:
+            if note.tone is not Tone.GOOD:
+                self.out.print(Text(f"  {note.tone.symbol} {printable(note.text)}", style=_NOTE_STYLES[note.tone]))
