@@ -135,12 +135,17 @@ def compare_document(value: StorageValue, wire: WireValue, _target: TargetType, 
 
 
 def compare_written(
-    value: StorageValue, wire: WireValue, target: TargetType, _reading: Reading
+    value: StorageValue, wire: WireValue, target: TargetType, reading: Reading
 ) -> CellResult | Question:
-    """By our own reading of both sides; where a part has none, PostgreSQL has to agree."""
+    """By our own reading of both sides; where a part has none, PostgreSQL has to agree.
+
+    A part without an offset means nothing where wall clocks are read in a zone: PostgreSQL would read it in UTC.
+    """
     stored, written = readers.stored_text(value, target), text_of(wire)
     if stored == written:
         return EQUAL
+    if reading.zone != "UTC" and readers.holds_wall_clock(stored, target):
+        raise MeaninglessError
     if not readers.means_same(stored, written, target):
         return CellResult(DifferenceKind.OTHER)
     return Question(target, stored, written) if readers.needs_server(target) else EQUAL

@@ -148,6 +148,11 @@ def microseconds(value: StorageValue, target: Kind, zone: str, unit: TimeUnit | 
     return wall if instant is None else _wall_clock(instant, zone)
 
 
+def is_wall_clock(text: str) -> bool:
+    """Whether a time has no offset."""
+    return _read_time_text(text)[1] is None
+
+
 def _read_time(value: StorageValue, unit: TimeUnit | None) -> tuple[int, int | None]:
     """(wall clock, None) for a time without a zone, else (0, instant)."""
     if isinstance(value, str):

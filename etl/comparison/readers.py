@@ -4,7 +4,7 @@ The source's text and the target's output become plain values, and these are com
 input, which is lenient, and no code of the conversion is used. MeaninglessError: the text is none of the type.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from etl.comparison import meaning, plain_readers, time_readers
 from etl.comparison.meaning import MeaninglessError
@@ -47,6 +47,37 @@ def means_same(stored: str, written: str, target: TargetType) -> bool:
     where `needs_server` says so.
     """
     return read(stored, target, written=False) == read(written, target, written=True)
+
+
+def holds_wall_clock(text: str, target: TargetType) -> bool:
+    """Whether a time without an offset stands for an instant in a text, be it in a part of a part."""
+    if target.kind is Kind.TIMESTAMPTZ:
+        return meaning.is_wall_clock(text)
+    return any(holds_wall_clock(part, type_) for part, type_ in _parts_of(text, target))
+
+
+def _parts_of(text: str, target: TargetType) -> Iterator[tuple[str, TargetType]]:
+    if target.kind is Kind.ARRAY:
+        for item in _flat(split_array(text)[1]):
+            yield item, _part(target.element)
+    elif target.kind is Kind.COMPOSITE:
+        for field, (_, type_) in zip(split_row(text), target.fields, strict=False):
+            if field is not None:
+                yield field, type_
+    elif target.kind in (Kind.RANGE, Kind.MULTIRANGE):
+        for one in ranges_of(text) if target.kind is Kind.MULTIRANGE else [text]:
+            parts = split_range(one)
+            for bound in parts.bounds if parts else ():
+                if bound is not None:
+                    yield bound, _part(target.subtype)
+
+
+def _flat(item: object) -> Iterator[str]:
+    if isinstance(item, str):
+        yield item
+    elif isinstance(item, list):
+        for inner in item:
+            yield from _flat(inner)
 
 
 # -- types made of others -----------------------------------------------------------------------------------------

@@ -14,20 +14,24 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.conversion.casts.cells import CANDIDATES, LARGE_BYTES, VALUE, Cells, Storage
+from etl.conversion.casts.cells import CANDIDATES, LARGE_BYTES, VALUE, Cells, Refusal, Storage
 from etl.conversion.casts.storage import Part, split
 from etl.conversion.families import FAMILIES
 from etl.core import defaults
 from etl.core.plan import ColumnPlan
 from etl.core.redaction import SHOWN_CHARACTERS, shown
+from etl.core.rejects import RejectRule
 from etl.core.time_units import NumberRange, TimeUnit, candidates, decide_unit
 from etl.core.types import TIMES, TargetType
+
+_NOT_UTF8 = Refusal(RejectRule.INVALID_UTF8, f"{VALUE} is not valid UTF-8")
 
 
 class RefusedCell(NamedTuple):
     """The cell for which a row is rejected, as the columns of `Converted.rejected` have it."""
 
     column: str
+    code: RejectRule
     rule: str
     reason: str
 
@@ -37,7 +41,8 @@ class Converted:
     """The rows whose every cell has its target type, and the others.
 
     `frame`: columns by target name, Arrow dtypes as in `FAMILIES`, NULL as <NA>. `rejected`: columns "column"
-    (source name of the first column at fault, in column order), "rule" (the fault without the value, the same for all
+    (source name of the first column at fault, in column order), "code" (a `RejectRule`),
+    "rule" (the fault without the value, the same for all
     rows that share it) and "reason" (with the value). Both keep the raw frame's index; each row is in one of them.
     """
 
@@ -111,21 +116,24 @@ def _cast(part: Part, target: TargetType, times: _Times) -> Cells:
     cast = family.cast_of(part.storage, times.zone, times.unit, any_storage=target.any_storage)
     if cast is not None:
         return cast(part.values, target)
-    reason = f"{VALUE} is not valid UTF-8" if part.storage is Storage.UNDECODABLE else family.otherwise
+    refusal = _NOT_UTF8 if part.storage is Storage.UNDECODABLE else family.otherwise
     refused = np.flatnonzero(part.values.is_valid().to_numpy(zero_copy_only=False))
-    return Cells(pa.nulls(len(part.values), family.arrow), dict.fromkeys(refused.tolist(), reason))
+    return Cells(pa.nulls(len(part.values), family.arrow), dict.fromkeys(refused.tolist(), refusal))
 
 
-def _located(faults: Mapping[int, str], part: Part, column: ColumnPlan) -> dict[int, RefusedCell]:
+def _located(faults: Mapping[int, Refusal], part: Part, column: ColumnPlan) -> dict[int, RefusedCell]:
     """The faults by the row's position in the frame, with the values in their reasons."""
     values = _beginnings(part.values).take(pa.array(list(faults), pa.int64())).to_pylist()
     return {
         int(part.positions[position]): RefusedCell(
             column.source,
-            rule.replace(VALUE, "value").replace(CANDIDATES, ""),
-            rule.replace(VALUE, shown(value, column=column.masked_as)).replace(CANDIDATES, f" ({_named(value)})"),
+            refusal.code,
+            refusal.words.replace(VALUE, "value").replace(CANDIDATES, ""),
+            refusal.words.replace(VALUE, shown(value, column=column.masked_as)).replace(
+                CANDIDATES, f" ({_named(value)})"
+            ),
         )
-        for (position, rule), value in zip(faults.items(), values, strict=True)
+        for (position, refusal), value in zip(faults.items(), values, strict=True)
     }
 
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from etl.conversion.casts import clocks, nested, other_classes, plain_texts
 from etl.conversion.casts.booleans import NOT_BOOLEAN, boolean_from_integer, boolean_from_real, boolean_from_text
-from etl.conversion.casts.cells import VALUE, Cast, Cells, RefusalError, Storage, look_singly, where
+from etl.conversion.casts.cells import VALUE, Cast, Cells, Refusal, RefusalError, Storage, look_singly, where
 from etl.conversion.casts.decimals import NOT_NUMBER, numeric_from_integer, numeric_from_real, numeric_from_text
 from etl.conversion.casts.floats import float_from_integer, float_from_real, float_from_text
 from etl.conversion.casts.integers import NOT_WHOLE, integer_from_integer, integer_from_real, integer_from_text
@@ -28,10 +28,13 @@ from etl.conversion.casts.texts import (
     text_from_text,
 )
 from etl.conversion.casts.timestamps import NOT_TIME, time_from_integer, time_from_real, time_from_text
+from etl.core.rejects import RejectRule
 from etl.core.time_units import TimeUnit
 from etl.core.types import Kind, TargetType
 
 UTC = ZoneInfo("UTC")
+_OFFSET = r":[0-9.]+ ?[+-][0-9:]+$"
+_ZONE = rf"(?:[Zz]|UTC|{_OFFSET})$"
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Family:
 
     casts: Mapping[Storage, Cast]
     arrow: pa.DataType
-    otherwise: str
+    otherwise: Refusal
     binary: bool = False
     zoned: Mapping[Storage, Callable[..., Cells]] | None = None
     canonical: bool = False
@@ -65,39 +68,55 @@ class Family:
 
 
 _TEXT = pa.string()
-_BLOB_INTO_TEXT = f"{VALUE} is a BLOB, the column takes text"
+_BLOB_INTO_TEXT = Refusal(RejectRule.OTHER_STORAGE, f"{VALUE} is a BLOB, the column takes text")
 
 
-def _text_only(cast: Cast, otherwise: str, *, canonical: bool = False) -> Family:
+def _text_only(cast: Cast, otherwise: Refusal, *, canonical: bool = False) -> Family:
     return Family({Storage.TEXT: cast}, _TEXT, otherwise, canonical=canonical)
 
 
-def _cast_parts(values: pa.Array, target: TargetType) -> Cells:
+def _cast_parts(values: pa.Array, target: TargetType, *, zone: ZoneInfo) -> Cells:
     """Parts of arrays, ranges and composites, in which the server itself reads each text."""
     if target.kind is Kind.BYTEA:
         fits = pc.match_substring_regex(values, r"^\\x(?:[0-9A-Fa-f]{2})*$")
         return look_singly(values, where(fits, values), _refuse_bytes)
     family = FAMILIES[target.kind]
-    cast = family.cast_of(Storage.TEXT, UTC, TimeUnit.UNDECIDED)
+    cast = family.cast_of(Storage.TEXT, zone, TimeUnit.UNDECIDED)
     if cast is None:
         raise TypeError(f"{target.sql} cannot be a part of another type")
     cells = cast(values, target)
     if target.kind is Kind.TIMESTAMP:
-        fits = pc.invert(pc.match_substring_regex(values, r":[0-9.]+ ?[+-][0-9:]+$"))
+        fits = pc.invert(pc.match_substring_regex(values, _OFFSET))
         refused = look_singly(values, where(fits, values), _refuse_offset)
+        return Cells(cells.values, {**refused.faults, **cells.faults})
+    if target.kind is Kind.TIMESTAMPTZ and zone != UTC:
+        fits = pc.match_substring_regex(values, _ZONE)
+        refused = look_singly(values, where(fits, values), partial(_refuse_wall_clock, zone=zone))
         return Cells(cells.values, {**refused.faults, **cells.faults})
     return cells
 
 
+def _nested(values: pa.Array, target: TargetType, *, zone: ZoneInfo, unit: TimeUnit) -> Cells:  # noqa: ARG001
+    return nested.nested_from_text(values, target, cast=partial(_cast_parts, zone=zone))
+
+
 def _refuse_offset(_text: str) -> str:
-    raise RefusalError(f"{VALUE} has an offset, which PostgreSQL would drop")
+    raise RefusalError(RejectRule.PART_LOST, f"{VALUE} has an offset, which PostgreSQL would drop")
+
+
+def _refuse_wall_clock(_text: str, *, zone: ZoneInfo) -> str:
+    words = f"{VALUE} has no offset, and inside of another type PostgreSQL would not read it in {zone.key}; write one"
+    raise RefusalError(RejectRule.NO_OFFSET, words)
 
 
 def _refuse_bytes(_text: str) -> str:
-    raise RefusalError(f"{VALUE} is not bytes in hexadecimal (\\x…)")
+    raise RefusalError(RejectRule.NOT_BYTES, f"{VALUE} is not bytes in hexadecimal (\\x…)")
 
 
-_nested = partial(nested.nested_from_text, cast=_cast_parts)
+def _made_of_parts(otherwise: Refusal, *, canonical: bool = False) -> Family:
+    return Family({}, _TEXT, otherwise, zoned={Storage.TEXT: _nested}, canonical=canonical)
+
+
 _TEXTS: Mapping[Storage, Cast] = {
     Storage.INTEGER: text_from_integer,
     Storage.REAL: text_from_real,
@@ -117,7 +136,7 @@ _TIMES = {Storage.INTEGER: time_from_integer, Storage.REAL: time_from_real, Stor
 _HARDWARE = _text_only(plain_texts.hardware_from_text, plain_texts.NOT_HARDWARE)
 _ADDRESS = _text_only(plain_texts.address_from_text, plain_texts.NOT_ADDRESS)
 _BITS = _text_only(plain_texts.bits_from_text, plain_texts.NOT_BITS)
-_RANGES = _text_only(_nested, nested.NOT_RANGE, canonical=True)
+_RANGES = _made_of_parts(nested.NOT_RANGE, canonical=True)
 
 FAMILIES: Mapping[Kind, Family] = {
     Kind.BOOLEAN: Family(
@@ -174,7 +193,7 @@ FAMILIES: Mapping[Kind, Family] = {
             Storage.UNDECODABLE: bytes_as_they_are,
         },
         pa.binary(),
-        f"{VALUE} is a number, the column takes bytes",
+        Refusal(RejectRule.OTHER_STORAGE, f"{VALUE} is a number, the column takes bytes"),
         binary=True,
         any_storage={
             Storage.INTEGER: other_classes.bytes_from_integer,
@@ -192,10 +211,10 @@ FAMILIES: Mapping[Kind, Family] = {
     Kind.MACADDR: _HARDWARE,
     Kind.MACADDR8: _HARDWARE,
     Kind.ENUM: Family(_TEXTS, _TEXT, _BLOB_INTO_TEXT),
-    Kind.ARRAY: _text_only(_nested, nested.NOT_ARRAY),
+    Kind.ARRAY: _made_of_parts(nested.NOT_ARRAY),
     Kind.RANGE: _RANGES,
     Kind.MULTIRANGE: _RANGES,
-    Kind.COMPOSITE: _text_only(_nested, nested.NOT_COMPOSITE),
+    Kind.COMPOSITE: _made_of_parts(nested.NOT_COMPOSITE),
     Kind.OTHER: Family(_TEXTS, _TEXT, _BLOB_INTO_TEXT, checked=True),
 }
 """The rules of loading: every kind has its family."""

@@ -19,7 +19,35 @@ class RejectStage(StrEnum):
 class RejectRule(StrEnum):
     """What a row breaks. The codes are stable; the words beside them may become better."""
 
-    NOT_CONVERTIBLE = "not_convertible"  # the value has no meaning in the target's type
+    # The value has no meaning in the target's type:
+    OTHER_STORAGE = "other_storage"  # a BLOB for text, a number for bytes
+    NOT_A_BOOLEAN = "not_a_boolean"
+    NOT_A_NUMBER = "not_a_number"
+    NOT_A_WHOLE_NUMBER = "not_a_whole_number"
+    OUT_OF_RANGE = "out_of_range"
+    NOT_EXACT = "not_exact"  # as a floating point number
+    TOO_FINE = "too_fine"  # more digits than the type keeps
+    TOO_LONG = "too_long"  # more characters than the column takes
+    WRONG_LENGTH = "wrong_length"  # another number of bits than the column takes
+    NOT_A_TIME = "not_a_time"  # no date, time of day, or both
+    NO_SUCH_TIME = "no_such_time"  # in the calendar, or in the zone whose clocks went forward
+    AMBIGUOUS_TIME = "ambiguous_time"  # twice in the zone whose clocks went back
+    AMBIGUOUS_UNIT = "ambiguous_unit"  # of a number that is a time
+    NO_OFFSET = "no_offset"  # of a time inside of an array, a range or a row, where a zone is assumed
+    NOT_AN_INTERVAL = "not_an_interval"
+    PART_LOST = "part_lost"  # the clock of a date, the offset of a wall clock time
+    NOT_JSON = "not_json"
+    DUPLICATE_JSON_KEY = "duplicate_json_key"
+    INVALID_UTF8 = "invalid_utf8"
+    INVALID_UNICODE = "invalid_unicode"  # half a surrogate pair
+    NUL_CHARACTER = "nul_character"
+    NOT_BYTES = "not_bytes"  # in hexadecimal
+    NOT_BITS = "not_bits"
+    NOT_A_UUID = "not_a_uuid"
+    NOT_AN_ADDRESS = "not_an_address"  # of a network or of hardware
+    NOT_AN_OID = "not_an_oid"
+    NOT_IN_FORM = "not_in_form"  # of an array, a range or a row
+    # The server, the expectations or other rows are against it:
     NOT_ACCEPTED = "not_accepted"  # the server's input of the type, or a check of its domain, refuses the value
     KEPT_OTHERWISE = "kept_otherwise"  # the server would keep another value than this
     EXPECTATION = "expectation"

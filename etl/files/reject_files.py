@@ -97,6 +97,7 @@ class TableRejects:
             "rowid": rejected.rowid,
             "key": {name: values.get(name) for name in rejected.key},
             "stage": rejected.fault.stage,
+            "code": rejected.fault.code,
             "column": rejected.fault.column,
             "reason": rejected.reason,
             "row": values,

@@ -35,13 +35,11 @@ def insert(stage: Staging, *, otherwise: Callable[[Staging], int] | None = None)
         return 0
     try:
         loaded = _insert_part(stage, sql.SQL("true"), waiting)
-    except (psycopg2.Error, _LeftOutError) as error:
+    except _LeftOutError:
+        loaded = _insert_bisecting(stage)
+    except psycopg2.Error as error:
         _raise_unless_row(stage, error)
         loaded = (otherwise or _insert_bisecting)(stage)
-    if loaded < stage.count():
-        _check_skipped(stage)
-        if stage.plan.key:
-            loaded = stage.count()  # a trigger may have put rows elsewhere, where they are the table's all the same
     return loaded
 
 
@@ -53,12 +51,25 @@ def set_refused_aside(stage: Staging) -> None:
 
 
 def _insert_part(stage: Staging, condition: sql.Composable, rows: int) -> int:
-    """All or none where the table has no key: which rows were left out could not be told afterwards."""
+    """All or none: which rows were left out could not be told afterwards, where a trigger changes their keys."""
     with stage.session.savepoint():
-        loaded = _insert_where(stage, condition)
-        if loaded < rows and not stage.plan.key:
+        if _insert_where(stage, condition) < rows and not _found(stage, condition):
             raise _LeftOutError
-    return loaded
+    return rows
+
+
+def _found(stage: Staging, condition: sql.Composable) -> bool:
+    """Whether all these rows are the table's all the same, as those are that a trigger has put into a child of it."""
+    if not stage.plan.key:
+        return False
+    absent = compose(
+        "SELECT FROM {} s WHERE {} AND NOT EXISTS (SELECT FROM {} t WHERE {}) LIMIT 1",
+        stage.name,
+        condition,
+        stage.target,
+        equal([column.target for column in stage.plan.key], "s", "t"),
+    )
+    return not stage.session.rows(absent)
 
 
 def _insert_where(stage: Staging, condition: sql.Composable, *, ignoring: bool = True) -> int:
@@ -125,19 +136,6 @@ def _faulty_column(stage: Staging, column: str | None, constraint: str | None) -
     target = stage.plan.target
     names = next((item.columns for item in target.constraints if item.name == constraint), ())
     return stage.source_name(column or (names[0] if names else None))
-
-
-def _check_skipped(stage: Staging) -> None:
-    """Rows that `ON CONFLICT DO NOTHING` or a trigger left out: each is tried alone, to hear the reason."""
-    absent = compose(
-        "SELECT s.{} FROM {} s WHERE NOT EXISTS (SELECT FROM {} t WHERE {}) ORDER BY 1",
-        sql.Identifier(ROW),
-        stage.name,
-        stage.target,
-        equal([column.target for column in stage.plan.key], "s", "t"),
-    )
-    for (number,) in stage.session.rows(absent):
-        _check_one(stage, number)
 
 
 def _check_one(stage: Staging, number: int) -> None:

@@ -37,7 +37,7 @@ from etl.reporting.masked_frame import MaskedFrame
 from etl.reporting.report import Report
 from etl.reporting.values import key_text
 
-REJECT_COLUMNS = ("reject_stage", "reject_column", "reject_reason")
+REJECT_COLUMNS = ("reject_stage", "reject_code", "reject_column", "reject_reason")
 MOST_DIFFERENCES = 100_000
 
 _OVERVIEW = {
@@ -48,6 +48,7 @@ _OVERVIEW = {
     "stage": "str",
     "column": "str",
     "reason": "str",
+    "code": "str",
 }
 
 Item = TypeVar("Item")
@@ -132,11 +133,11 @@ def read_rejects(report: Report | str | Path, table: str | None = None) -> pd.Da
 
     :param report: the report, or its folder.
     :param table: one table; None: an overview of all tables.
-    :returns: without `table` the columns table, row_number (int64), rowid (Int64), key, stage, column, reason. With
-        it the rows of that table, indexed by row number (int64): reject_stage, reject_column, reject_reason, then the
-        source's columns with the values as they stand there (dtype object), ready to be mended and given to
-        `load_mended`. Values of secret columns are there, but not displayed. Where nothing was rejected the frame is
-        empty.
+    :returns: without `table` the columns table, row_number (int64), rowid (Int64), key, stage, column, reason,
+        code. With it the rows of that table, indexed by row number (int64): reject_stage, reject_code, reject_column,
+        reject_reason, then the source's columns with the values as they stand there (dtype object), ready to be mended
+        and given to `load_mended`. Codes are missing in the files of older versions. Values of secret columns are
+        there, but not displayed. Where nothing was rejected the frame is empty.
     :raises UsageError: where there is no such report folder.
 
     Example::
@@ -188,11 +189,13 @@ def _lines(path: Path) -> Iterator[Json]:
 
 def _overview(line: Json) -> tuple[Any, ...]:
     key = key_text(line["key"], rowid=line["rowid"])
-    return line["table"], line["row_number"], line["rowid"], key, line["stage"], line["column"], line["reason"]
+    why = line["stage"], line["column"], line["reason"], line.get("code")
+    return line["table"], line["row_number"], line["rowid"], key, *why
 
 
 def _rejected(line: Json) -> tuple[object, ...]:
-    return line["stage"], line["column"], line["reason"], *map(stored_value, line["row"].values())
+    why = line["stage"], line.get("code"), line["column"], line["reason"]
+    return *why, *map(stored_value, line["row"].values())
 
 
 def stored_value(value: object) -> StorageValue:

@@ -32,6 +32,7 @@ from etl.runs.transaction import one_transaction
 from etl.source.database import Source
 from etl.target.commit import Evidence, commit
 from etl.target.constraints import identifier
+from etl.target.lock_room import require_locks
 from etl.target.privileges import require_schema, require_to_load
 from etl.target.search_path import current_schema
 from etl.target.sequences import reset_sequences, unreachable_ids
@@ -173,6 +174,7 @@ class _Load:
 
     def _move(self, plan: Plan) -> None:
         require_to_load(self.session, plan.tables, dry_run=self.settings.dry_run)
+        require_locks(self.session, [table.target for table in plan.tables])
         if not self.settings.dry_run:
             lock_tables(self.session, plan)
         mover = Mover(

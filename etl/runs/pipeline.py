@@ -31,10 +31,7 @@ T = TypeVar("T")
 BATCHES_AHEAD = 3  # that wait between the reading thread and the COPY
 VALIDATIONS_AWAITED = 4  # batches that may be copied before validation has spoken; bounds what is held in memory
 REQUIRED_RULE = "NULL in a column that the target requires (NOT NULL)"
-_Why = tuple[RejectStage, RejectRule]
-_NOT_CONVERTED: _Why = (RejectStage.CONVERT, RejectRule.NOT_CONVERTIBLE)
-_NOT_EXPECTED: _Why = (RejectStage.VALIDATE, RejectRule.EXPECTATION)
-_LACKING: _Why = (RejectStage.LOAD, RejectRule.NULL_IN_REQUIRED)
+_LACKING = (RejectRule.NULL_IN_REQUIRED, REQUIRED_RULE, REQUIRED_RULE)
 
 
 @dataclass(frozen=True)
@@ -113,7 +110,7 @@ class Pipeline:
                     raise NotFastError  # validation has the first word about them
                 self._unanswered.append(prepared.validation)
                 self._await_answers(awaited=0 if prepared.large else VALIDATIONS_AWAITED)
-            self._reject(prepared.batch, plan, _LACKING, lacking)
+            self._reject(prepared.batch, plan, RejectStage.LOAD, lacking)
             self._keep_dropped(prepared.batch, plan, frame.index)
             yield _accepted(prepared, frame)
             del prepared, frame, lacking
@@ -172,7 +169,7 @@ class Pipeline:
 
     def _prepare(self, batch: Batch, plan: TablePlan, *, encode_ahead: bool) -> _Prepared:
         converted = convert(batch.frame, plan.columns, assume_timezone=self.assume_timezone)
-        self._reject(batch, plan, _NOT_CONVERTED, converted.rejected)
+        self._reject(batch, plan, RejectStage.CONVERT, converted.rejected)
         validation = self.validator.submit(plan.target.name, converted.frame) if self.validator else None
         types = {column.target: column.type for column in plan.columns}
         encoded = encode(converted.frame, types) if encode_ahead else None
@@ -196,7 +193,7 @@ class Pipeline:
     def _validated(self, prepared: _Prepared, plan: TablePlan) -> Accepted:
         """A batch without the rows that validation, or a missing value, rejects."""
         frame, lacking = require_values(self._split(prepared, plan)[0], plan)
-        self._reject(prepared.batch, plan, _LACKING, lacking)
+        self._reject(prepared.batch, plan, RejectStage.LOAD, lacking)
         self._keep_dropped(prepared.batch, plan, frame.index)
         return _accepted(prepared, frame)
 
@@ -205,18 +202,18 @@ class Pipeline:
         if prepared.validation is None:
             return prepared.frame, []
         validated = prepared.validation.result()
-        self._reject(prepared.batch, plan, _NOT_EXPECTED, _by_source_name(validated.rejected, plan))
+        self._reject(prepared.batch, plan, RejectStage.VALIDATE, _by_source_name(validated.rejected, plan))
         return validated.accepted, validated.rejected.index.tolist()
 
-    def _reject(self, batch: Batch, plan: TablePlan, why: _Why, rejected: pd.DataFrame) -> None:
+    def _reject(self, batch: Batch, plan: TablePlan, stage: RejectStage, rejected: pd.DataFrame) -> None:
         if rejected.empty:
             return
         rowids = rowids_of(batch, rejected.index)
         originals = self._originals(batch, plan, rejected.index, rowids)  # one after the other: rows may be large
-        for (number, column, rule, reason), rowid, (_, row) in zip(
-            rejected[["column", "rule", "reason"]].itertuples(name=None), rowids, originals, strict=True
+        for (number, column, code, rule, reason), rowid, (_, row) in zip(
+            rejected[["column", "code", "rule", "reason"]].itertuples(name=None), rowids, originals, strict=True
         ):
-            fault = Fault(*why, column, rule)
+            fault = Fault(stage, code, column, rule)
             self.rejects[plan.name].reject(RejectedRow(number, rowid, plan.source_key, fault, reason, row))
 
     def _originals(
@@ -263,18 +260,20 @@ def _is_validated(prepared: _Prepared) -> bool:
 
 def _by_source_name(rejected: pd.DataFrame, plan: TablePlan) -> pd.DataFrame:
     names = {column.target: column.source for column in plan.columns}
-    return rejected.assign(column=rejected["column"].map(names))
+    return rejected.assign(column=rejected["column"].map(names), code=RejectRule.EXPECTATION)
 
 
 def require_values(frame: pd.DataFrame, plan: TablePlan) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Splits off the rows with NULL in a column that the target requires; the first such column is the one at fault."""
-    lacking: dict[int, tuple[str, str, str]] = {}
+    lacking: dict[int, tuple[str, RejectRule, str, str]] = {}
     required = {column.name for column in plan.target.columns if column.not_null}
     for column in plan.columns:
         if column.target in required and frame[column.target].hasnans:
             for number in frame.index[frame[column.target].isna()]:
-                lacking.setdefault(number, (column.source, REQUIRED_RULE, REQUIRED_RULE))
+                lacking.setdefault(number, (column.source, *_LACKING))
     rejected = pd.DataFrame(
-        list(lacking.values()), index=pd.Index(list(lacking), dtype="int64"), columns=["column", "rule", "reason"]
+        list(lacking.values()),
+        index=pd.Index(list(lacking), dtype="int64"),
+        columns=["column", "code", "rule", "reason"],
     ).sort_index()
     return (frame.drop(index=rejected.index) if lacking else frame), rejected

@@ -163,7 +163,7 @@ class _Check:
         waiting: list[Future[Validated]] = []
         for batch in read_batches(self.source, table, table.column_names):
             converted = convert(batch.frame, self.columns[table.name], assume_timezone=self.assume_timezone)
-            yield from _faults(table.name, RejectStage.CONVERT, RejectRule.NOT_CONVERTIBLE, converted.rejected)
+            yield from _faults(table.name, RejectStage.CONVERT, converted.rejected)
             if self.targets[table.name] in self.suites:
                 waiting.append(self.validator.submit(self.targets[table.name], converted.frame))
             if len(waiting) > AWAITED:
@@ -174,12 +174,12 @@ class _Check:
     def _unexpected(self, table: SourceTable, validated: Future[Validated]) -> Iterator[TableFault]:
         rejected = validated.result().rejected
         sources = {column.target: column.source for column in self.columns[table.name]}
-        rejected = rejected.assign(column=rejected["column"].map(sources))
-        return _faults(table.name, RejectStage.VALIDATE, RejectRule.EXPECTATION, rejected)
+        rejected = rejected.assign(column=rejected["column"].map(sources), code=RejectRule.EXPECTATION)
+        return _faults(table.name, RejectStage.VALIDATE, rejected)
 
 
-def _faults(table: str, stage: RejectStage, code: RejectRule, rejected: pd.DataFrame) -> Iterator[TableFault]:
-    for column, words in zip(rejected["column"], rejected["rule"], strict=True):
+def _faults(table: str, stage: RejectStage, rejected: pd.DataFrame) -> Iterator[TableFault]:
+    for column, code, words in zip(rejected["column"], rejected["code"], rejected["rule"], strict=True):
         yield TableFault(table, Fault(stage, code, column, words))
 
 

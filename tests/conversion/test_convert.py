@@ -409,13 +409,24 @@ def test_the_first_column_at_fault_names_the_row() -> None:
     plan = [ColumnPlan("b", "B", INTEGER), ColumnPlan("a", "A", BOOLEAN)]
     result = convert(frame, plan)
     assert result.rejected.to_dict("index") == {
-        4: {"column": "b", "rule": "value is not a whole number", "reason": "'x' is not a whole number"},
+        4: {
+            "column": "b",
+            "code": "not_a_whole_number",
+            "rule": "value is not a whole number",
+            "reason": "'x' is not a whole number",
+        },
         5: {
             "column": "a",
+            "code": "not_a_boolean",
             "rule": "value is not a boolean (0, 1, true, false)",
             "reason": "2 is not a boolean (0, 1, true, false)",
         },
-        6: {"column": "b", "rule": "value is not a whole number", "reason": "'y' is not a whole number"},
+        6: {
+            "column": "b",
+            "code": "not_a_whole_number",
+            "rule": "value is not a whole number",
+            "reason": "'y' is not a whole number",
+        },
     }
     assert result.frame.columns.tolist() == ["B", "A"]
     assert result.frame.empty

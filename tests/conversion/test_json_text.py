@@ -178,7 +178,7 @@ def test_accepted_and_unchanged(value: str) -> None:
 def test_jsonb_keeps_every_key_or_nothing(value: str, kept: bool) -> None:
     cells = json_from_text(pa.array([value]), JSONB)
     assert cells.values.to_pylist() == [value if kept else None]
-    assert kept or "has a key twice" in cells.faults[0]
+    assert kept or "has a key twice" in cells.faults[0].words
 
 
 @pytest.mark.parametrize("value", REFUSED, ids=lambda value: ascii(value)[:30])

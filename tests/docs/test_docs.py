@@ -13,6 +13,7 @@ import pytest
 
 import etl
 from etl.__main__ import COMMANDS
+from etl.core.rejects import RejectRule
 from etl.core.types import Kind
 
 ROOT = Path(__file__).parents[2]
@@ -155,3 +156,8 @@ def test_every_family_of_types_is_on_the_page_about_conversion() -> None:
     rows = re.findall(r"^\| (`[^|]+`|other types) \|", PAGES[ROOT / "docs" / "conversion.md"], re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"`([^`]+)`", row)} | {"other"}
     assert {kind.value for kind in Kind} <= named | {"double precision"}
+
+
+def test_every_code_of_a_reject_is_on_the_page_about_reports() -> None:
+    listed = re.findall(r"^\| `([a-z_0-9]+)` \|", PAGES[ROOT / "docs" / "reports.md"], re.MULTILINE)
+    assert listed == [rule.value for rule in RejectRule]

@@ -115,6 +115,7 @@ def test_the_rejected_rows_of_all_tables(loaded: Report) -> None:
     users = rejected[rejected["table"] == "users"]
     assert users["row_number"].tolist() == REJECTED_USERS
     assert users["column"].tolist() == ["is_active", "role", "password_hash"]
+    assert users["code"].tolist() == ["not_a_boolean", "check", "other_storage"]
 
 
 def test_the_rejected_rows_of_one_table_are_as_the_source_stores_them(loaded: Report) -> None:
@@ -126,6 +127,21 @@ def test_the_rejected_rows_of_one_table_are_as_the_source_stores_them(loaded: Re
     assert rows.loc[2, "nickname"] == "x"
     assert set(rows.dtypes) == {pd.Series(dtype=object).dtype}
     assert rows.loc[2, "reject_reason"] == "2 is not a boolean (0, 1, true, false)"
+    assert rows.loc[2, "reject_code"] == "not_a_boolean"
+
+
+def test_the_rejects_of_an_older_version_have_no_codes(loaded: Report, tmp_path: Path) -> None:
+    assert loaded.folder is not None
+    lines = [json.loads(line) for line in (loaded.folder / "rejects" / "users.ndjson").read_text().splitlines()]
+    (tmp_path / "rejects").mkdir()
+    (tmp_path / "rejects" / "users.ndjson").write_text(
+        "".join(json.dumps({name: value for name, value in line.items() if name != "code"}) + "\n" for line in lines)
+    )
+    assert etl.read_rejects(tmp_path)["code"].isna().all()
+    older, newer = etl.read_rejects(tmp_path, "users"), etl.read_rejects(loaded, "users")
+    assert older["reject_code"].isna().all()
+    without = "reject_code"
+    pd.testing.assert_frame_equal(pd.DataFrame(older.drop(columns=without)), pd.DataFrame(newer.drop(columns=without)))
 
 
 def test_no_rejected_rows(loaded: Report) -> None:

@@ -191,6 +191,27 @@ DIFFERENT: Sequence[tuple[str, Stored, str]] = (
     ("timestamp", 76204800000, "'4384-10-22'"),
     ("tsvector", "a a", "'a'"),
     ("point", "(1,2)", "'(2,1)'"),
+    ("small_code", "abcdef", "'abc'"),
+    ("small_code[]", "{abcdef}", "'{abc}'"),
+    ("price[]", "{1.005}", "'{1.01}'"),
+    ("whole_second[]", '{"2024-12-31 23:59:59.9"}', "'{2025-01-01}'"),
+    ("mood[]", "{ok,sad}", "'{sad,ok}'"),
+    ("name", "n" * 64, "repeat('n', 63)"),
+    ("char(3)", "abcd", "'abc'"),
+    ('"char"', "ab", "'a'"),
+    ("bit(2)[]", "{011}", "'{01}'"),
+    ("cidr", "10.0.0.1/8", "'10.0.0.0/8'"),
+    ("inet[]", "{10.0.0.1}", "'{10.0.0.1/8}'"),
+    ("macaddr8", "08:00:2b:01:02:03", "'08:00:2b:ff:fe:01:02:03'"),
+    ("pg_lsn", "0/16B3748", "'0/16B3749'"),
+    ("jsonpath", "$.a", "'$.b'"),
+    ("regtype", "integer", "'bigint'"),
+    ("txid_snapshot", "10:20:10,14", "'10:20:10,15'"),
+    ("box", "(1,1),(0,0)", "'(1,2),(0,0)'"),
+    ("polygon", "((0,0),(0.1,0))", "'((0,0),(0.1000001,0))'"),
+    ("point", "(0.30000000000000004,1)", "'(0.3,1)'"),
+    ("numrange", "[1.10,2.5)", "'[1.10,2.5]'"),
+    ("money", "$1,234.56", "'1234.57'"),
 )
 """Type, what SQLite holds, and another value in the target, as SQL."""
 
@@ -213,3 +234,33 @@ def test_the_unit_of_a_column_is_one(database: Database, tmp_path: Path) -> None
     assert report.total("loaded_rows") == 0
     for table in ("t0", "t1"):
         assert all("seconds" in line["reason"] for line in rejects(report, table))
+
+
+INSTANTS_INSIDE = {
+    "timestamptz[]": ("{2024-07-01 12:00}", "{2024-07-01}", '{"2024-07-01 12:00+02"}'),
+    "tstzrange": ("[2024-07-01 12:00,)", "(,2024-07-01]", "[2024-07-01 12:00+02,)"),
+    "tstzmultirange": ("{[2024-07-01 12:00,)}", "{(,2024-07-01]}", "{[2024-07-01 12:00Z,)}"),
+    "stay": ("(a,2024-07-01 12:00)", "(,2024-07-01)", "(a,2024-07-01 12:00+02)"),
+    "stay[]": ('{"(a,2024-07-01 12:00)"}', '{"(,2024-07-01)"}', '{"(a,2024-07-01 12:00 UTC)"}'),
+}
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "UTC"])
+@pytest.mark.parametrize("column", INSTANTS_INSIDE)
+def test_a_wall_clock_inside_of_another_type_is_not_read_in_another_zone(
+    database: Database, tmp_path: Path, column: str, zone: str
+) -> None:
+    source = tmp_path / "source.db"
+    with sqlite(source) as connection:
+        connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)")
+        connection.executemany("INSERT INTO t (v) VALUES (?)", [(text,) for text in INSTANTS_INSIDE[column]])
+    execute(database, "CREATE TYPE stay AS (who text, since timestamptz)")
+    execute(database, f"CREATE TABLE t (id integer PRIMARY KEY, v {column})")
+    report = etl.migrate(source, database.url, validate=False, assume_timezone=zone, report_folder=tmp_path / "report")
+    refused = {} if zone == "UTC" else {1: "no_offset", 2: "no_offset"}
+    assert {line["row_number"]: line["code"] for line in rejects(report, "t")} == refused
+    loaded_in_utc = [(n, text) for n, text in enumerate(INSTANTS_INSIDE[column], start=1) if n in refused]
+    for row in loaded_in_utc:
+        execute(database, "INSERT INTO t VALUES ({}, '{}')".format(*row))
+    compared = etl.compare(source, database.url, assume_timezone=zone, report_folder=tmp_path / "compared")
+    assert table_report(compared, "t").different_rows == len(refused)

@@ -3,10 +3,11 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.conversion.casts.cells import VALUE, Cells, RefusalError, look_singly, where
+from etl.conversion.casts.cells import VALUE, Cells, Refusal, RefusalError, look_singly, where
+from etl.core.rejects import RejectRule
 from etl.core.types import TargetType
 
-NOT_BOOLEAN = f"{VALUE} is not a boolean (0, 1, true, false)"
+NOT_BOOLEAN = Refusal(RejectRule.NOT_A_BOOLEAN, f"{VALUE} is not a boolean (0, 1, true, false)")
 _FALSE = ["0", "f", "false"]
 _TRUE = ["1", "t", "true"]
 
@@ -31,4 +32,4 @@ def boolean_from_text(values: pa.Array, _target: TargetType) -> Cells:
 
 
 def _refuse(_value: object) -> bool:
-    raise RefusalError(NOT_BOOLEAN)
+    raise RefusalError(*NOT_BOOLEAN)

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from etl.core.rejects import RejectRule
 from etl.core.types import TargetType
 
 VALUE = "{value}"
@@ -37,16 +38,27 @@ class Storage(Enum):
     UNDECODABLE = "undecodable text"
 
 
+class Refusal(NamedTuple):
+    """Why a value has no meaning in the target type: a code for programs, and words with VALUE for the value."""
+
+    code: RejectRule
+    words: str
+
+
 class RefusalError(ValueError):
-    """One value has no meaning in the target type; the message is the reason, with VALUE for the value."""
+    """One value has no meaning in the target type."""
+
+    def __init__(self, code: RejectRule, words: str) -> None:
+        super().__init__(words)
+        self.refusal = Refusal(code, words)
 
 
 @dataclass(frozen=True)
 class Cells:
-    """Cast values (null where the source is NULL or the value was refused) and the reasons by position."""
+    """Cast values (null where the source is NULL or the value was refused) and the refusals by position."""
 
     values: pa.Array
-    faults: Mapping[int, str] = field(default_factory=dict)
+    faults: Mapping[int, Refusal] = field(default_factory=dict)
 
 
 Cast = Callable[[pa.Array, TargetType], Cells]
@@ -85,14 +97,14 @@ def look_singly(values: pa.Array, done: pa.Array, one: Callable[[Source], Result
     if not len(positions):
         return Cells(done)
     results: list[Result | None] = []
-    faults: dict[int, str] = {}
+    faults: dict[int, Refusal] = {}
     for position, (value, whole) in zip(positions.tolist(), chosen(values, positions.tolist()), strict=True):
         try:
             result = one(value)
             if not whole:
-                raise RefusalError(f"{VALUE} is written in more than {LONGEST_SINGLE:,} bytes")
+                raise RefusalError(RejectRule.OUT_OF_RANGE, f"{VALUE} is written in more than {LONGEST_SINGLE:,} bytes")
             results.append(result)
         except RefusalError as refusal:
             results.append(None)
-            faults[position] = str(refusal)
+            faults[position] = refusal.refusal
     return Cells(pc.replace_with_mask(done, rest, pa.array(results, done.type)), faults)

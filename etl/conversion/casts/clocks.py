@@ -11,13 +11,14 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.conversion.casts.cells import VALUE, Cells, RefusalError, look_singly, where
+from etl.conversion.casts.cells import VALUE, Cells, Refusal, RefusalError, look_singly, where
 from etl.conversion.casts.timestamps import DATE_PATTERN, OFFSET_PATTERN, TOO_FINE
+from etl.core.rejects import RejectRule
 from etl.core.types import TargetType
 
-NOT_DATE = f"{VALUE} is not a date (YYYY-MM-DD)"
-NOT_CLOCK = f"{VALUE} is not a time of day (HH:MM:SS, with a fraction if any)"
-NOT_ZONED_CLOCK = f"{VALUE} is not a time of day with an offset (HH:MM:SS+HH:MM)"
+NOT_DATE = Refusal(RejectRule.NOT_A_TIME, f"{VALUE} is not a date (YYYY-MM-DD)")
+NOT_CLOCK = Refusal(RejectRule.NOT_A_TIME, f"{VALUE} is not a time of day (HH:MM:SS, with a fraction if any)")
+NOT_ZONED_CLOCK = Refusal(RejectRule.NOT_A_TIME, f"{VALUE} is not a time of day with an offset (HH:MM:SS+HH:MM)")
 
 _CLOCK = r"(?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6}0*)?)?"
 _FRACTION = re.compile(r"\.([0-9]+)")
@@ -42,7 +43,7 @@ def zoned_time_of_day_from_text(values: pa.Array, target: TargetType) -> Cells:
     return _clock(values, target, f"^{_CLOCK} ?{OFFSET_PATTERN}$", NOT_ZONED_CLOCK)
 
 
-def _clock(values: pa.Array, target: TargetType, pattern: str, otherwise: str) -> Cells:
+def _clock(values: pa.Array, target: TargetType, pattern: str, otherwise: Refusal) -> Cells:
     fits = pc.match_substring_regex(values, pattern)
     digits = MOST_DIGITS if target.precision is None else target.precision
     if digits < MOST_DIGITS:
@@ -58,14 +59,14 @@ def _read_date(text: str) -> str:
         try:
             return date(*map(int, found.groups())).isoformat()
         except ValueError:
-            raise RefusalError(f"{VALUE} is not a date that exists") from None
+            raise RefusalError(RejectRule.NO_SUCH_TIME, f"{VALUE} is not a date that exists") from None
     if _DATE_WITH_CLOCK.match(text):
-        raise RefusalError(f"{VALUE} has a time of day, the column takes dates alone")
-    raise RefusalError(NOT_DATE)
+        raise RefusalError(RejectRule.PART_LOST, f"{VALUE} has a time of day, the column takes dates alone")
+    raise RefusalError(*NOT_DATE)
 
 
-def _refuse_clock(text: str, *, digits: int, otherwise: str) -> str:
+def _refuse_clock(text: str, *, digits: int, otherwise: Refusal) -> str:
     fraction = _FRACTION.search(text)
     if fraction and fraction[1][digits:].strip("0"):
-        raise RefusalError(TOO_FINE)
-    raise RefusalError(otherwise)
+        raise RefusalError(*TOO_FINE)
+    raise RefusalError(*otherwise)

@@ -10,10 +10,11 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.conversion.casts.cells import VALUE, Cells, RefusalError, look_singly, where
+from etl.conversion.casts.cells import VALUE, Cells, Refusal, RefusalError, look_singly, where
+from etl.core.rejects import RejectRule
 from etl.core.types import TargetType
 
-NOT_NUMBER = f"{VALUE} is not a number"
+NOT_NUMBER = Refusal(RejectRule.NOT_A_NUMBER, f"{VALUE} is not a number")
 DECIMAL = re.compile(r"([+-]?)(?:([0-9]+)(?:\.([0-9]*))?|\.([0-9]+))(?:[eE]([+-]?[0-9]+))?")
 """Sign, digits before the point, digits after it (two groups), exponent."""
 
@@ -84,10 +85,10 @@ def _from_any(value: float | str, *, limits: tuple[int, int] | None) -> str:
     text = value if isinstance(value, str) else repr(value)
     match = DECIMAL.fullmatch(text)
     if match is None:
-        raise RefusalError(NOT_NUMBER)
+        raise RefusalError(*NOT_NUMBER)
     _sign, whole, fraction, only_fraction, exponent = (group or "" for group in match.groups())
     if exceeds_numeric(whole, fraction + only_fraction, exponent):
-        raise RefusalError(f"{VALUE} is out of range for numeric")
+        raise RefusalError(RejectRule.OUT_OF_RANGE, f"{VALUE} is out of range for numeric")
     if limits is not None:
         _check_limits(Decimal(text), *limits)
     return text
@@ -100,6 +101,6 @@ def _check_limits(number: Decimal, precision: int, scale: int) -> None:
     first = number.adjusted()  # power of ten of the first digit, then of the last one that is not 0
     last = first - len(digits.strip("0")) + 1
     if last < -scale:
-        raise RefusalError(f"{VALUE} has more decimals than numeric({precision},{scale}) keeps")
+        raise RefusalError(RejectRule.TOO_FINE, f"{VALUE} has more decimals than numeric({precision},{scale}) keeps")
     if first >= precision - scale:
-        raise RefusalError(f"{VALUE} is out of range for numeric({precision},{scale})")
+        raise RefusalError(RejectRule.OUT_OF_RANGE, f"{VALUE} is out of range for numeric({precision},{scale})")

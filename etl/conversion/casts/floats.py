@@ -9,10 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.conversion.casts.cells import VALUE, Cells, RefusalError, look_singly, where
+from etl.conversion.casts.cells import VALUE, Cells, Refusal, RefusalError, look_singly, where
 from etl.conversion.casts.decimals import DECIMAL, NOT_NUMBER
+from etl.core.rejects import RejectRule
 from etl.core.types import Kind, TargetType
 
+_BEYOND_REAL = Refusal(RejectRule.OUT_OF_RANGE, f"{VALUE} is out of range for real")
 _EXACT = 2**53
 _SHORT_DECIMAL = r"^-?[0-9]{1,9}(\.[0-9]{1,6})?$"  # 15 digits are always kept; others are looked at singly
 
@@ -36,28 +38,28 @@ def float_from_text(values: pa.Array, target: TargetType) -> Cells:
 
 def _from_integer(value: int) -> float:
     if int(float(value)) != value:
-        raise RefusalError(f"{VALUE} is not exact as a floating point number")
+        raise RefusalError(RejectRule.NOT_EXACT, f"{VALUE} is not exact as a floating point number")
     return float(value)
 
 
 def _from_text(value: str) -> float:
     if DECIMAL.fullmatch(value) is None:
-        raise RefusalError(NOT_NUMBER)
+        raise RefusalError(*NOT_NUMBER)
     number = float(value)
     mantissa = value.lower().partition("e")[0]
     if np.isinf(number) or (number == 0 and mantissa.strip("+-.0") != ""):
-        raise RefusalError(f"{VALUE} is out of range for double precision")
+        raise RefusalError(RejectRule.OUT_OF_RANGE, f"{VALUE} is out of range for double precision")
     try:
         exact = Decimal(value)
     except InvalidOperation:  # 0 with an exponent of twenty digits
-        raise RefusalError(f"{VALUE} is out of range for double precision") from None
+        raise RefusalError(RejectRule.OUT_OF_RANGE, f"{VALUE} is out of range for double precision") from None
     if exact not in (Decimal(repr(number)), Decimal(number)):
-        raise RefusalError(f"{VALUE} is not exact as a floating point number")
+        raise RefusalError(RejectRule.NOT_EXACT, f"{VALUE} is not exact as a floating point number")
     return number
 
 
 def _refuse(_value: object) -> float:
-    raise RefusalError(NOT_NUMBER)
+    raise RefusalError(*NOT_NUMBER)
 
 
 def _narrowed(cells: Cells, target: TargetType) -> Cells:
@@ -69,5 +71,5 @@ def _narrowed(cells: Cells, target: TargetType) -> Cells:
         narrow = wide.astype(np.float32)
     lost = (np.isinf(narrow) & np.isfinite(wide)) | ((narrow == 0) & (wide != 0))
     null = pc.is_null(cells.values).to_numpy(zero_copy_only=False)
-    faults = dict.fromkeys(np.flatnonzero(lost).tolist(), f"{VALUE} is out of range for real")
+    faults = dict.fromkeys(np.flatnonzero(lost).tolist(), _BEYOND_REAL)
     return Cells(pa.array(narrow, mask=lost | null), {**cells.faults, **faults})

@@ -7,10 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.conversion.casts.cells import VALUE, Cells, RefusalError, look_singly, where
+from etl.conversion.casts.cells import VALUE, Cells, Refusal, RefusalError, look_singly, where
+from etl.core.rejects import RejectRule
 from etl.core.types import Kind, TargetType
 
-NOT_WHOLE = f"{VALUE} is not a whole number"
+NOT_WHOLE = Refusal(RejectRule.NOT_A_WHOLE_NUMBER, f"{VALUE} is not a whole number")
 _BITS = {Kind.SMALLINT: 16, Kind.INTEGER: 32, Kind.BIGINT: 64}
 _WIDTHS = {16: pa.int16(), 32: pa.int32(), 64: pa.int64()}
 _SHORT_DIGITS = r"^[+-]?[0-9]{1,18}$"  # 18 digits always fit 64 bits; longer ones are looked at singly
@@ -52,20 +53,22 @@ def _limits(target: TargetType) -> tuple[int, int]:
 def _checked(value: int, *, target: TargetType) -> int:
     low, high = _limits(target)
     if not low <= value <= high:
-        raise RefusalError(f"{VALUE} is out of range for {target.kind.value} ({low} to {high})")
+        raise RefusalError(
+            RejectRule.OUT_OF_RANGE, f"{VALUE} is out of range for {target.kind.value} ({low} to {high})"
+        )
     return value
 
 
 def _from_real(value: float, *, target: TargetType) -> int:
     if not value.is_integer():
-        raise RefusalError(NOT_WHOLE)
+        raise RefusalError(*NOT_WHOLE)
     return _checked(int(value), target=target)
 
 
 def _from_text(value: str, *, target: TargetType) -> int:
     match = _DIGITS.fullmatch(value)
     if match is None:
-        raise RefusalError(NOT_WHOLE)
+        raise RefusalError(*NOT_WHOLE)
     digits = match[2].lstrip("0") or "0"
     # Python refuses to read thousands of digits; twenty are out of range already.
     return _checked(int(match[1] + digits[: _BIGINT_DIGITS + 1]), target=target)

@@ -8,10 +8,12 @@ from functools import partial
 
 import pyarrow as pa
 
-from etl.conversion.casts.cells import VALUE, Cells, RefusalError, look_singly
+from etl.conversion.casts.cells import VALUE, Cells, Refusal, RefusalError, look_singly
+from etl.conversion.casts.timestamps import SHORTEN
+from etl.core.rejects import RejectRule
 from etl.core.types import TargetType
 
-NOT_INTERVAL = f"{VALUE} is not an interval (P1DT2H30M, or 1 day 02:30:00)"
+NOT_INTERVAL = Refusal(RejectRule.NOT_AN_INTERVAL, f"{VALUE} is not an interval (P1DT2H30M, or 1 day 02:30:00)")
 
 _SECOND = 1_000_000
 _MICROS = {"hour": 3600 * _SECOND, "minute": 60 * _SECOND, "second": _SECOND}
@@ -52,9 +54,11 @@ def _checked(text: str, *, target: TargetType) -> str:
     if place >= _FIELDS.index("hour") and lowest != "second":
         lost = micros % _MICROS[lowest]
     if lost:
-        raise RefusalError(f"{VALUE} has smaller parts than the column keeps ({target.interval_fields})")
+        raise RefusalError(
+            RejectRule.TOO_FINE, f"{VALUE} has smaller parts than the column keeps ({target.interval_fields})"
+        )
     if target.precision is not None and micros % 10 ** (6 - target.precision):
-        raise RefusalError(f"{VALUE} has more fraction digits than the column keeps")
+        raise RefusalError(RejectRule.TOO_FINE, f"{VALUE} has more fraction digits than the column keeps; {SHORTEN}")
     return text
 
 
@@ -77,7 +81,7 @@ def _from_words(text: str, clock_has_seconds: bool) -> Parts:
     while word := _WORDS.match(text, place):
         unit = _UNITS.get(word[2])
         if unit is None or unit in seen or ("." in word[1] and unit != "second"):
-            raise RefusalError(NOT_INTERVAL)
+            raise RefusalError(*NOT_INTERVAL)
         seen.add(unit)
         totals[unit] = _micros(word[1]) if unit == "second" else int(word[1])
         place = word.end()
@@ -86,17 +90,17 @@ def _from_words(text: str, clock_has_seconds: bool) -> Parts:
     if rest:
         clock = _CLOCK.fullmatch(rest)
         if clock is None or seen & {"hour", "minute", "second"} or (clock[4] is None and clock_has_seconds):
-            raise RefusalError(NOT_INTERVAL)
+            raise RefusalError(*NOT_INTERVAL)
         hours = int(clock[2]) * _MICROS["hour"] + int(clock[3]) * _MICROS["minute"] + _micros(clock[4] or "0")
         micros += -hours if clock[1] == "-" else hours
     elif not seen:
-        raise RefusalError(NOT_INTERVAL)
+        raise RefusalError(*NOT_INTERVAL)
     return totals["year"] * 12 + totals["month"], totals["week"] * 7 + totals["day"], micros
 
 
 def _micros(seconds: str) -> int:
     whole, _, fraction = seconds.partition(".")
     if fraction[6:].strip("0"):
-        raise RefusalError(f"{VALUE} is finer than a microsecond")
+        raise RefusalError(RejectRule.TOO_FINE, f"{VALUE} is finer than a microsecond; {SHORTEN}")
     size = int(whole.lstrip("+-")) * _SECOND + int(fraction[:6].ljust(6, "0"))
     return -size if whole.startswith("-") else size

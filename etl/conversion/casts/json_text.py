@@ -12,11 +12,12 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.conversion.casts.cells import LARGE_BYTES, VALUE, Cells, RefusalError, look_singly, mask_of, where
+from etl.conversion.casts.cells import LARGE_BYTES, VALUE, Cells, Refusal, RefusalError, look_singly, mask_of, where
 from etl.conversion.casts.decimals import exceeds_numeric, shortest
+from etl.core.rejects import RejectRule
 from etl.core.types import TargetType
 
-NOT_JSON = f"{VALUE} is not JSON"
+NOT_JSON = Refusal(RejectRule.NOT_JSON, f"{VALUE} is not JSON")
 # With the default max_stack_depth PostgreSQL reads arrays nested 14544 (15), 16365 (16) or 16339 (18) deep: whatever is
 # deeper than this no server takes, and what is a little less deep the server decides.
 DEEPEST = 16384
@@ -58,7 +59,7 @@ def json_from_text(values: pa.Array, target: TargetType) -> Cells:
         return _from_large_text(values, unique=unique)
     distinct = pc.drop_null(pc.unique(values))
     doubtful = mask_of(pc.match_substring_regex(distinct, _DOUBTFUL))
-    refused: dict[str, str] = {}
+    refused: dict[str, Refusal] = {}
     keys = pc.count_substring_regex(distinct, _KEY_END).to_numpy(zero_copy_only=False)
     for position, text in enumerate(distinct.to_numpy(zero_copy_only=False)):
         if doubtful[position] or not _read_by_orjson(text, int(keys[position]) if unique else None):
@@ -69,14 +70,14 @@ def json_from_text(values: pa.Array, target: TargetType) -> Cells:
 def _from_large_text(values: pa.Array, *, unique: bool) -> Cells:
     """The same, without a copy of the texts or of what they hold."""
     doubtful = mask_of(pc.match_substring_regex(values, f"{_DOUBTFUL}|{_SURROGATE}"))
-    faults: dict[int, str] = {}
+    faults: dict[int, Refusal] = {}
     for place in np.flatnonzero(mask_of(values.is_valid())).tolist():
         text = values[place].as_py()
         if doubtful[place] or unique or not _read_and_forgotten(text):
             try:
                 check_json(text, unique=unique)
             except RefusalError as refusal:
-                faults[place] = str(refusal)
+                faults[place] = refusal.refusal
         del text
     if not faults:
         return Cells(values)
@@ -103,12 +104,12 @@ def check_json(text: str, *, unique: bool = False) -> None:
     while position < len(text):
         token = _TOKEN.match(text, position)
         if token is None:
-            raise RefusalError(NOT_JSON)
+            raise RefusalError(*NOT_JSON)
         if unique:
             _note_key(token, expected, keys)
         expected, position = _step(expected, token, open_brackets), token.end()
     if open_brackets or expected != "end":
-        raise RefusalError(NOT_JSON)
+        raise RefusalError(*NOT_JSON)
 
 
 def _note_key(token: re.Match[str], expected: str, keys: list[set[str]]) -> None:
@@ -120,7 +121,9 @@ def _note_key(token: re.Match[str], expected: str, keys: list[set[str]]) -> None
     elif token["string"] and expected in ("key", "first key") and keys:
         key = json.loads(token["string"])
         if key in keys[-1]:
-            raise RefusalError(f"{VALUE} has a key twice in one object, of which jsonb keeps one")
+            raise RefusalError(
+                RejectRule.DUPLICATE_JSON_KEY, f"{VALUE} has a key twice in one object, of which jsonb keeps one"
+            )
         keys[-1].add(key)
 
 
@@ -128,11 +131,11 @@ def _step(expected: str, token: re.Match[str], open_brackets: list[str]) -> str:
     found = token["mark"] or ("string" if token["string"] else "scalar")
     following = _STEPS[expected].get(found)
     if following is None:
-        raise RefusalError(NOT_JSON)
+        raise RefusalError(*NOT_JSON)
     if token["string"]:
         _check_escapes(token["string"])
     if token["number"] and exceeds_numeric(token["whole"], token["fraction"] or "", token["exponent"] or ""):
-        raise RefusalError(f"{VALUE} holds a number out of range for jsonb")
+        raise RefusalError(RejectRule.OUT_OF_RANGE, f"{VALUE} holds a number out of range for jsonb")
     return _follow_brackets(found, following, open_brackets)
 
 
@@ -140,12 +143,12 @@ def _follow_brackets(found: str, following: str, open_brackets: list[str]) -> st
     if found in ("[", "{"):
         open_brackets.append(found)
         if len(open_brackets) > DEEPEST:
-            raise RefusalError(f"{VALUE} is nested more than {DEEPEST} levels deep")
+            raise RefusalError(RejectRule.OUT_OF_RANGE, f"{VALUE} is nested more than {DEEPEST} levels deep")
     elif found in ("]", "}") and (not open_brackets or open_brackets.pop() + found not in ("[]", "{}")):
-        raise RefusalError(NOT_JSON)
+        raise RefusalError(*NOT_JSON)
     elif found == ",":
         if not open_brackets:
-            raise RefusalError(NOT_JSON)
+            raise RefusalError(*NOT_JSON)
         return "element" if open_brackets[-1] == "[" else "key"
     return following
 
@@ -154,9 +157,9 @@ def _check_escapes(string: str) -> None:
     for escape in _ESCAPE.finditer(string):
         code = int(escape[1] or "20", 16)
         if code == 0:
-            raise RefusalError(f"{VALUE} holds \\u0000, which jsonb cannot store")
+            raise RefusalError(RejectRule.NUL_CHARACTER, f"{VALUE} holds \\u0000, which jsonb cannot store")
         if 0xD800 <= code <= 0xDFFF:
-            raise RefusalError(f"{VALUE} holds half a surrogate pair (\\u{escape[1]})")
+            raise RefusalError(RejectRule.INVALID_UNICODE, f"{VALUE} holds half a surrogate pair (\\u{escape[1]})")
 
 
 def _read_by_orjson(text: str, keys: int | None) -> bool:
@@ -198,14 +201,14 @@ def _read_and_forgotten(text: str) -> bool:
     return True
 
 
-def _scan_into(refused: dict[str, str], text: str, *, unique: bool) -> None:
+def _scan_into(refused: dict[str, Refusal], text: str, *, unique: bool) -> None:
     try:
         check_json(text, unique=unique)
     except RefusalError as refusal:
-        refused[text] = str(refusal)
+        refused[text] = refusal.refusal
 
 
-def _without(values: pa.Array, refused: dict[str, str]) -> Cells:
+def _without(values: pa.Array, refused: dict[str, Refusal]) -> Cells:
     if not refused:
         return Cells(values)
     bad = pc.is_in(values, pa.array(list(refused), values.type))
@@ -216,4 +219,4 @@ def _without(values: pa.Array, refused: dict[str, str]) -> Cells:
 
 
 def _refuse(_value: float) -> str:
-    raise RefusalError(f"{VALUE} is not a JSON number")
+    raise RefusalError(RejectRule.NOT_A_NUMBER, f"{VALUE} is not a JSON number")

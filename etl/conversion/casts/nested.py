@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from etl.conversion.casts.cells import VALUE, Cells, RefusalError, mask_of, where
+from etl.conversion.casts.cells import VALUE, Cells, Refusal, RefusalError, mask_of, where
+from etl.core.rejects import RejectRule
 from etl.core.types import Kind, TargetType
 
-NOT_ARRAY = f"{VALUE} is not an array in PostgreSQL's form, such as {{1,2}}"
-NOT_RANGE = f"{VALUE} is not a range in PostgreSQL's form, such as [1,5)"
-NOT_COMPOSITE = f"{VALUE} is not a row in PostgreSQL's form, such as (1,a)"
+NOT_ARRAY = Refusal(RejectRule.NOT_IN_FORM, f"{VALUE} is not an array in PostgreSQL's form, such as {{1,2}}")
+NOT_RANGE = Refusal(RejectRule.NOT_IN_FORM, f"{VALUE} is not a range in PostgreSQL's form, such as [1,5)")
+NOT_COMPOSITE = Refusal(RejectRule.NOT_IN_FORM, f"{VALUE} is not a row in PostgreSQL's form, such as (1,a)")
 MOST_DIMENSIONS = 6
 _SPACE = " \t\n\r\v\f"
 
@@ -28,18 +29,19 @@ TextCast = Callable[[pa.Array, TargetType], Cells]
 def nested_from_text(values: pa.Array, target: TargetType, *, cast: TextCast) -> Cells:
     """Texts of a type that is made of others; `cast` holds the parts to their own types."""
     distinct = values.dictionary_encode()
-    faults: dict[int, str] = {}
+    faults: dict[int, Refusal] = {}
     owners: dict[TargetType, list[tuple[int, str]]] = {}
     for place, text in enumerate(distinct.dictionary.to_pylist()):
         try:
             for part, type_ in parts_of(text, target):
                 owners.setdefault(type_, []).append((place, part))
         except RefusalError as refusal:
-            faults[place] = str(refusal)
+            faults[place] = refusal.refusal
     for type_, parts in owners.items():
         found = cast(pa.array([part for _, part in parts], pa.string()), type_)
-        for position, reason in found.faults.items():
-            faults.setdefault(parts[position][0], f"in {VALUE}: " + reason.replace(VALUE, "a part"))
+        for position, fault in found.faults.items():
+            words = f"in {VALUE}: " + fault.words.replace(VALUE, "a part")
+            faults.setdefault(parts[position][0], Refusal(fault.code, words))
     if not faults:
         return Cells(values)
     codes = distinct.indices.to_numpy(zero_copy_only=False)
@@ -65,7 +67,7 @@ class _Reader:
     """A text and how far it is read."""
 
     text: str
-    reason: str
+    reason: Refusal
     place: int = 0
 
     def peek(self) -> str:
@@ -74,7 +76,7 @@ class _Reader:
     def take(self) -> str:
         character = self.peek()
         if not character:
-            raise RefusalError(self.reason)
+            raise RefusalError(*self.reason)
         self.place += 1
         return character
 
@@ -84,7 +86,7 @@ class _Reader:
 
     def expect(self, marks: str) -> str:
         if self.peek() not in marks or not self.peek():
-            raise RefusalError(self.reason)
+            raise RefusalError(*self.reason)
         return self.take()
 
     def word(self, ends: str, *, doubled: bool) -> tuple[str, bool]:
@@ -117,7 +119,7 @@ def _array(text: str, element: TargetType) -> list[str]:
     elements: list[str] = []
     _dimension(reader, element, elements, 1)
     if reader.peek():
-        raise RefusalError(NOT_ARRAY)
+        raise RefusalError(*NOT_ARRAY)
     return elements
 
 
@@ -125,7 +127,7 @@ def _dimension(reader: _Reader, element: TargetType, elements: list[str], depth:
     """The lengths of the dimensions from here on."""
     reader.expect("{")
     if depth > MOST_DIMENSIONS:
-        raise RefusalError(NOT_ARRAY)
+        raise RefusalError(*NOT_ARRAY)
     if reader.peek() == "}":
         reader.take()
         return (0,)
@@ -140,7 +142,7 @@ def _dimension(reader: _Reader, element: TargetType, elements: list[str], depth:
         if reader.expect(",}") == "}":
             break
     if len(shapes) > 1:
-        raise RefusalError(f"{VALUE} has inner arrays of different lengths")
+        raise RefusalError(RejectRule.NOT_IN_FORM, f"{VALUE} has inner arrays of different lengths")
     return (count, *shapes.pop())
 
 
@@ -149,7 +151,7 @@ def _element(reader: _Reader, elements: list[str]) -> tuple[int, ...]:
     if not quoted:
         word = word.strip(_SPACE)  # around an element that is not quoted it means nothing
         if not word:
-            raise RefusalError(NOT_ARRAY)
+            raise RefusalError(*NOT_ARRAY)
     if quoted or word.upper() != "NULL":
         elements.append(word)
     return ()
@@ -164,7 +166,7 @@ def _composite(text: str, types: Sequence[TargetType]) -> Iterator[Part]:
         if reader.expect(",)") == ")":
             break
     if reader.peek() or len(parts) != len(types):
-        raise RefusalError(f"{VALUE} has {len(parts)} fields, the column takes {len(types)}")
+        raise RefusalError(RejectRule.NOT_IN_FORM, f"{VALUE} has {len(parts)} fields, the column takes {len(types)}")
     for (part, quoted), type_ in zip(parts, types, strict=True):
         if part or quoted:
             yield part, type_
@@ -181,13 +183,13 @@ def _bounds(text: str, subtype: TargetType) -> Iterator[Part]:
         if part or quoted:
             yield part, subtype
     if reader.peek():
-        raise RefusalError(NOT_RANGE)
+        raise RefusalError(*NOT_RANGE)
 
 
 def _ranges(text: str) -> list[str]:
     """The ranges of `{[1,2),[3,4)}`."""
     if not (text.startswith("{") and text.endswith("}")):
-        raise RefusalError(NOT_RANGE)
+        raise RefusalError(*NOT_RANGE)
     reader = _Reader(text[1:-1], NOT_RANGE)
     found: list[str] = []
     while reader.peek():

@@ -4,12 +4,13 @@ import uuid
 
 import pyarrow as pa
 
-from etl.conversion.casts.cells import VALUE, Cells, RefusalError, look_singly
+from etl.conversion.casts.cells import VALUE, Cells, Refusal, RefusalError, look_singly
 from etl.conversion.casts.texts import text_from_integer, text_from_real, text_from_text
+from etl.core.rejects import RejectRule
 from etl.core.types import TargetType
 
-NOT_TEXT = f"{VALUE} is a BLOB that is no UTF-8 text"
-NOT_UUID = f"{VALUE} is not the 16 bytes of a UUID"
+NOT_TEXT = Refusal(RejectRule.INVALID_UTF8, f"{VALUE} is a BLOB that is no UTF-8 text")
+NOT_UUID = Refusal(RejectRule.NOT_A_UUID, f"{VALUE} is not the 16 bytes of a UUID")
 UUID_BYTES = 16
 
 
@@ -24,7 +25,7 @@ def _text(value: bytes) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        raise RefusalError(NOT_TEXT) from None
+        raise RefusalError(*NOT_TEXT) from None
 
 
 def uuid_from_blob(values: pa.Array, _target: TargetType) -> Cells:
@@ -34,7 +35,7 @@ def uuid_from_blob(values: pa.Array, _target: TargetType) -> Cells:
 
 def _uuid(value: bytes) -> str:
     if len(value) != UUID_BYTES:
-        raise RefusalError(NOT_UUID)
+        raise RefusalError(*NOT_UUID)
     return str(uuid.UUID(bytes=value))
 
 

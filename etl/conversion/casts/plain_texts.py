@@ -8,15 +8,16 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.conversion.casts.cells import VALUE, Cells, RefusalError, look_singly, where
+from etl.conversion.casts.cells import VALUE, Cells, Refusal, RefusalError, look_singly, where
 from etl.conversion.casts.decimals import numeric_from_integer, numeric_from_real, numeric_from_text
+from etl.core.rejects import RejectRule
 from etl.core.types import Kind, TargetType
 
-NOT_BITS = f"{VALUE} is not a bit string (0 and 1)"
-NOT_UUID = f"{VALUE} is not a UUID"
-NOT_ADDRESS = f"{VALUE} is not a whole network address"
-NOT_HARDWARE = f"{VALUE} is not a hardware address"
-NOT_OID = f"{VALUE} is not an object identifier (0 to 4294967295)"
+NOT_BITS = Refusal(RejectRule.NOT_BITS, f"{VALUE} is not a bit string (0 and 1)")
+NOT_UUID = Refusal(RejectRule.NOT_A_UUID, f"{VALUE} is not a UUID")
+NOT_ADDRESS = Refusal(RejectRule.NOT_AN_ADDRESS, f"{VALUE} is not a whole network address")
+NOT_HARDWARE = Refusal(RejectRule.NOT_AN_ADDRESS, f"{VALUE} is not a hardware address")
+NOT_OID = Refusal(RejectRule.NOT_AN_OID, f"{VALUE} is not an object identifier (0 to 4294967295)")
 LARGEST_OID = 2**32 - 1
 
 _HEX = "[0-9A-Fa-f]"
@@ -38,8 +39,8 @@ def bits_from_text(values: pa.Array, target: TargetType) -> Cells:
 
 def _refuse_bits(text: str, *, length: int | None) -> str:
     if length is not None and not text.strip("01"):
-        raise RefusalError(f"{len(text)} bits, the column takes {length}")
-    raise RefusalError(NOT_BITS)
+        raise RefusalError(RejectRule.WRONG_LENGTH, f"{len(text)} bits, the column takes {length}")
+    raise RefusalError(*NOT_BITS)
 
 
 def uuid_from_text(values: pa.Array, _target: TargetType) -> Cells:
@@ -60,9 +61,9 @@ def _read_address(text: str, *, read: Callable[[str], object]) -> str:
     try:
         read(text)
     except ValueError:
-        raise RefusalError(NOT_ADDRESS) from None
+        raise RefusalError(*NOT_ADDRESS) from None
     if not text.isascii() or "%" in text or "." in text.partition("/")[2]:  # Python reads net masks as well
-        raise RefusalError(NOT_ADDRESS)
+        raise RefusalError(*NOT_ADDRESS)
     return text
 
 
@@ -87,7 +88,7 @@ def oid_from_text(values: pa.Array, _target: TargetType) -> Cells:
 
 def _read_oid(text: str) -> str:
     if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= LARGEST_OID):
-        raise RefusalError(NOT_OID)
+        raise RefusalError(*NOT_OID)
     return text
 
 
@@ -116,5 +117,5 @@ def _plain(text: str) -> str:
     return format(Decimal(text), "f") if "e" in text or "E" in text else text
 
 
-def _refuse(_value: object, *, reason: str) -> str:
-    raise RefusalError(reason)
+def _refuse(_value: object, *, reason: Refusal) -> str:
+    raise RefusalError(*reason)

@@ -4,7 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.conversion.casts.cells import VALUE, Cells, mask_of, where
+from etl.conversion.casts.cells import VALUE, Cells, Refusal, mask_of, where
+from etl.core.rejects import RejectRule
 from etl.core.types import TargetType
 
 _NUL = "\x00"
@@ -69,7 +70,7 @@ def _has_zero_byte(values: pa.Array) -> bool:
     return data is not None and not np.frombuffer(data, np.uint8).all()
 
 
-def _reason(target: TargetType, *, holds_nul: bool, length: int) -> str:
+def _reason(target: TargetType, *, holds_nul: bool, length: int) -> Refusal:
     if holds_nul:
-        return f"{VALUE} holds a NUL character"
-    return f"too long: {length} characters, the column takes {target.length}"
+        return Refusal(RejectRule.NUL_CHARACTER, f"{VALUE} holds a NUL character")
+    return Refusal(RejectRule.TOO_LONG, f"too long: {length} characters, the column takes {target.length}")

@@ -20,17 +20,24 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.conversion.casts.cells import CANDIDATES, VALUE, Cells, Mask, RefusalError, mask_of
+from etl.conversion.casts.cells import CANDIDATES, VALUE, Cells, Mask, Refusal, RefusalError, mask_of
+from etl.core.rejects import RejectRule
 from etl.core.time_units import TimeUnit
 from etl.core.types import Kind, TargetType
 
-NOT_TIME = f"{VALUE} is not a date and time (YYYY-MM-DD HH:MM:SS, with fraction, Z or offset if any)"
-NOT_EPOCH = (
-    f"{VALUE} is not an unambiguous time: no one unit makes all numbers of the column plausible{CANDIDATES}; "
-    "say the unit with --times TABLE.COLUMN=UNIT"
+NOT_TIME = Refusal(
+    RejectRule.NOT_A_TIME,
+    f"{VALUE} is not a date and time (YYYY-MM-DD HH:MM:SS, with fraction, Z or offset if any)",
 )
-OUT_OF_YEARS = f"{VALUE} is outside the years 1 to 9999"
-TOO_FINE = f"{VALUE} has more fraction digits than the column keeps"
+NOT_EPOCH = Refusal(
+    RejectRule.AMBIGUOUS_UNIT,
+    f"{VALUE} is not an unambiguous time: no one unit makes all numbers of the column plausible{CANDIDATES}; "
+    "say the unit with --times TABLE.COLUMN=UNIT",
+)
+SHORTEN = "shorten it in the source, or let the column keep text"
+"""What can be done about digits that a type does not keep."""
+OUT_OF_YEARS = Refusal(RejectRule.OUT_OF_RANGE, f"{VALUE} is outside the years 1 to 9999")
+TOO_FINE = Refusal(RejectRule.TOO_FINE, f"{VALUE} has more fraction digits than the column keeps; {SHORTEN}")
 
 Micros = npt.NDArray[np.int64]
 
@@ -78,7 +85,7 @@ class _Times:
     micros: Micros
     known: Mask
     zoned: Mask
-    faults: dict[int, str] = field(default_factory=dict)
+    faults: dict[int, Refusal] = field(default_factory=dict)
 
 
 def time_from_text(
@@ -162,7 +169,7 @@ def _complete(times: _Times, values: pa.Array) -> _Times:
             micros[position], zoned[position] = _read_singly(text)
             known[position] = True
         except RefusalError as refusal:
-            faults[position] = str(refusal)
+            faults[position] = refusal.refusal
     return _Times(micros, known, zoned, faults)
 
 
@@ -170,11 +177,11 @@ def _read_singly(text: str) -> tuple[int, bool]:
     """Microseconds, and whether they are an instant."""
     match = _TEXT.fullmatch(text)
     if match is None:
-        raise RefusalError(NOT_TIME)
+        raise RefusalError(*NOT_TIME)
     year, month, day, hour, minute, second = (int(group or 0) for group in match.groups()[:6])
     clock = (hour * 3600 + minute * 60 + second) * 1_000_000 + _fraction(match[7] or "")
     if hour > 23 or minute > 59 or second > 59:
-        raise RefusalError(f"{VALUE} is not a time of day that exists (00:00:00 to 23:59:59)")
+        raise RefusalError(RejectRule.NO_SUCH_TIME, f"{VALUE} is not a time of day that exists (00:00:00 to 23:59:59)")
     return _midnight(year, month, day) + clock - _offset(match[8] or "Z"), match[8] is not None
 
 
@@ -182,12 +189,12 @@ def _midnight(year: int, month: int, day: int) -> int:
     try:
         return (date(year, month, day) - _EPOCH.date()).days * _DAY
     except ValueError:
-        raise RefusalError(f"{VALUE} is not a date that exists") from None
+        raise RefusalError(RejectRule.NO_SUCH_TIME, f"{VALUE} is not a date that exists") from None
 
 
 def _fraction(digits: str) -> int:
     if digits[6:].strip("0"):
-        raise RefusalError(f"{VALUE} is finer than a microsecond")
+        raise RefusalError(RejectRule.TOO_FINE, f"{VALUE} is finer than a microsecond; {SHORTEN}")
     return int(digits[:6].ljust(6, "0"))
 
 
@@ -196,7 +203,7 @@ def _offset(text: str) -> int:
         return 0
     hours, minutes = int(text[1:3]), int(text[-2:] if len(text) > 3 else 0)
     if hours > 15 or minutes > 59:
-        raise RefusalError(f"{VALUE} has an offset beyond 15:59 hours")
+        raise RefusalError(RejectRule.OUT_OF_RANGE, f"{VALUE} has an offset beyond 15:59 hours")
     return (hours * 3600 + minutes * 60) * (-1_000_000 if text[0] == "-" else 1_000_000)
 
 
@@ -220,7 +227,7 @@ def _finished(times: _Times, target: TargetType, zone: ZoneInfo) -> Cells:
     return Cells(pa.array(micros, mask=null).cast(unit), faults)
 
 
-def _to_instants(local: Micros, zone: ZoneInfo) -> tuple[Micros, dict[int, str]]:
+def _to_instants(local: Micros, zone: ZoneInfo) -> tuple[Micros, dict[int, Refusal]]:
     """Wall clock times of the zone as instants, with a reason for each one that does not exist or occurs twice.
 
     pandas rather than Arrow: Arrow 26 applies no daylight saving time after 2037.
@@ -236,11 +243,11 @@ def _to_instants(local: Micros, zone: ZoneInfo) -> tuple[Micros, dict[int, str]]
         try:
             instants[position] = _instant(int(local[position]), zone)
         except RefusalError as refusal:
-            instants[position], faults[position] = 0, str(refusal)
+            instants[position], faults[position] = 0, refusal.refusal
     return instants, faults
 
 
-def _to_wall_clock(instants: Micros, zone: ZoneInfo) -> tuple[Micros, dict[int, str]]:
+def _to_wall_clock(instants: Micros, zone: ZoneInfo) -> tuple[Micros, dict[int, Refusal]]:
     inner = _away_from_the_ends(instants)
     index = pd.DatetimeIndex(instants[inner].view("M8[us]")).tz_localize("UTC").tz_convert(zone).tz_localize(None)
     local = instants.copy()
@@ -263,9 +270,11 @@ def _instant(local: int, zone: ZoneInfo) -> int:
     moment = (_EPOCH + timedelta(microseconds=local)).replace(tzinfo=zone)
     earlier, later = moment.utcoffset(), moment.replace(fold=1).utcoffset()
     if earlier is None or later is None or earlier < later:
-        raise RefusalError(f"{VALUE} does not exist in {zone.key}, where the clocks went forward")
+        raise RefusalError(
+            RejectRule.NO_SUCH_TIME, f"{VALUE} does not exist in {zone.key}, where the clocks went forward"
+        )
     if earlier > later:
-        raise RefusalError(f"{VALUE} occurs twice in {zone.key}, where the clocks went back")
+        raise RefusalError(RejectRule.AMBIGUOUS_TIME, f"{VALUE} occurs twice in {zone.key}, where the clocks went back")
     return local - earlier // timedelta(microseconds=1)
 
 
