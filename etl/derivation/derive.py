@@ -43,8 +43,8 @@ class Wishes:
 
     `names`: how names are carried. `types`: whether values or declarations decide. `zoned_times`: DATETIME becomes
     timestamptz, else timestamp. `zone`: of times without one. `virtual_tables`: virtual tables become plain ones. What
-    the user has said, by table or (table, column) of the source: `said_types`, `said_tables` and `said_columns` (names),
-    `left_out` (columns that are not made), `units` (of numbers in columns of times).
+    the user has said, by table or (table, column) of the source: `said_types`, `said_tables` and `said_columns` for
+    names, `left_out` for columns that are not made, `units` of numbers in columns of times.
     """
 
     names: NameStyle = NameStyle.LOWER
