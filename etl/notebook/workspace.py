@@ -14,9 +14,12 @@ from etl.core import defaults
 from etl.core.errors import DriftError, UsageError
 from etl.core.name_map import NameMap
 from etl.core.report import Outcome
+from etl.profiling.profile import Profile
 from etl.reporting.report import Report
 from etl.runs.connect import open_target
+from etl.runs.known import description_of
 from etl.runs.run_id import new_run_id
+from etl.source.database import Source
 
 NOTEBOOKS = "notebooks"
 
@@ -39,14 +42,33 @@ def find_source(source: str | Path | None = None) -> Path:
     return defaults.DEMO_SOURCE
 
 
-def copy_suites(folder: str | Path) -> Path:
-    """A copy of the expectation suites to try things with, in `folder`; a copy that is there already stays as it is."""
-    from etl.validation.suites import default_folder
+def copy_suites(folder: str | Path, source: str | Path) -> Path:
+    """A folder of expectation suites to try things with: a copy of those that belong to the source, if any do.
 
+    A folder that is there already stays as it is.
+    """
     copy = Path(folder)
-    if not copy.exists():
-        shutil.copytree(default_folder(), copy)
+    if copy.exists():
+        return copy
+    with Source(Path(source)) as opened:
+        suites = description_of(opened.tables).suites
+    if suites is None:
+        copy.mkdir(parents=True)
+    else:
+        shutil.copytree(suites, copy)
     return copy
+
+
+def text_column(profile: Profile) -> tuple[str, str] | None:
+    """A table and a column of texts in it, for an example; None where there is no such column."""
+    texts = profile.columns[profile.columns["text"] > 0]
+    return None if texts.empty else (str(texts.iloc[0]["table"]), str(texts.iloc[0]["column"]))
+
+
+def table_to_mend(report: Report) -> str:
+    """The table with the most rejected rows; any table where none were rejected, "" where there is none."""
+    tables = sorted(report.tables, key=lambda table: -(table.rejected_rows or 0))
+    return tables[0].name if tables else ""
 
 
 def forecast(

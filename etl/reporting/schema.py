@@ -81,8 +81,9 @@ class ProposedSchema:
 
     def _repr_html_(self) -> str:
         parts = [f"<p><b>A schema for {escape(readable(self.source))}</b>: {self._summary()}</p>"]
-        columns = self.columns[["table", "column", "declared", "type", "reason", "could_be"]]
-        parts.append(_grid(columns))
+        for table, columns in self.columns.groupby("table", sort=False):
+            shown = columns[["column", "declared", "type", "reason", "could_be"]]
+            parts.append(f"<details><summary>{escape(readable(table))}</summary>{_grid(shown)}</details>")
         if self.proposal.choices:
             parts.append("<p><b>Other than declared</b></p>")
             parts.append(_grid(self.choices[["table", "column", "declared", "became", "values", "example", "reason"]]))

@@ -1,6 +1,6 @@
 """Both notebooks from top to bottom: on the sample as committed, on a database full of trouble, on empty ones.
 
-Where the committed outputs no longer match, `python tests/notebook_runs.py` makes them anew; look at what changed.
+Where the committed outputs no longer match, `python tests/support/notebook_runs.py` makes them anew; look at what changed.
 """
 
 import ast
@@ -65,7 +65,9 @@ def test_the_committed_outputs_are_those_of_a_fresh_run(name: str, committed: Ru
     for cell, found, expected in zip(
         code_cells(committed[name]), normalised(fresh[name]), normalised(committed[name]), strict=True
     ):
-        assert found == expected, f"{cell.source}\n\nRun `python tests/notebook_runs.py` and look at the changes."
+        assert found == expected, (
+            f"{cell.source}\n\nRun `python tests/support/notebook_runs.py` and look at the changes."
+        )
     counts = [cell.execution_count for cell in code_cells(committed[name])]
     assert counts == list(range(1, len(counts) + 1))
 
@@ -122,9 +124,8 @@ def test_a_fresh_run_says_nothing_beside_its_results(name: str, committed: Runs,
 
 
 def test_the_projects_suites_stay_as_they_are(fresh: Runs) -> None:
-    users = (default_folder() / "users.json").read_text()
     assert fresh
-    assert "never given out by the sign-up form" not in users
+    assert all("Only an example" not in path.read_text() for path in default_folder().iterdir())
 
 
 # -- a database full of trouble -----------------------------------------------------------------------------------
@@ -151,7 +152,7 @@ def troubled(target: Database, tmp_path_factory: pytest.TempPathFactory) -> Runs
             "reconcile.ipynb",
             project,
             {**place, "report_folder": str(nothing.folder), "extra_columns": "drop"},
-            mending={2: {"is_active": 1}},
+            mending={"table": "users", "mended": {2: {"is_active": 1}}},
         ),
     }
     assert path.read_bytes() == before
@@ -187,6 +188,35 @@ def test_reconciling_finds_the_troubles(finding: str, troubled: Runs) -> None:
 def test_the_mended_row_has_arrived(target: Database, troubled: Runs) -> None:
     assert troubled
     assert query(target, "SELECT is_active FROM users WHERE username = 'jihoon'") == [(True,)]
+
+
+# -- another application's database --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    """A library: no table of the sample's, one orphan, one date that is none."""
+    project = tmp_path_factory.mktemp("other")
+    path = make_sqlite(
+        project / "library.db",
+        "CREATE TABLE author (id INTEGER PRIMARY KEY, name TEXT NOT NULL)",
+        "CREATE TABLE book (isbn TEXT PRIMARY KEY, author_id INT REFERENCES author (id), price DECIMAL(8,2), due DATE)",
+        "CREATE VIEW odd AS SELECT random() AS r FROM book",
+        "INSERT INTO author VALUES (1, 'A'), (2, 'B')",
+        "INSERT INTO book VALUES ('1', 1, 9.9, '2024-02-30'), ('2', 7, 12, '2024-02-29')",
+    )
+    return {name: run(name, project, {"sqlite": str(path)}) for name in NAMES}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_they_work_for_any_database(name: str, other: Runs) -> None:
+    assert complaints(other[name]) == []
+    assert "users" not in texts(other[name])
+
+
+@pytest.mark.parametrize("finding", ["numeric(8,2)", "date does not hold every value", ">odd<", "NOT VALID"])
+def test_exploring_shows_the_schema(finding: str, other: Runs) -> None:
+    assert finding in texts(other["explore.ipynb"])
 
 
 # -- empty ones ---------------------------------------------------------------------------------------------------
@@ -229,10 +259,13 @@ def test_the_source_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_copy_of_the_suites_is_made_once(tmp_path: Path) -> None:
-    copy = workspace.copy_suites(tmp_path / "copy")
+    make_sample(tmp_path / "demo.db")
+    copy = workspace.copy_suites(tmp_path / "copy", tmp_path / "demo.db")
     assert {path.name for path in copy.iterdir()} == {path.name for path in default_folder().iterdir()}
     (copy / "users.json").write_text("mine")
-    assert (workspace.copy_suites(copy) / "users.json").read_text() == "mine"
+    assert (workspace.copy_suites(copy, tmp_path / "demo.db") / "users.json").read_text() == "mine"
+    other = make_sqlite(tmp_path / "other.db", "CREATE TABLE users (uuid TEXT)")
+    assert list(workspace.copy_suites(tmp_path / "none", other).iterdir()) == []
 
 
 def test_the_latest_load_of_this_source_into_this_target(

@@ -1,4 +1,4 @@
-"""Runs a notebook from top to bottom in a folder of its own; `python tests/notebook_runs.py` makes their outputs anew.
+"""Runs a notebook from top to bottom in a folder of its own; `python tests/support/notebook_runs.py` makes their outputs anew.
 
 The folder looks like a fresh checkout: `notebooks/` and nothing else; sample, server and reports come into being in it.
 """
@@ -25,14 +25,18 @@ _TARGET = ("DATABASE_URL", "PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGPASSWO
 
 
 def run(
-    name: str, project: Path, parameters: Mapping[str, object] | None = None, *, mending: object = None
+    name: str,
+    project: Path,
+    parameters: Mapping[str, object] | None = None,
+    *,
+    mending: Mapping[str, object] | None = None,
 ) -> NotebookNode:
     """The notebook with its outputs, run as Jupyter would from `project/notebooks`; raises where a cell does.
 
-    `parameters` follow the cell with that tag, `mending` replaces what the cell with that tag says of `mended`.
+    `parameters` and `mending` follow the cells with these tags.
     """
     notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
-    for tag, values in (("parameters", parameters), ("mending", {"mended": mending} if mending else None)):
+    for tag, values in (("parameters", parameters), ("mending", mending)):
         for cell in notebook.cells:
             if values and tag in cell.metadata.get("tags", ()):
                 cell.source += "".join(f"\n{name} = {value!r}" for name, value in values.items())
