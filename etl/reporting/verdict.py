@@ -199,7 +199,7 @@ def _about_rows(report: ReportData, sums: Sums) -> Iterator[Note]:
     found = (
         (Tone.BAD, sums.rejected, was, were, rejected if report.compares_only else "rejected, for the reasons listed"),
         (Tone.BAD, sums.unaccounted, "is", "are", "unaccounted for"),
-        (Tone.BAD, sums.left_out, was, were, "not loaded: the target lacks their tables"),
+        (Tone.BAD, sums.left_out, was, were, "not loaded, in tables that the target lacks"),
         (Tone.BAD, sums.missing, "is", "are", "missing from the target"),
         (Tone.BAD, sums.different, "has", "have", "other values in the target than in the source"),
         (Tone.BAD, sums.present_different, "was", "were", f"{same} key but other content, and stayed as before"),

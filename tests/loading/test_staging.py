@@ -503,7 +503,7 @@ OTHERS = {
             ("user Table %s", 2, "%(x)s", "CHECK"),
             ("user Table %s", 3, LONGEST, "unique constraint"),
             ("user Table %s", 4, "from", "BLOB"),
-            ("Child", 2, "userId", r"its parent in user Table %s \(userId = 2\) was rejected"),
+            ("child", 2, "userId", r"its parent in user Table %s \(userId = 2\) was rejected"),
         ],
     ),
 }  # fmt: skip

@@ -143,7 +143,7 @@ def check(database: Database, example: AnyDatabase, folder: Path) -> None:
         if isinstance(report, EtlError):
             assert isinstance(report, DriftError), report
             assert any(reason in str(report) for reason in legitimate), (legitimate, report)
-            assert str(forecast) == str(report)
+            assert str(forecast).replace(str(folder / "dry"), "") == str(report).replace(str(folder / "run"), "")
             assert state(database) == before, "a refused run changed the target"
             return
         assert not legitimate, f"loaded although: {legitimate}"

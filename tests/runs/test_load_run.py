@@ -144,7 +144,18 @@ def test_every_bad_row_is_in_the_rejects(story: Story, table: str) -> None:
     by_rowid = {line["rowid"]: line for line in found}
     for rowid, fault in expected:
         line = by_rowid[rowid]
-        assert list(line) == ["run_id", "table", "row_number", "rowid", "key", "stage", "column", "reason", "row"]
+        assert list(line) == [
+            "run_id",
+            "table",
+            "row_number",
+            "rowid",
+            "key",
+            "stage",
+            "code",
+            "column",
+            "reason",
+            "row",
+        ]
         assert (line["run_id"], line["table"]) == (story.done.run_id, table)
         assert line["row_number"] == rowid  # the tables have no gaps
         assert line["column"] == fault.column, line

@@ -21,6 +21,7 @@ from psycopg2 import sql
 from etl.core.report import Status, TableReport
 from etl.core.source_tables import quoted
 from etl.reporting.report import Report
+from support.any_database import cut
 from support.any_value import REFUSED, Cell, Oracle, Undecodable, canonical, expression, literal, short_type
 from support.loads import rejects, table_report
 
@@ -79,19 +80,28 @@ def target_tables(connection: psycopg2.extensions.connection) -> list[str]:
 
 
 def matched(names: list[str], available: list[str]) -> tuple[dict[str, str], bool]:
-    """Pairs of names, equal or else alike but for case; and whether that left a choice."""
-    pairs = {name: name for name in names if name in available}
-    free = [name for name in available if name not in pairs]
+    """Pairs of names: equal, else alike but for case, else cut at 63 bytes, else by letters and digits alone; and
+    whether that left a choice."""
+    pairs: dict[str, str] = {}
     doubtful = False
-    for name in names:
-        if name in pairs:
-            continue
-        alike = [other for other in free if other.lower() == name.lower()]
-        rivals = [other for other in names if other not in available and other.lower() == name.lower()]
-        if len(alike) == 1 and len(rivals) == 1:
-            pairs[name] = alike[0]
-        doubtful |= bool(alike) and len(alike) * len(rivals) > 1
+    left, free = list(names), list(available)
+    for same in (str, str.lower, lambda name: cut(name).lower(), letters):
+        for name in list(left):
+            alike = [other for other in free if same(other) == same(name) != ""]
+            rivals = [other for other in left if same(other) == same(name)]
+            if not alike or name not in left:
+                continue
+            if len(alike) == len(rivals) == 1:
+                pairs[name] = alike[0]
+            doubtful |= len(alike) * len(rivals) > 1
+            left = [other for other in left if other not in rivals]
+            free = [other for other in free if other not in alike]
     return pairs, doubtful
+
+
+def letters(name: str) -> str:
+    """Letters and digits in lower case."""
+    return "".join(filter(str.isalnum, name.lower()))
 
 
 @dataclass(frozen=True)

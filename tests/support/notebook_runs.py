@@ -1,4 +1,4 @@
-"""Runs a notebook from top to bottom in a folder of its own; `python tests/support/notebook_runs.py` makes their outputs anew.
+"""Runs a notebook from top to bottom in a folder of its own. `python tests/support/notebook_runs.py` renews outputs.
 
 The folder looks like a fresh checkout: `notebooks/` and nothing else; sample, server and reports come into being in it.
 """
