@@ -1,6 +1,6 @@
 """Both notebooks from top to bottom: on the sample as committed, on a database full of trouble, on empty ones.
 
-Where the committed outputs no longer match, `python tests/support/notebook_runs.py` makes them anew; look at what changed.
+Where committed outputs no longer match, `python tests/support/notebook_runs.py` makes them anew; look at what changed.
 """
 
 import ast
