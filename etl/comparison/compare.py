@@ -16,7 +16,7 @@ import pyarrow as pa
 from etl.comparison.align import Aligned, OrderError, align
 from etl.comparison.canonical import Canonical
 from etl.comparison.columns import compare_columns
-from etl.comparison.differences import TableFindings
+from etl.comparison.differences import SAMPLE_ROWS, DifferenceCounts, TableFindings
 from etl.comparison.questions import Questions
 from etl.comparison.rows import RowComparer, extra_rows, missing_rows
 from etl.comparison.source_side import SourceRows, make_canonical, open_rows, split_null_keys, without_rows
@@ -49,16 +49,38 @@ class Known:
 
 @dataclass
 class TableComparison:
-    """The counts of a comparison. Every source row is matched, different, missing or rejected before."""
+    """The counts of a comparison. Every source row is matched, different, missing or rejected before.
 
+    Those of parts of a table add up to those of the table; the sample keeps the first of both.
+    """
+
+    table: str
     matched_rows: int = 0
     different_rows: int = 0
     missing_rows: int = 0
     rejected_rows: int = 0
     target_rows: int = 0
     extra_present_rows: int = 0
-    totals: tuple[DifferenceTotal, ...] = ()
+    differences: DifferenceCounts = field(default_factory=DifferenceCounts)
     sample: tuple[Difference, ...] = ()
+
+    def __add__(self, other: "TableComparison") -> "TableComparison":
+        return TableComparison(
+            self.table,
+            self.matched_rows + other.matched_rows,
+            self.different_rows + other.different_rows,
+            self.missing_rows + other.missing_rows,
+            self.rejected_rows + other.rejected_rows,
+            self.target_rows + other.target_rows,
+            self.extra_present_rows + other.extra_present_rows,
+            self.differences + other.differences,
+            (self.sample + other.sample)[:SAMPLE_ROWS],
+        )
+
+    @property
+    def totals(self) -> tuple[DifferenceTotal, ...]:
+        """Rows by column and kind of difference, the most frequent first."""
+        return tuple(self.differences.totals(self.table))
 
     @property
     def source_rows(self) -> int:
@@ -112,7 +134,7 @@ class _Comparison:
         self._findings = findings
         self._comparer = RowComparer(rows, zone)
         self._known = known
-        self._counts = TableComparison()
+        self._counts = TableComparison(rows.plan.name, differences=findings.counts)
 
     def result(self) -> TableComparison:
         """Reads both sides to their ends."""
@@ -124,7 +146,6 @@ class _Comparison:
                 self._compare(aligned, questions)
             for differences in questions.answered(self._session):
                 self._settle(differences)
-        self._counts.totals = tuple(self._findings.totals())
         self._counts.sample = tuple(self._findings.sample)
         return self._counts
 
@@ -173,9 +194,9 @@ class _Comparison:
         """Counts the rows that are surely equal, and looks at the others."""
         doubts = compare_columns(source, target, self._rows.wires)
         for wire, count in doubts.narrowed.items():
-            self._findings.narrowed[wire.column.source] += count
+            self._findings.counts.narrowed[wire.column.source] += count
         for wire in self._rows.wires:
-            self._findings.compared[wire.column.source] += source.num_rows - source.column(wire.name).null_count
+            self._findings.counts.compared[wire.column.source] += source.num_rows - source.column(wire.name).null_count
         doubtful = doubts.rows(source.num_rows)
         self._counts.matched_rows += source.num_rows - len(doubtful)
         for doubt in self._comparer.look(source, target, doubtful, doubts.unequal):

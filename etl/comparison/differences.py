@@ -26,6 +26,46 @@ class _Group:
     present_before: bool
 
 
+@dataclass(frozen=True)
+class DifferenceCounts:
+    """Differences by column and kind, values of each column that the type narrows, and values that were compared.
+
+    Counts of parts of a table add up to those of the table, in whatever groups they are added.
+    """
+
+    groups: Counter[_Group] = field(default_factory=Counter)
+    narrowed: Counter[str] = field(default_factory=Counter)
+    compared: Counter[str] = field(default_factory=Counter)
+
+    def __add__(self, other: "DifferenceCounts") -> "DifferenceCounts":
+        return DifferenceCounts(
+            self.groups + other.groups, self.narrowed + other.narrowed, self.compared + other.compared
+        )
+
+    def clear(self) -> None:
+        """Forgets all of them."""
+        for counter in (self.groups, self.narrowed, self.compared):
+            counter.clear()
+
+    def totals(self, table: str) -> Iterator[DifferenceTotal]:
+        """Rows by column and kind, the most frequent first."""
+        for group, rows in self.groups.most_common():
+            yield DifferenceTotal(
+                table=table,
+                column=group.column,
+                kind=group.kind,
+                rows=rows,
+                shift_seconds=group.shift_seconds,
+                whole_column=group.kind is DifferenceKind.TIME_SHIFTED
+                and group.shift_seconds is not None
+                and rows == self.compared[group.column or ""],
+                present_before=group.present_before,
+            )
+        for column, rows in self.narrowed.most_common():
+            if rows:
+                yield DifferenceTotal(table, column, DifferenceKind.NARROWED, rows)
+
+
 @dataclass
 class TableFindings:
     """The differences of one table; use it in a `with` statement, which closes the file."""
@@ -33,9 +73,7 @@ class TableFindings:
     folder: Path
     table: str
     sample: list[Difference] = field(default_factory=list)
-    groups: Counter[_Group] = field(default_factory=Counter)
-    narrowed: Counter[str] = field(default_factory=Counter)
-    compared: Counter[str] = field(default_factory=Counter)
+    counts: DifferenceCounts = field(default_factory=DifferenceCounts)
 
     def __enter__(self) -> Self:
         self._file = RowFile(PrivateFolder(self.folder / "differences"), self.table)
@@ -50,42 +88,23 @@ class TableFindings:
         """Forgets everything: the table is compared again, in another order."""
         self._file.restart()
         self.sample.clear()
-        for counter in (self.groups, self.narrowed, self.compared):
-            counter.clear()
+        self.counts.clear()
 
     def add(self, difference: Difference) -> None:
         """Writes one difference."""
         self._file.write(difference.to_dict())
         group = self._group(difference)
-        self.groups[group] += 1
-        if self.groups[group] <= SAMPLE_OF_KIND and len(self.sample) < SAMPLE_ROWS:
+        self.counts.groups[group] += 1
+        if self.counts.groups[group] <= SAMPLE_OF_KIND and len(self.sample) < SAMPLE_ROWS:
             self.sample.append(_for_people(difference))
-
-    def totals(self) -> Iterator[DifferenceTotal]:
-        """Rows by column and kind, the most frequent first."""
-        for group, rows in self.groups.most_common():
-            yield DifferenceTotal(
-                table=self.table,
-                column=group.column,
-                kind=group.kind,
-                rows=rows,
-                shift_seconds=group.shift_seconds,
-                whole_column=group.kind is DifferenceKind.TIME_SHIFTED
-                and group.shift_seconds is not None
-                and rows == self.compared[group.column or ""],
-                present_before=group.present_before,
-            )
-        for column, rows in self.narrowed.most_common():
-            if rows:
-                yield DifferenceTotal(self.table, column, DifferenceKind.NARROWED, rows)
 
     def _group(self, difference: Difference) -> _Group:
         group = _Group(
             difference.column, DifferenceKind(difference.kind), difference.shift_seconds, difference.present_before
         )
-        if group.shift_seconds is None or group in self.groups:
+        if group.shift_seconds is None or group in self.counts.groups:
             return group
-        shifts = sum(known.column == group.column and known.shift_seconds is not None for known in self.groups)
+        shifts = sum(known.column == group.column and known.shift_seconds is not None for known in self.counts.groups)
         return group if shifts < SHIFTS_COUNTED else _Group(group.column, group.kind, None, group.present_before)
 
 

@@ -75,6 +75,22 @@ def choose(
     """
     holding = [target for target in wanted if proof.holds(target)]
     first = wanted[0]
+
+    def blamed(taken: TargetType, blame: Blame, reason: str, ways_out: str) -> Choice:
+        return Choice(
+            ObjectKind.COLUMN,
+            table,
+            column.name,
+            column.declared or "no type",
+            taken.sql,
+            reason,
+            values=blame.values,
+            of_values=evidence.values,
+            example=blame.example,
+            row=blame.row,
+            ways_out=ways_out,
+        )
+
     if said or declared or not holding:
         taken = first if said or declared else min(wanted, key=lambda target: proof.blames[target].values)
         blame = proof.blames[taken]
@@ -83,14 +99,14 @@ def choose(
             return ChosenType(taken, reason, tuple(holding))
         ways = "another type in the map file's [types]" if said else "--types fit, or another type in [types]"
         why = f"{reason}; values that do not fit are rejected"
-        return ChosenType(taken, reason, (), _choice(table, column, evidence, taken, blame, why, ways))
+        return ChosenType(taken, reason, (), blamed(taken, blame, why, ways))
     taken = holding[0]
     if taken == first:
         return ChosenType(taken, _reason(column, evidence), tuple(holding[1:]))
     blame = proof.blames[first]
     why = f"{first.sql} does not hold every value"
     ways = f"mend the values, or --types declared to reject these rows, or [types] {column.name} in the map file"
-    return ChosenType(taken, why, tuple(holding[1:]), _choice(table, column, evidence, taken, blame, why, ways))
+    return ChosenType(taken, why, tuple(holding[1:]), blamed(taken, blame, why, ways))
 
 
 def _reason(column: CatalogColumn, evidence: ColumnEvidence) -> str:
@@ -99,30 +115,6 @@ def _reason(column: CatalogColumn, evidence: ColumnEvidence) -> str:
     if not column.declared:
         return "by the values' storage classes"
     return f"declared {column.declared}, and every value fits"
-
-
-def _choice(
-    table: str,
-    column: CatalogColumn,
-    evidence: ColumnEvidence,
-    taken: TargetType,
-    blame: Blame,
-    why: str,
-    ways: str,
-) -> Choice:
-    return Choice(
-        ObjectKind.COLUMN,
-        table,
-        column.name,
-        column.declared or "no type",
-        taken.sql,
-        why,
-        values=blame.values,
-        of_values=evidence.values,
-        example=blame.example,
-        row=blame.row,
-        ways_out=ways,
-    )
 
 
 _OWN_CLASSES = {Kind.TEXT: ("text",), Kind.BYTEA: ("blob",), Kind.UUID: ("text",)}

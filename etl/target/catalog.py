@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 from psycopg2 import sql
 
@@ -141,7 +142,7 @@ def read_catalog(session: Session, schema: str) -> dict[str, TargetTable]:
     types = read_types(session, {(row[2], row[3]) for rows in columns.values() for row in rows})
     return {
         row[1]: replace(
-            _table(schema, row, columns[row[0]], constraints[row[0]], indexes[row[0]], names, types),
+            _table(schema, row, _Parts(columns[row[0]], constraints[row[0]], indexes[row[0]]), names, types),
             triggers=tuple(Trigger(*trigger) for trigger in triggers[row[0]]),
         )
         for row in tables
@@ -156,16 +157,19 @@ def read_other_relations(session: Session, schema: str) -> dict[str, str]:
     }
 
 
+class _Parts(NamedTuple):
+    """What the catalogue has of one table."""
+
+    columns: list[Row]
+    constraints: list[Row]
+    indexes: list[Row]
+
+
 def _table(
-    schema: str,
-    row: Row,
-    columns: list[Row],
-    constraints: list[Row],
-    indexes: list[Row],
-    names: Mapping[tuple[int, int], str],
-    types: Mapping[TypeId, TargetType],
+    schema: str, row: Row, parts: _Parts, names: Mapping[tuple[int, int], str], types: Mapping[TypeId, TargetType]
 ) -> TargetTable:
     oid, name, _, owned, row_security, triggers, ordinary, lockable, rules, update_rules, ancestors, unlogged = row
+    columns, constraints, indexes = parts
     uniques = [_unique(oid, index, names) for index in indexes if index[1] and index[4]]
     primary = next((index for index in indexes if index[2]), None)
     primary_key = _unique(oid, primary, names) if primary else None

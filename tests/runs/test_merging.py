@@ -8,7 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.comparison import findings
+from etl.comparison.compare import TableComparison
+from etl.comparison.differences import DifferenceCounts, _Group
 from etl.comparison.findings import Findings
+from etl.core.difference_kinds import DifferenceKind
 from etl.core.rejects import Fault, RejectRule, RejectStage, TableFault
 from etl.core.report import DifferenceTotal, reject_groups
 from etl.core.row_counts import RowCounts
@@ -43,6 +46,43 @@ def test_reject_groups(one: Counter[TableFault], two: Counter[TableFault], three
     left, right = reject_groups((one + two) + three), reject_groups(one + (two + three))
     assert set(left) == set(right)
     assert sum(group.rows for group in left) == sum((one + two + three).values())
+
+
+groups = st.builds(
+    _Group,
+    st.sampled_from(["c", None]),
+    st.sampled_from([DifferenceKind.TIME_SHIFTED, DifferenceKind.OTHER]),
+    st.sampled_from([None, 3600.0]),
+    st.booleans(),
+)
+comparisons = st.builds(
+    TableComparison,
+    st.just("t"),
+    *[st.integers(0, 10**9)] * 6,
+    st.builds(
+        DifferenceCounts,
+        st.dictionaries(groups, st.integers(1, 9), max_size=4).map(Counter),
+        st.dictionaries(st.just("c"), st.integers(1, 9)).map(Counter),
+        st.dictionaries(st.just("c"), st.integers(1, 9)).map(Counter),
+    ),
+)
+
+
+@given(comparisons, comparisons, comparisons)
+def test_comparisons(one: TableComparison, two: TableComparison, three: TableComparison) -> None:
+    assert (one + two) + three == one + (two + three)
+    assert (one + two).source_rows == one.source_rows + two.source_rows
+    assert (one + two).extra_rows == one.extra_rows + two.extra_rows
+    assert sorted((one + TableComparison("t")).totals, key=repr) == sorted(one.totals, key=repr)
+
+
+def test_a_whole_column_is_shifted_where_all_of_its_parts_are() -> None:
+    """One part alone may have a value that is not."""
+    shifted = _Group("c", DifferenceKind.TIME_SHIFTED, 3600.0, False)
+    part = TableComparison("t", differences=DifferenceCounts(Counter({shifted: 2}), compared=Counter(c=2)))
+    other = TableComparison("t", differences=DifferenceCounts(Counter({shifted: 1}), compared=Counter(c=2)))
+    assert [total.whole_column for total in (part + part).totals] == [True]
+    assert [total.whole_column for total in (part + other).totals] == [False]
 
 
 @given(found, found, found)
