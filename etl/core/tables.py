@@ -96,6 +96,7 @@ class TargetTable:
     unlogged: bool = False
     triggers: tuple[Trigger, ...] = ()
     written_by: tuple[str, ...] = ()  # triggers of planned tables that write into it
+    rows_about: int | None = None  # the planner's estimate; None where it has none
 
     @property
     def keys(self) -> tuple[UniqueKey, ...]:

@@ -59,7 +59,7 @@ def _add(
 
     found = parent_columns(key, drafts)
     if found is None:
-        lose(f"the source has no table {key.parent} with such columns")
+        lose(f"{key.parent} is not among the tables that are made, or has no such columns")
         return
     parent, columns = found
     if set(columns) not in [set(unique) for unique in parent.unique]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from etl.core.source_tables import SourceTable
 from etl.core.tables import TargetTable
+from etl.core.text import counted
 from etl.planning.declared_types import added_type
 from etl.planning.matching import letters_and_digits, match_names
 
@@ -36,6 +37,8 @@ def guess_tables(table: SourceTable, open_targets: Mapping[str, TargetTable]) ->
         share = shared / max(len(table.columns), len(other.columns), 1)
         score = 0.5 * likeness(table.name, name) + 0.5 * share
         evidence = f"{shared} of {len(table.columns)} columns have the same name"
+        if other.rows_about is not None:
+            evidence += f"; about {counted(other.rows_about, 'row')} in the target, {table.row_count:,} here"
         guesses.append(Guess(name, score, evidence))
     return _best(guesses)
 

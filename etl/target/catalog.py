@@ -36,7 +36,8 @@ SELECT c.oid, c.relname, c.relkind,
            SELECT p.relname FROM up JOIN pg_class p ON p.oid = up.oid WHERE p.relnamespace = c.relnamespace
            ORDER BY p.relname
        ) AS ancestors,
-       c.relpersistence = 'u' AS unlogged
+       c.relpersistence = 'u' AS unlogged,
+       CASE WHEN c.reltuples >= 0 THEN c.reltuples::bigint END
 FROM pg_class c
 WHERE c.relnamespace = quote_ident({schema})::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
 ORDER BY c.relname
@@ -168,7 +169,8 @@ class _Parts(NamedTuple):
 def _table(
     schema: str, row: Row, parts: _Parts, names: Mapping[tuple[int, int], str], types: Mapping[TypeId, TargetType]
 ) -> TargetTable:
-    oid, name, _, owned, row_security, triggers, ordinary, lockable, rules, update_rules, ancestors, unlogged = row
+    oid, name, _, owned, row_security, triggers, ordinary, lockable, rules, update_rules, *others = row
+    ancestors, unlogged, rows_about = others
     columns, constraints, indexes = parts
     uniques = [_unique(oid, index, names) for index in indexes if index[1] and index[4]]
     primary = next((index for index in indexes if index[2]), None)
@@ -193,6 +195,7 @@ def _table(
         rules=tuple(rules),
         ancestors=tuple(ancestors),
         unlogged=unlogged,
+        rows_about=rows_about,
     )
 
 

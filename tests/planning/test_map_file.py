@@ -1,6 +1,7 @@
 """The map file: what it says is done, and what it cannot mean is told with the nearest name."""
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,9 @@ def test_guesses_are_ranked_with_their_evidence() -> None:
     guesses = guess_tables(SOURCE["Album"], TARGET)
     assert [guess.target for guess in guesses] == ["albums"]
     assert guesses[0].evidence == "1 of 3 columns have the same name"
+    counted = guess_tables(SOURCE["Album"], {"albums": replace(TARGET["albums"], rows_about=12)})
+    rows = f"about 12 rows in the target, {SOURCE['Album'].row_count:,} here"
+    assert counted[0].evidence == f"1 of 3 columns have the same name; {rows}"
     assert likeness("category", "categories") > likeness("category", "catalog") > likeness("category", "users")
 
 
