@@ -23,6 +23,7 @@ _HEADINGS = {
     "column": "Column",
     "declared_type": "Declared",
     "target_type": "Target",
+    "proposed_type": "Proposed",
     "integer": "Integer",
     "real": "Real",
     "text": "Text",
@@ -36,7 +37,7 @@ _HEADINGS = {
     "unusual": "Unusual",
     "rejected": "Rejected",
 }
-_TEXTS = ("column", "declared_type", "target_type")
+_TEXTS = ("column", "declared_type", "target_type", "proposed_type")
 _FINDINGS = ("unusual", "rejected")
 
 

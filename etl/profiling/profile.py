@@ -4,7 +4,7 @@ The pieces are made by `tables.py` (what SQL can count) and `values.py` (what ha
 be read); here they become one result.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from etl.core import defaults
 from etl.core.errors import UsageError
 from etl.core.source_tables import SourceTable
 from etl.core.text import unknown_names
+from etl.derivation.derive import Wishes, derive
 from etl.planning.declared_types import columns_without_target
 from etl.planning.time_units import with_units
 from etl.profiling.html import profile_html
@@ -31,6 +32,7 @@ _COLUMNS = {
     "column": "str",
     "declared_type": "str",
     "target_type": "str",
+    "proposed_type": "str",
     "integer": COUNT,
     "real": COUNT,
     "text": COUNT,
@@ -73,11 +75,12 @@ class Profile:
 
     tables         table, rows, bytes, index_bytes, columns. `sizes_from`: "dbstat", the pages in use, or "lengths", the
                    sum of the stored values where SQLite lacks dbstat; index_bytes is <NA> then
-    columns        a row for each column: declared_type and target_type (the application's, else what the declaration
-                   suggests), rows by storage class (integer, real, text, blob, null), distinct (<NA> in tables
-                   above a million rows), shortest and longest (characters of text, bytes of BLOBs), earliest and latest
-                   (of times, UTC), unusual (values of another storage class than usual for the type, that convert
-                   nevertheless), rejected (values that the load would refuse)
+    columns        a row for each column: declared_type, target_type (the application's, else what the declaration
+                   suggests), proposed_type (of a created schema: it holds every value), rows by storage class (integer,
+                   real, text, blob, null), distinct (<NA> in tables above a million rows), shortest and longest
+                   (characters of text, bytes of BLOBs), earliest and latest (of times, UTC), unusual (values of another
+                   storage class than usual for the type, that convert nevertheless), rejected (values that the load
+                   would refuse)
     disagreements  the last two again, by finding: finding, rows, rejected (whether the row is lost), an example
     activity       rows per day (UTC) by the table's time of creation: table, column, day, rows
     json_types     what JSON columns hold at the top: table, column, type, rows
@@ -139,6 +142,7 @@ def profile(
         chosen = in_usual_order(table for table in opened.tables.values() if table.name in wanted)
         sizes, sizes_from = measure_sizes(opened, chosen)
         looked_at = [_Looked.at(opened, table, assume_timezone) for table in chosen]
+        proposed = _proposed_types(opened, wanted, assume_timezone)
         orphans = [orphan for table in chosen for orphan in find_orphans(opened, table)]
         opened.verify_unchanged()
         return Profile(
@@ -146,13 +150,19 @@ def profile(
             bytes=opened.bytes,
             sizes_from=sizes_from,
             tables=_frame(((t.name, t.row_count, *sizes[t.name], len(t.columns)) for t in chosen), _TABLES),
-            columns=_frame((row for each in looked_at for row in each.columns()), _COLUMNS),
+            columns=_frame((row for each in looked_at for row in each.columns(proposed)), _COLUMNS),
             disagreements=_frame((row for each in looked_at for row in each.disagreements()), _DISAGREEMENTS),
             activity=_frame((row for each in looked_at for row in each.activity()), _ACTIVITY),
             json_types=_frame((row for each in looked_at for row in each.json_types()), _JSON_TYPES),
             json_keys=_frame((row for each in looked_at for row in each.json_keys()), _JSON_KEYS),
             orphans=_frame(orphans, _ORPHANS),
         )
+
+
+def _proposed_types(source: Source, tables: Collection[str], zone: str) -> Mapping[tuple[str, str], str]:
+    """The types of a created schema by table and column."""
+    proposal = derive(source, Wishes(zone=zone, virtual_tables=True), only=tables)
+    return {(table.source, column.source): column.type.sql for table in proposal.tables for column in table.columns}
 
 
 def in_usual_order(tables: Iterable[SourceTable]) -> list[SourceTable]:
@@ -184,13 +194,14 @@ class _Looked:
         plans = with_units(source, table, columns_without_target(table, types))
         return cls(table.name, stored_columns(source, table), read_values(source, table, plans, assume_timezone))
 
-    def columns(self) -> Iterable[Record]:
+    def columns(self, proposed: Mapping[tuple[str, str], str]) -> Iterable[Record]:
         for stored, found in zip(self.stored, self.values.columns, strict=True):
             yield (
                 self.table,
                 stored.name,
                 stored.declared_type,
                 found.plan.type.sql,
+                proposed.get((self.table, stored.name), ""),
                 *stored.classes,
                 stored.distinct,
                 stored.shortest,

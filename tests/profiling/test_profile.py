@@ -53,7 +53,7 @@ def test_sizes_are_those_of_the_file(sample: Profile) -> None:
 
 def test_dtypes(sample: Profile) -> None:
     assert {name: str(dtype) for name, dtype in sample.columns.dtypes.items()} == {
-        **dict.fromkeys(("table", "column", "declared_type", "target_type"), "str"),
+        **dict.fromkeys(("table", "column", "declared_type", "target_type", "proposed_type"), "str"),
         **dict.fromkeys(("integer", "real", "text", "blob", "null", "unusual", "rejected"), "int64"),
         **dict.fromkeys(("distinct", "shortest", "longest"), "Int64"),
         **dict.fromkeys(("earliest", "latest"), "datetime64[us, UTC]"),
@@ -71,6 +71,7 @@ def test_a_columns_facts(tmp_path: Path) -> None:
     )
     profile = etl.profile(path)
     name = column(profile, "t", "name")
+    assert [column(profile, "t", one)["proposed_type"] for one in ("id", "name", "at")] == ["bigint", "bytea", "text"]
     assert name[["integer", "real", "text", "blob", "null"]].tolist() == [0, 0, 2, 1, 1]
     assert name[["distinct", "shortest", "longest", "rejected"]].tolist() == [3, 1, 3, 1]
     at = column(profile, "t", "at")
