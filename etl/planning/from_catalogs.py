@@ -54,7 +54,8 @@ def plan_between(
     if not plan.tables:
         open_targets = {name: target[name] for name in plan.missing_in_source}
         raise DriftError(
-            _nothing_in_common(len(tables), len(target), plan.drift), starter_of(plan.not_migrated, open_targets)
+            _nothing_in_common(len(tables), len(target), plan.drift),
+            starter_of(plan.not_migrated, open_targets, said=names),
         )
     groups = tuple(tuple(plan_with_units(source, table, said) for table in group) for group in plan.groups)
     costs = () if comparing else tuple(cost_of_leaving_out(plan, target, source, session))

@@ -62,14 +62,14 @@ def make_plan(
     unreadable = {table.name.lower() for table in left if table.unreadable is not None}
     absent = tuple(name for name in target if name not in pairs.values() and name.lower() not in unreadable)
     open_targets = {name: target[name] for name in absent}
-    with _starter(left, open_targets, ()):
+    with _starter(left, open_targets, (), said):
         planned = [
             plan_table(source[name], target[other], count_values, extra_columns, names.columns_of(name))
             for name, other in pairs.items()
         ]
     problems = [problem for table in planned for problem in table.problems]
     if problems and not comparing:
-        with _starter(left, open_targets, planned):
+        with _starter(left, open_targets, planned, said):
             raise DriftError(explain(problems))
     apart = [table.plan for table in planned if _has_nothing_to_move(table.plan, extra_columns)]
     plans = [table.plan for table in planned if table.plan not in apart]
@@ -93,7 +93,9 @@ def make_plan(
         drift=drift,
         names=tuple(_unequal(paired, planned, said)),
         left_out=tuple(out),
-        starter=starter_of(left, open_targets) if any(guess_tables(table, open_targets) for table in left) else "",
+        starter=starter_of(left, open_targets, said=said)
+        if any(guess_tables(table, open_targets) for table in left)
+        else "",
     )
 
 
@@ -114,20 +116,26 @@ def _why(pair: Pair, said: Mapping[str, str | None]) -> MatchedBy:
 
 @contextlib.contextmanager
 def _starter(
-    left: Sequence[SourceTable], open_targets: Mapping[str, TargetTable], planned: Sequence[PlannedTable]
+    left: Sequence[SourceTable],
+    open_targets: Mapping[str, TargetTable],
+    planned: Sequence[PlannedTable],
+    said: NameMap,
 ) -> Iterator[None]:
     """Inside, a `DriftError` is given a map to begin with."""
     try:
         yield
     except DriftError as error:
-        error.starter = starter_of(left, open_targets, planned)
+        error.starter = starter_of(left, open_targets, planned, said)
         raise
 
 
 def starter_of(
-    left: Sequence[SourceTable], open_targets: Mapping[str, TargetTable], planned: Sequence[PlannedTable] = ()
+    left: Sequence[SourceTable],
+    open_targets: Mapping[str, TargetTable],
+    planned: Sequence[PlannedTable] = (),
+    said: NameMap | None = None,
 ) -> str:
-    """A map with guesses for tables and columns that found no counterpart."""
+    """A map with what is decided already, and guesses for tables and columns that found no counterpart."""
     extra = {
         table.plan.name: {
             column.name: column.declared_type
@@ -142,7 +150,7 @@ def starter_of(
         taken = {pair.target for pair in table.pairs}
         free = {column.name: column.type.sql for column in table.plan.target.columns if column.name not in taken}
         open_columns[table.plan.name] = free
-    return starter_map(Unpaired(left, open_targets, extra, open_columns))
+    return starter_map(Unpaired(left, open_targets, extra, open_columns, said or NameMap()))
 
 
 def _has_nothing_to_move(plan: TablePlan, extra_columns: ExtraColumns) -> bool:
@@ -162,7 +170,7 @@ def _selected(
         return not wanted or any(name.lower() in wanted for name in found)
 
     ambiguities = [item for item in matching.ambiguities if chosen(*item.sources, *item.targets)]
-    _refuse_ambiguous_tables(ambiguities, source, target)
+    _refuse_ambiguous_tables(ambiguities, source, target, names)
     pairs = [pair for pair in matching.pairs if chosen(pair.source, pair.target)]
     sources, targets = {pair.source for pair in pairs}, {pair.target for pair in pairs}
     return (
@@ -173,11 +181,14 @@ def _selected(
 
 
 def _refuse_ambiguous_tables(
-    ambiguities: Sequence[Ambiguity], source: Mapping[str, SourceTable], target: Mapping[str, TargetTable]
+    ambiguities: Sequence[Ambiguity],
+    source: Mapping[str, SourceTable],
+    target: Mapping[str, TargetTable],
+    names: NameMap,
 ) -> None:
     left = [source[name] for item in ambiguities for name in item.sources]
     open_targets = {name: target[name] for item in ambiguities for name in item.targets}
-    with _starter(left, open_targets, ()):
+    with _starter(left, open_targets, (), names):
         refuse_ambiguities(ambiguities, "table")
 
 

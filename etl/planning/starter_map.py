@@ -7,8 +7,9 @@ import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from etl.core.name_map import NameMap
 from etl.core.source_tables import SourceTable
 from etl.core.tables import TargetTable
 from etl.core.text import counted
@@ -54,7 +55,7 @@ def guess_columns(name: str, declared: str, types: Mapping[str, str]) -> list[Gu
     guesses = []
     for other, found in types.items():
         score = likeness(name, other)
-        if found.partition("(")[0] == expected:
+        if _family(found) == expected:
             alone = len(types) == 1
             evidence = f"{found} in the target, which fits {declared or 'no type'} here"
             evidence += "; the only column left there" if alone else ""
@@ -62,6 +63,24 @@ def guess_columns(name: str, declared: str, types: Mapping[str, str]) -> list[Gu
         else:
             guesses.append(Guess(other, score, f"{found} in the target, {declared or 'no type'} here"))
     return _best(guesses)
+
+
+# What PostgreSQL calls the types of one family, beside the one that a declaration suggests.
+_FAMILIES = {
+    "character varying": "text",
+    "character": "text",
+    "smallint": "bigint",
+    "integer": "bigint",
+    "real": "double precision",
+    "timestamp with time zone": "timestamptz",
+    "timestamp without time zone": "timestamptz",
+    "json": "jsonb",
+}
+
+
+def _family(spelling: str) -> str:
+    name = spelling.partition("(")[0].strip()
+    return _FAMILIES.get(name, name)
 
 
 def likeness(one: str, other: str) -> float:
@@ -87,24 +106,30 @@ def _best(guesses: Sequence[Guess]) -> list[Guess]:
 @dataclass(frozen=True)
 class Unpaired:
     """What a run could not pair: tables, columns of paired tables with their declared types, and their target's open
-    columns with theirs."""
+    columns with theirs; and what the user has decided already."""
 
     tables: Sequence[SourceTable]
     open_targets: Mapping[str, TargetTable]
     columns: Mapping[str, Mapping[str, str]]
     open_columns: Mapping[str, Mapping[str, str]]
+    said: NameMap = field(default_factory=NameMap)
 
 
 def starter_map(unpaired: Unpaired) -> str:
-    """The text of a map file (TOML) with one commented line for each guess; it changes nothing as it stands."""
+    """The text of a map file (TOML): what is decided already, and one commented line for each guess."""
+    said = unpaired.said
+    columns = dict.fromkeys([*said.columns, *unpaired.columns])
     return "\n".join(
         [
             "# Take away the # of the lines that are right. false leaves a table out, or drops a column and keeps its",
             "# values in a file of the report. Guesses are ranked, the likeliest first; none is taken by itself.",
             "",
             "[tables]",
+            *_decided(said.tables),
             *(line for table in unpaired.tables for line in _table_lines(table, unpaired.open_targets)),
-            *(line for table, names in unpaired.columns.items() for line in _column_lines(table, names, unpaired)),
+            *(line for table in columns for line in _column_lines(table, unpaired)),
+            *_sections("types", said.types),
+            *_sections("times", said.times),
             "",
         ]
     )
@@ -117,11 +142,25 @@ def _table_lines(table: SourceTable, open_targets: Mapping[str, TargetTable]) ->
     yield f"# {key(table.name)} = false"
 
 
-def _column_lines(table: str, names: Mapping[str, str], unpaired: Unpaired) -> Iterator[str]:
+def _decided(decisions: Mapping[str, str | None]) -> Iterator[str]:
+    """Lines that hold as they stand."""
+    for name, value in decisions.items():
+        yield f"{key(name)} = {'false' if value is None else _quoted(value)}"
+
+
+def _sections(name: str, section: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    for table, cells in section.items():
+        yield ""
+        yield f"[{name}.{key(table)}]"
+        yield from _decided(cells)
+
+
+def _column_lines(table: str, unpaired: Unpaired) -> Iterator[str]:
     yield ""
     yield f"[columns.{key(table)}]"
+    yield from _decided(unpaired.said.columns_of(table))
     types = unpaired.open_columns.get(table, {})
-    for name, declared in names.items():
+    for name, declared in unpaired.columns.get(table, {}).items():
         for guess in guess_columns(name, declared, types):
             yield f"# {key(name)} = {_quoted(guess.target)}  # {_comment(guess.evidence)}"
         yield f"# {key(name)} = false"
