@@ -25,6 +25,7 @@ from etl.planning.from_catalogs import plan_between
 from etl.reporting.report import Report
 from etl.reporting.write import write_report
 from etl.runs.connect import open_target
+from etl.runs.given_names import names_given_before
 from etl.runs.observer import Observer
 from etl.runs.record import RunRecord, describe_source
 from etl.runs.settings import CompareSettings
@@ -94,6 +95,7 @@ class _Comparison:
             comparing=True,
             times=self.settings.times,
             names=self.settings.mapping,
+            created=names_given_before(self.source, self.session),
         )
         require_to_read(self.session, plan.tables)
         self.observer.planned(plan)

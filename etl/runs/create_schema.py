@@ -15,7 +15,6 @@ from etl.core.errors import TargetError, UsageError
 from etl.core.name_map import NameMap
 from etl.core.plan import ExtraColumns
 from etl.core.proposal import (
-    NameStyle,
     NotCarried,
     ObjectKind,
     Proposal,
@@ -29,11 +28,11 @@ from etl.core.source_tables import SourceTable, quoted
 from etl.core.tables import TargetTable
 from etl.core.text import unknown_names
 from etl.derivation.derive import Wishes, derive
-from etl.derivation.names import Names, column_names, table_names
 from etl.derivation.said import said_type
 from etl.planning.map_check import check_map
 from etl.planning.matching import match_names
 from etl.planning.time_units import check_units
+from etl.runs.given_names import given_names
 from etl.runs.known import Description
 from etl.runs.settings import Settings
 from etl.schema.ddl import column_definition, create_table
@@ -89,7 +88,8 @@ def create_what_is_missing(
         source, session, settings, new, existing
     ):
         existing = read_catalog(session, schema)
-    new.names = _decided(source, settings, {name: [c.name for c in table.columns] for name, table in existing.items()})
+    columns = {name: [column.name for column in table.columns] for name, table in existing.items()}
+    new.names = given_names(source, settings.names, columns)
     missing = _missing(source, settings, existing, new.names)
     if missing:
         new.proposal = derive(
@@ -216,24 +216,6 @@ def _missing(source: Source, settings: Settings, existing: Mapping[str, object],
 def _virtual_tables(source: Source) -> set[str]:
     rows = source.query("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'virtual'")
     return {str(name) for (name,) in rows}
-
-
-def _decided(source: Source, settings: Settings, existing: Mapping[str, list[str]]) -> NameMap:
-    """Names that an earlier run gave and that cannot be told from the names themselves: cut, numbered, marked."""
-    tables = [name for name, table in source.tables.items() if table.unreadable is None]
-    given = table_names(tables, settings.names, Names())
-    plain = match_names(tables, existing).names
-    decided = {name: other for name, other in given.items() if name not in plain and other in existing}
-    pairs = plain | decided
-    columns = {name: _decided_columns(source, name, existing[other], settings.names) for name, other in pairs.items()}
-    return NameMap(tables=decided, columns={name: found for name, found in columns.items() if found})
-
-
-def _decided_columns(source: Source, table: str, existing: list[str], style: NameStyle) -> dict[str, str | None]:
-    columns = source.tables[table].column_names
-    plain = match_names(columns, existing).names
-    given = column_names(columns, style)
-    return {name: other for name, other in given.items() if name not in plain and other in existing}
 
 
 def _with_proposal(names: NameMap, proposal: Proposal) -> NameMap:

@@ -20,6 +20,7 @@ from etl.planning.from_catalogs import plan_between
 from etl.reporting.report import Report
 from etl.runs.connect import Target, open_target
 from etl.runs.create_schema import NewSchema, create_what_is_missing, finish_schema
+from etl.runs.given_names import names_given_before
 from etl.runs.known import description_of
 from etl.runs.load_session import lock_tables, prepare_load_session
 from etl.runs.move import Mover
@@ -125,7 +126,7 @@ class _Load:
     def _create_schema(self) -> NewSchema:
         """Tables and keys that the target lacks; on the embedded server they need not be asked for."""
         if not (self.settings.create_schema or self.target.embedded):
-            return NewSchema()
+            return NewSchema(names=names_given_before(self.source, self.session))
         schema = require_schema(self.session, current_schema(self.session))
         description = description_of(self.source.tables)
         new = create_what_is_missing(self.source, self.session, self.settings, schema, description)

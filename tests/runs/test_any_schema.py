@@ -165,6 +165,13 @@ def test_names_that_cannot_be_are_found_again(database: Database, tmp_path: Path
         assert report.exit_code == 0
         assert report.total("source_rows") == 3
     assert value(database, "SELECT count(*) FROM pg_class_") == 1
+    compared = etl.compare(source, database.url, report_folder=tmp_path / "compared")
+    assert (compared.exit_code, compared.total("matched_rows")) == (0, 3)
+    execute(
+        database, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public", *_statements(etl.propose_schema(source).sql)
+    )
+    loaded = etl.migrate(source, database.url, validate=False, report_folder=tmp_path / "script")
+    assert (loaded.exit_code, loaded.total("loaded_rows")) == (0, 3)
 
 
 @pytest.mark.parametrize("style", ["lower", "keep", "snake"])
