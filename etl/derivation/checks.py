@@ -70,8 +70,7 @@ def _add_check(source: Source, draft: Draft, check: DeclaredCheck, condition: st
     sql = f"ALTER TABLE {draft.sql_name} ADD CONSTRAINT {quoted(name)} CHECK ({condition})"
     words = f"CHECK ({check.expression})"
     query = f"FROM main.{quoted(draft.catalog.name)} c WHERE NOT ({check.expression}\n)"
-    broken = _broken(source, query)
-    draft.constraints.append(
+    draft.add_breakable(
         ProposedConstraint(
             ObjectKind.CHECK,
             draft.name,
@@ -79,20 +78,12 @@ def _add_check(source: Source, draft: Draft, check: DeclaredCheck, condition: st
             sql,
             words,
             unchecked=f"{sql} NOT VALID",
-            broken_rows=broken,
+            broken_rows=_broken(source, query),
             broken_query=query,
-        )
+        ),
+        None,
+        "rows that break it",
     )
-    if broken:
-        draft.choose(
-            ObjectKind.CHECK,
-            None,
-            words,
-            "NOT VALID",
-            f"rows that break it are kept; PostgreSQL checks new rows only ({name})",
-            values=broken,
-            ways_out=f"mend these rows, then ALTER TABLE … VALIDATE CONSTRAINT {quoted(name)}",
-        )
 
 
 def _broken(source: Source, query: str) -> int:

@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from etl.core import defaults
-from etl.core.evidence import ColumnEvidence
 from etl.core.proposal import (
     NameStyle,
     NotCarried,
@@ -16,7 +15,7 @@ from etl.core.proposal import (
 )
 from etl.core.source_catalog import CatalogColumn, CatalogTable, SourceCatalog
 from etl.core.time_units import TimeUnit
-from etl.core.types import Kind, TargetType
+from etl.core.types import TIMES, Kind, TargetType
 from etl.derivation.checks import add_checks, add_generated, default_of
 from etl.derivation.columns import choose, compatible, other_classes, tie, tied, wanted_types
 from etl.derivation.declared import BIGINT, TIMESTAMP, TIMESTAMPTZ, taking
@@ -115,8 +114,6 @@ class _Derivation:
         self._relations = Names(set(taken))
         self._drafts: dict[str, Draft] = {}
         self._units: dict[Cell, TimeUnit] = {}
-        self._evidence: dict[str, dict[str, ColumnEvidence]] = {}
-        self._lost: list[NotCarried] = []
 
     def proposal(self) -> Proposal:
         """Step by step: names, types, columns, keys, checks, foreign keys, views."""
@@ -327,7 +324,7 @@ class _Derivation:
             *(view.sql for view in self._catalog.views),
         ]
         said = " ".join(texts).lower()
-        times = (Kind.TIMESTAMPTZ, Kind.TIMESTAMP, Kind.DATE, Kind.TIME)
+        times = (*TIMES, Kind.DATE, Kind.TIME)
         asked = [c for c in draft.names if draft.type_of(c).kind in times and c.lower() in said]
         return time_forms(self._source, draft.catalog.name, asked)
 

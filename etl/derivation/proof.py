@@ -12,12 +12,11 @@ from etl.core.plan import ColumnPlan
 from etl.core.redaction import shown
 from etl.core.source_tables import SourceTable
 from etl.core.time_units import TimeUnit, decide_unit
-from etl.core.types import Kind, TargetType
+from etl.core.types import TIMES, Kind, TargetType
 from etl.core.values import LargeText, UndecodableText
 from etl.source.batches import Batch, read_batches
 from etl.source.database import Source
 
-TIMES = (Kind.TIMESTAMPTZ, Kind.TIMESTAMP)
 _TEXT = TargetType(Kind.TEXT, "text")
 
 

@@ -78,8 +78,7 @@ def _add(
         f"REFERENCES {parent.sql_name} ({parent.column_list(columns)}){_rules(key, declared)}"
     )
     query = _orphans(draft, parent, pairs)
-    orphans = _number(source.query(f"SELECT count(*) {query}")[0][0])
-    draft.constraints.append(
+    draft.add_breakable(
         ProposedConstraint(
             ObjectKind.FOREIGN_KEY,
             draft.name,
@@ -87,20 +86,12 @@ def _add(
             sql,
             words,
             unchecked=f"{sql} NOT VALID",
-            broken_rows=orphans,
+            broken_rows=_number(source.query(f"SELECT count(*) {query}")[0][0]),
             broken_query=query,
-        )
+        ),
+        listed,
+        "rows whose parent does not exist",
     )
-    if orphans:
-        draft.choose(
-            ObjectKind.FOREIGN_KEY,
-            listed,
-            words,
-            "NOT VALID",
-            f"rows whose parent does not exist are kept; PostgreSQL checks new rows only ({made})",
-            values=orphans,
-            ways_out=f"mend these rows, then ALTER TABLE … VALIDATE CONSTRAINT {quoted(made)}",
-        )
 
 
 def _rules(key: CatalogForeignKey, declared: DeclaredForeignKey) -> str:

@@ -56,11 +56,10 @@ class Draft:
     def expression_columns(self, *, without_generated: bool = False) -> dict[str, Column]:
         """The columns as expressions see them."""
         left_out = self.declarations.generated if without_generated else ()
-        return {
-            column.name: self._column(column.name) for column in self.catalog.columns if column.name not in left_out
-        }
+        return {column.name: self.column(column.name) for column in self.catalog.columns if column.name not in left_out}
 
-    def _column(self, name: str) -> Column:
+    def column(self, name: str) -> Column:
+        """One column as expressions see it."""
         declared = next(column.declared for column in self.catalog.columns if column.name == name)
         return Column(
             self.names[name],
@@ -71,10 +70,6 @@ class Draft:
             name in self.required,
             self.forms.get(name),
         )
-
-    def column(self, name: str) -> Column:
-        """One column as expressions see it."""
-        return self._column(name)
 
     def lose(self, kind: ObjectKind, name: str, sql: str, reason: str) -> None:
         """Notes what is not carried."""
@@ -97,3 +92,20 @@ class Draft:
             kind, self.catalog.name, column, declared, became, reason, values=values, row=row, ways_out=ways_out
         )
         self.choices.append(choice)
+
+    def add_breakable(self, constraint: ProposedConstraint, column: str | None, rows: str) -> None:
+        """Adds a constraint that rows of the source may break; where some do, the choice is noted.
+
+        `rows`: which rows these are, in words.
+        """
+        self.constraints.append(constraint)
+        if constraint.broken_rows:
+            self.choose(
+                constraint.kind,
+                column,
+                constraint.source_sql,
+                "NOT VALID",
+                f"{rows} are kept; PostgreSQL checks new rows only ({constraint.name})",
+                values=constraint.broken_rows,
+                ways_out=f"mend these rows, then ALTER TABLE … VALIDATE CONSTRAINT {quoted(constraint.name)}",
+            )

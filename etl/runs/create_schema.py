@@ -32,7 +32,7 @@ from etl.derivation.said import said_type
 from etl.planning.map_check import check_map
 from etl.planning.matching import match_names
 from etl.planning.time_units import check_units
-from etl.runs.given_names import given_names
+from etl.runs.given_names import columns_by_table, given_names
 from etl.runs.known import Description
 from etl.runs.settings import Settings
 from etl.schema.ddl import column_definition, create_table
@@ -88,8 +88,7 @@ def create_what_is_missing(
         source, session, settings, new, existing
     ):
         existing = read_catalog(session, schema)
-    columns = {name: [column.name for column in table.columns] for name, table in existing.items()}
-    new.names = given_names(source, settings.names, columns)
+    new.names = given_names(source, settings.names, columns_by_table(existing))
     missing = _missing(source, settings, existing, new.names)
     if missing:
         new.proposal = derive(

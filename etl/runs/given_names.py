@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from etl.core.name_map import NameMap
 from etl.core.proposal import NameStyle
+from etl.core.tables import TargetTable
 from etl.derivation.names import Names, column_names, styled, table_names
 from etl.planning.matching import match_names
 from etl.source.database import Source
@@ -22,15 +23,15 @@ def names_given_before(source: Source, session: Session) -> NameMap:
     styles = [style for style in NameStyle if _may_differ(source, style)]
     found = NameMap()
     if styles:
-        existing = existing_columns(session, require_schema(session, current_schema(session)))
+        existing = columns_by_table(read_catalog(session, require_schema(session, current_schema(session))))
         for style in styles:
             found = found.over(given_names(source, style, existing))
     return found
 
 
-def existing_columns(session: Session, schema: str) -> dict[str, list[str]]:
-    """The columns of the target's tables, by table."""
-    return {name: [column.name for column in table.columns] for name, table in read_catalog(session, schema).items()}
+def columns_by_table(tables: Mapping[str, TargetTable]) -> dict[str, list[str]]:
+    """The columns' names of the target's tables."""
+    return {name: [column.name for column in table.columns] for name, table in tables.items()}
 
 
 def given_names(source: Source, style: NameStyle, existing: Mapping[str, list[str]]) -> NameMap:
