@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 from sqlalchemy.dialects.postgresql.base import RESERVED_WORDS
 
 from etl.core.proposal import Choice, NameStyle, ObjectKind
+from etl.core.target_names import NAME_BYTES, SYSTEM_COLUMNS, cut
 
-MOST_BYTES = 63  # PostgreSQL cuts longer ones (NAMEDATALEN - 1)
-# A table may not have a column of such a name (PostgreSQL documentation, 5.6).
-SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 _CAPITALS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NOT_WORD = re.compile(r"[\W_]+")
 
@@ -32,19 +30,14 @@ class Names:
 
     def give(self, wanted: str) -> str:
         """`wanted`, cut to what PostgreSQL keeps, with a number where it is taken."""
-        name = cut(wanted or "_", MOST_BYTES)
+        name = cut(wanted or "_")
         number = 1
         while name in self.taken:
             number += 1
             mark = f"_{number}"
-            name = cut(wanted, MOST_BYTES - len(mark)) + mark
+            name = cut(wanted, NAME_BYTES - len(mark)) + mark
         self.taken.add(name)
         return name
-
-
-def cut(name: str, most_bytes: int) -> str:
-    """The beginning of a name that is no longer in UTF-8; no character is cut in two."""
-    return name.encode()[:most_bytes].decode(errors="ignore")
 
 
 def table_names(
@@ -84,8 +77,8 @@ def renamed(kind: ObjectKind, table: str, column: str | None, name: str, style: 
         if name not in RESERVED_WORDS:
             return None
         reason = "a reserved word of PostgreSQL, so SQL has to put it between double quotes"
-    elif len(wanted.encode()) > MOST_BYTES:
-        reason = f"PostgreSQL keeps {MOST_BYTES} bytes of a name"
+    elif len(wanted.encode()) > NAME_BYTES:
+        reason = f"PostgreSQL keeps {NAME_BYTES} bytes of a name"
     elif kind is ObjectKind.COLUMN and wanted in SYSTEM_COLUMNS:
         reason = "PostgreSQL has a system column of this name"
     elif kind is ObjectKind.TABLE and wanted.startswith("pg_"):

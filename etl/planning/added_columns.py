@@ -4,13 +4,11 @@ from psycopg2 import sql
 
 from etl.core.errors import DriftError
 from etl.core.plan import Plan, TablePlan
+from etl.core.target_names import NAME_BYTES, SYSTEM_COLUMNS
 from etl.planning.declared_types import added_type
 from etl.target.constraints import identifier
 from etl.target.privileges import require_ownership
 from etl.target.session import Session
-
-_NAME_BYTES = 63
-_SYSTEM_COLUMNS = {"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}
 
 
 def add_columns(session: Session, plan: Plan) -> None:
@@ -32,10 +30,10 @@ def add_columns(session: Session, plan: Plan) -> None:
 
 def _refuse_unfit_names(table: TablePlan) -> None:
     """PostgreSQL would cut or refuse these names."""
-    unfit = [name for name in table.lacking if not name or len(name.encode()) > _NAME_BYTES or name in _SYSTEM_COLUMNS]
+    unfit = [name for name in table.lacking if not name or len(name.encode()) > NAME_BYTES or name in SYSTEM_COLUMNS]
     if unfit:
         raise DriftError(
-            f"Table {table.name}: PostgreSQL cannot have columns of these names (empty, over {_NAME_BYTES} bytes or "
+            f"Table {table.name}: PostgreSQL cannot have columns of these names (empty, over {NAME_BYTES} bytes or "
             f"its own): {', '.join(map(repr, unfit))}. Rename them in the source, or drop them with "
             "--extra-columns drop (their values kept in the report folder). Nothing was written."
         )

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from etl.core.name_map import MatchedBy
-
-NAME_BYTES = 63
+from etl.core.target_names import cut
 
 
 @dataclass(frozen=True)
@@ -48,11 +47,6 @@ class Matching:
 def letters_and_digits(name: str) -> str:
     """`AlbumId` and `album_id` become `albumid`; a name without any letter or digit becomes ''."""
     return "".join(character for character in name.lower() if character.isalnum())
-
-
-def cut(name: str) -> str:
-    """The name as PostgreSQL keeps it: no more than 63 bytes, and no half characters."""
-    return name.encode()[:NAME_BYTES].decode(errors="ignore")
 
 
 def _cut_in_any_case(name: str) -> str:
