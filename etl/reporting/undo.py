@@ -95,7 +95,8 @@ def _lines(report: UndoReportData) -> Iterator[str]:
         left = left_of(report, table)
         counts = (table.inserted, table.updated, table.deleted, table.taken_back, left)
         numbers = " | ".join(f"{count:,}" for count in counts)
-        yield f"| {escaped(name(table.name))} | {numbers} | {escaped(table_line(table, left, dry_run=report.dry_run))} |"
+        said = escaped(table_line(table, left, dry_run=report.dry_run))
+        yield f"| {escaped(name(table.name))} | {numbers} | {said} |"
     yield ""
     if report.left and report.folder:
         yield f"Every row that was left is in {escaped(report.folder / LEFT)}:"

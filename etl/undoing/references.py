@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from psycopg2 import sql
 
 from etl.core.errors import TargetError
-from etl.target.session import Session
+from etl.target.session import Row, Session
 from etl.undoing.written import WrittenTable, by_oid
 
 KEPT = sql.Identifier("pg_temp", "etl_kept")
@@ -81,17 +81,7 @@ def read_references(session: Session, tables: Sequence[WrittenTable]) -> list[Re
     enforced = sql.SQL("AND x.conenforced" if session.server_version >= 180_000 else "")
     oids = sql.Literal(list(by_oid(tables)))
     rows = session.rows(sql.SQL(_REFERENCES).format(oids=oids, enforced=enforced))
-    found = [
-        Reference(
-            *row[:10],
-            columns=tuple(row[10]),
-            parent_columns=tuple(row[11]),
-            definition=row[12],
-            remakable=row[13],
-            indexed=row[14],
-        )
-        for row in rows
-    ]
+    found = [_reference(row) for row in rows]
     hidden = sorted({reference.said for reference in found if reference.child_hidden})
     if hidden:
         raise TargetError(
@@ -99,6 +89,29 @@ def read_references(session: Session, tables: Sequence[WrittenTable]) -> list[Re
             "the owner of these tables, or as a role with BYPASSRLS. Nothing was changed."
         )
     return found
+
+
+def _reference(row: Row) -> Reference:
+    name, child_oid, child_schema, child, child_partitioned, child_hidden, *others = row
+    parent_oid, parent_schema, parent, parent_partitioned, columns, parent_columns, *rest = others
+    definition, remakable, indexed = rest
+    return Reference(
+        name=name,
+        child_oid=child_oid,
+        child_schema=child_schema,
+        child=child,
+        child_partitioned=child_partitioned,
+        child_hidden=child_hidden,
+        parent_oid=parent_oid,
+        parent_schema=parent_schema,
+        parent=parent,
+        parent_partitioned=parent_partitioned,
+        columns=tuple(columns),
+        parent_columns=tuple(parent_columns),
+        definition=definition,
+        remakable=remakable,
+        indexed=indexed,
+    )
 
 
 class Kept:
