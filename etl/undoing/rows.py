@@ -68,8 +68,8 @@ class RunRows:
         missing = table.record.inserted - taken_before - self._count(table, old.goes("r"))
         if missing < 0 and not table.has_triggers:
             raise TargetError(
-                f"{table.shown} has {-missing:,} more rows with the numbers of run {self._marks.record.run} than it wrote, "
-                "so these numbers were given twice. Nothing was changed."
+                f"{table.shown} has {-missing:,} more rows with the numbers of run {self._marks.record.run} than it "
+                "wrote, so these numbers were given twice. Nothing was changed."
             )
         if missing > 0:
             since = sql.SQL("{} AND NOT ({})").format(self._marks.since("r"), changed)
@@ -89,7 +89,7 @@ class RunRows:
 
     def forecast(self) -> Mapping[int, TakenBack]:
         """What would go, by the oid of the table; nothing is written but temporary tables."""
-        self._kept.find(self._references, self._goes)
+        self._kept.find(self._references, self._goes, dict.fromkeys(self._goes, self._marks.on))
         found = {}
         for table in self._tables:
             old = self._olds[table.oid]
