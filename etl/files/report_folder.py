@@ -10,12 +10,25 @@ import orjson
 
 from etl.core.errors import CannotRun, UsageError
 from etl.core.report import REPORT_FILE
+from etl.core.undo_record import LEFT, OVERWRITTEN, UNDO_FILE, UNDONE_FILE
 from etl.files.private_files import PrivateFolder
 
 PREVIOUS = "previous"
 PROBE_BYTES = 2**16  # about what the pages of a small report need
 _RUN_ID = re.compile(r"\w[\w-]{0,99}")
-_OURS = (REPORT_FILE, "report.html", "report.md", "rejects", "dropped", "differences", "schema")
+_OURS = (
+    REPORT_FILE,
+    "report.html",
+    "report.md",
+    "rejects",
+    "dropped",
+    "differences",
+    "schema",
+    UNDO_FILE,
+    UNDONE_FILE,
+    OVERWRITTEN,
+    LEFT,
+)
 
 
 def prepare_folder(folder: Path) -> Path:
