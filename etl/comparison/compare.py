@@ -259,7 +259,7 @@ class _Comparison:
     def _report_missing(self, rows: pa.RecordBatch) -> None:
         rows = self._without_rejected(rows)
         self._counts.missing_rows += rows.num_rows
-        if self._found is not None:
+        if self._found is not None and rows.num_rows:
             self._found.note_missing(rows.column(ROW))
         for difference in missing_rows(self._rows, rows):
             self._findings.add(difference)

@@ -72,9 +72,8 @@ class FoundRows:
 
     def note_missing(self, rowids: pa.Array) -> None:
         """Rows that only the source has."""
-        if len(rowids):
-            self._on_first()
-            self._missing.frombytes(rowids.to_numpy(zero_copy_only=False).astype(np.int64).tobytes())
+        self._on_first()
+        self._missing.frombytes(rowids.to_numpy(zero_copy_only=False).astype(np.int64).tobytes())
 
     def note_different(self, differences: Sequence[Difference]) -> None:
         """A pair of rows that differs."""
