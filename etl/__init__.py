@@ -10,6 +10,7 @@ etl.validate_frame(frame, "users")    # a frame against the expectations in user
 etl.migrate("data/unified.db")        # the load itself; returns the report
 etl.compare("data/unified.db")        # every value of both sides, at any time
 etl.sync("data/unified.db")           # what has changed since the load, and nothing else
+etl.undo(report)                      # takes back what a load did
 """
 
 from importlib import import_module
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from etl.api import propose_schema as propose_schema
     from etl.api import read_table as read_table
     from etl.api import sync as sync
+    from etl.api import undo as undo
     from etl.core.version import __version__ as __version__
     from etl.loading.to_sql import insert_ignoring_conflicts as insert_ignoring_conflicts
     from etl.notebook.repair import load_mended as load_mended
@@ -51,6 +53,7 @@ _HOMES = {
     "read_rejects": "etl.reporting.reading",
     "read_table": "etl.api",
     "sync": "etl.api",
+    "undo": "etl.api",
     "validate_frame": "etl.validation.frame",
 }
 __all__ = [
@@ -69,6 +72,7 @@ __all__ = [
     "read_rejects",
     "read_table",
     "sync",
+    "undo",
     "validate_frame",
 ]
 

@@ -20,6 +20,7 @@ from etl.planning.map_file import read_map
 from etl.planning.time_units import check_units, with_units
 from etl.reporting.report import Report
 from etl.reporting.schema import ProposedSchema
+from etl.reporting.undo import UndoReport
 from etl.runs.compare import run_comparison
 from etl.runs.connect import open_target
 from etl.runs.create_schema import NewSchema, create_what_is_missing, propose
@@ -28,6 +29,7 @@ from etl.runs.load import run_migration
 from etl.runs.observer import Observer
 from etl.runs.settings import CompareSettings, Settings, SyncSettings
 from etl.runs.sync import run_sync
+from etl.runs.undo import UndoObserver, UndoSettings, run_undo
 from etl.source.batches import ROW_NUMBER, raw_series, read_batches
 from etl.source.database import Source
 from etl.target.privileges import require_schema
@@ -254,6 +256,41 @@ def sync(
         report_folder=report_folder,
     )
     return run_sync(settings, observer)
+
+
+def undo(
+    report: Report | str | Path,
+    pg: str | None = None,
+    *,
+    dry_run: bool = False,
+    report_folder: str | Path | None = None,
+    observer: UndoObserver | None = None,
+) -> UndoReport:
+    """Takes back what a load did, where its rows are still as it left them, as `python -m etl undo` does.
+
+    Rows that were changed since, or that other rows refer to, are left and named. All of it is one transaction.
+
+    :param report: the load's report, or its folder; the record in it, `undo.json`, says what is to be undone.
+    :param pg: the target, as for `migrate`; None: DATABASE_URL, libpq's PG* variables, or the embedded server if the
+        load was into that.
+    :param dry_run: say what would be taken back and left, and change nothing.
+    :param report_folder: folder of the undo's own report; None: `reports/RUN_ID`. Rows that are left are in its `left`.
+    :param observer: hears the events of the undo; see `etl.runs.undo.UndoObserver`.
+    :returns: what was taken back, by table, and what was left for which reason. It displays itself in Jupyter;
+        `exit_code` is that of the command: 0 where nothing is left.
+    :raises EtlError: where nothing could be done, as the record does not fit to the server or the run was undone
+        already. After an `UnconfirmedError` it is not known whether the undo was committed.
+
+    Example::
+
+        report = etl.migrate("app.db", "postgresql://me@localhost/app")
+        etl.undo(report, "postgresql://me@localhost/app")
+    """
+    folder = report.folder if isinstance(report, Report) else Path(report)
+    if folder is None:
+        raise UsageError("This report has no folder.")
+    settings = UndoSettings(folder, pg, dry_run, None if report_folder is None else Path(report_folder))
+    return run_undo(settings, observer)
 
 
 def plan(

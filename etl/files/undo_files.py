@@ -27,8 +27,8 @@ def read_undo_record(folder: Path) -> UndoRecord:
         raise UsageError(f"There is no report folder {folder}.")
     if not (folder / UNDO_FILE).exists():
         raise UsageError(
-            f"{folder} has no {UNDO_FILE}, so what its run did cannot be told from what others did. It is the report of "
-            "a dry run or a comparison, of a run that wrote nothing, or of a version that kept no record. "
+            f"{folder} has no {UNDO_FILE}, so what its run did cannot be told from what others did. It is the report "
+            "of a dry run or a comparison, of a run that failed, or of a version that kept no record. "
             "Nothing was changed."
         )
     return _read(folder / UNDO_FILE, UndoRecord.of)

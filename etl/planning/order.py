@@ -18,10 +18,10 @@ def in_foreign_key_order(plans: Sequence[TablePlan]) -> tuple[tuple[TablePlan, .
         node: [parent for key in plan.target.foreign_keys if (parent := (key.parent_schema, key.parent)) in by_name]
         for node, plan in by_name.items()
     }
-    return tuple(tuple(by_name[node] for node in group) for group in _circles(parents))
+    return tuple(tuple(by_name[node] for node in group) for group in circles(parents))
 
 
-def _circles(parents: Mapping[Node, Sequence[Node]]) -> Iterator[list[Node]]:
+def circles(parents: Mapping[Node, Sequence[Node]]) -> Iterator[list[Node]]:
     """The strongly connected groups, those first that no other of the rest is a parent of."""
     numbers: dict[Node, int] = {}
     lowest: dict[Node, int] = {}

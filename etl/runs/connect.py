@@ -64,6 +64,11 @@ def open_target(pg: str | None, sqlite: Path, schema: str | None = None) -> Iter
             yield target
 
 
+def is_named(pg: str | None) -> bool:
+    """Whether a target is named, by `pg` or the environment; else it is the embedded one."""
+    return resolve(pg, os.environ) is not None
+
+
 def database_name(sqlite: Path) -> str:
     """The embedded server's database for a source file: its name without the ending, within PostgreSQL's 63 bytes."""
     name = sqlite.stem.encode()[:63].decode(errors="ignore")

@@ -51,6 +51,8 @@ class NewSchema:
     proposal: Proposal = field(default_factory=lambda: Proposal(()))
     names: NameMap = field(default_factory=NameMap)
     created: list[str] = field(default_factory=list)
+    schema: str = ""
+    views: list[str] = field(default_factory=list)
     refused: list[NotCarried] = field(default_factory=list)
     unvalidated: list[Unvalidated] = field(default_factory=list)
 
@@ -78,7 +80,7 @@ def create_what_is_missing(
     :param description: what is known of this source; its tables are made as it describes them.
     :raises TargetError: where a table cannot be created.
     """
-    new = NewSchema()
+    new = NewSchema(schema=schema)
     try:
         new.created += description.create_missing(session.sqlalchemy)
     except DBAPIError as error:
@@ -113,7 +115,8 @@ def finish_schema(session: Session, new: NewSchema) -> None:
     for constraint in sorted(behind, key=lambda one: one.kind is ObjectKind.FOREIGN_KEY):
         _add(session, new, constraint)
     for view in new.proposal.views:
-        _add(session, new, view)
+        if _add(session, new, view):
+            new.views.append(view.name)
 
 
 def propose(source: Source, settings: Settings) -> Proposal:
@@ -227,7 +230,8 @@ def _all_constraints(proposal: Proposal) -> Iterator[ProposedConstraint]:
     return (constraint for table in proposal.tables for constraint in table.constraints)
 
 
-def _add(session: Session, new: NewSchema, constraint: ProposedConstraint) -> None:
+def _add(session: Session, new: NewSchema, constraint: ProposedConstraint) -> bool:
+    """Whether the server takes it; what it does not is noted."""
     statements = [constraint.sql] if not constraint.broken_rows else []
     statements += [constraint.unchecked] if constraint.unchecked else []
     said = ""
@@ -249,11 +253,12 @@ def _add(session: Session, new: NewSchema, constraint: ProposedConstraint) -> No
                         constraint.broken_rows or None,
                     )
                 )
-            return
+            return True
     lost = NotCarried(
         constraint.kind, constraint.table, constraint.name, constraint.source_sql, f"PostgreSQL refuses it: {said}"
     )
     new.refused.append(lost)
+    return False
 
 
 def _run(session: Session, statement: str) -> None:

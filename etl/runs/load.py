@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from etl.comparison.after_load import compare_loaded
 from etl.comparison.target_side import prepare_session
@@ -15,6 +15,7 @@ from etl.concurrency.interruption import Interruptions, interruptible
 from etl.core.name_map import NameMap
 from etl.core.plan import ExtraColumns, Plan
 from etl.core.report import Outcome
+from etl.core.undo_record import Created, UndoKind
 from etl.planning.added_columns import add_columns
 from etl.planning.from_catalogs import plan_between
 from etl.reporting.report import Report
@@ -30,9 +31,11 @@ from etl.runs.schema_files import write_schema_files
 from etl.runs.settings import Settings
 from etl.runs.startup import Startup
 from etl.runs.transaction import one_transaction
+from etl.runs.undo_notes import UndoNotes, Wrote
 from etl.source.database import Source
 from etl.target.commit import Evidence, commit
 from etl.target.constraints import identifier
+from etl.target.created import created_columns, created_relations
 from etl.target.lock_room import require_locks
 from etl.target.privileges import require_schema, require_to_load
 from etl.target.search_path import current_schema
@@ -96,11 +99,13 @@ class _Load:
     session: Session
     validator: Validator | None
     record: RunRecord
+    _added: list[Created] = field(default_factory=list)  # columns
 
     def carry_out(self) -> Plan:
         """All stages in their order, but for the COMMIT."""
         with self._timed("plan"):
             prepare_load_session(self.session, self.target.schema)
+            notes = self._begin_notes()
             new = self._create_schema()
             plan = self._plan(new.names)
             accepted = self._use_suites(plan)
@@ -108,7 +113,7 @@ class _Load:
             self.observer.table_finished(table)
         self.record.accounting.remarks += [remark for table in plan.tables for remark in unreachable_ids(table)]
         with self._timed("load"):
-            self._move(plan)
+            self._move(plan, notes)
             if accepted:
                 accepted.result()
         with self._timed("schema"):
@@ -119,9 +124,30 @@ class _Load:
         if self.record.reconciled:
             with self._timed("reconcile"):
                 self._compare(plan)
+        if notes is not None:
+            notes.write(self.record.folder, self._wrote(plan), self._created(new))
         if any(table.in_doubt for table in self.record.accounting.tables):
             self.source.verify_sound()
         return plan
+
+    def _begin_notes(self) -> UndoNotes | None:
+        """What is needed to undo the load; a dry run needs none."""
+        if self.settings.dry_run:
+            return None
+        return UndoNotes.begin(self.record.run_id, UndoKind.LOAD, self.target, self.session)
+
+    def _wrote(self, plan: Plan) -> Iterator[Wrote]:
+        """Rows by table. Where others could not write, those count too that triggers have put there."""
+        for table in plan.tables:
+            report = self.record.accounting.report_of(table.name)
+            loaded = report.loaded_rows or 0
+            grown = (report.target_rows_after or 0) - (report.target_rows_before or 0)
+            yield Wrote(table, max(loaded, grown) if table.target.lockable else loaded)
+
+    def _created(self, new: NewSchema) -> list[Created]:
+        if not new.created and not new.views:
+            return self._added
+        return [*created_relations(self.session, new.schema, [*new.created, *new.views]), *self._added]
 
     def _create_schema(self) -> NewSchema:
         """Tables and keys that the target lacks; on the embedded server they need not be asked for."""
@@ -145,6 +171,7 @@ class _Load:
         self.record.accounting.note_drift(plan.drift)
         if self.settings.extra_columns is ExtraColumns.ADD and any(table.lacking for table in plan.tables):
             add_columns(self.session, plan)
+            self._added.extend(added for table in plan.tables for added in created_columns(table, table.lacking))
             plan = self._plan_with(names, ExtraColumns.STOP)
         self.record.accounting.note_names(plan)
         if plan.starter:
@@ -173,11 +200,13 @@ class _Load:
         folder = self.settings.expectations or description_of(self.source.tables).suites
         return self.validator.use(suites_for(folder, [table.target for table in plan.tables]))
 
-    def _move(self, plan: Plan) -> None:
+    def _move(self, plan: Plan, notes: UndoNotes | None) -> None:
         require_to_load(self.session, plan.tables, dry_run=self.settings.dry_run)
         require_locks(self.session, [table.target for table in plan.tables])
         if not self.settings.dry_run:
             lock_tables(self.session, plan)
+        if notes is not None:
+            notes.tables_locked(plan.tables)
         mover = Mover(
             settings=self.settings,
             observer=self.observer,

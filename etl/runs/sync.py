@@ -23,9 +23,10 @@ from etl.core.plan import ExtraColumns, Plan, TablePlan
 from etl.core.rejects import TableFault
 from etl.core.report import Outcome, Status
 from etl.core.text import unknown_names
-from etl.core.undo_record import OVERWRITTEN
+from etl.core.undo_record import OVERWRITTEN, Created, UndoKind
 from etl.files.private_files import PrivateFolder, RowFile
 from etl.files.reject_files import TableRejects
+from etl.files.undo_files import write_undo_record
 from etl.loading.amend import Amendment, amend, check_amendments
 from etl.loading.old_rows import keep_extra_rows, keep_newer, keep_old_rows
 from etl.planning.added_columns import add_columns
@@ -39,12 +40,13 @@ from etl.runs.observer import Observer
 from etl.runs.record import RunRecord, describe_source
 from etl.runs.settings import SyncSettings, Verify
 from etl.runs.startup import Startup
-from etl.runs.sync_notes import sequence_states, write_notes
 from etl.runs.sync_table import Proof, SyncTable, found_rows
 from etl.runs.transaction import one_transaction
+from etl.runs.undo_notes import UndoNotes, Wrote
 from etl.source.database import Source
 from etl.target.commit import Evidence, commit
 from etl.target.constraints import OLDER, identifier
+from etl.target.created import created_columns
 from etl.target.lock_room import require_locks
 from etl.target.privileges import require_to_sync
 from etl.target.referrers import Referrer, read_referrers
@@ -143,6 +145,7 @@ class _Sync:
     validation: _Validation
     record: RunRecord
     tables: dict[str, SyncTable] = field(default_factory=dict)  # by the source's name
+    _added: list[Created] = field(default_factory=list)  # columns
     _ends: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def close(self) -> None:
@@ -155,14 +158,16 @@ class _Sync:
         with self._timed("plan"):
             prepare_load_session(self.session, self.target.schema)
             prepare_session(self.session)
+            notes = None if self.settings.dry_run else self._begin_notes()
             plan = self._plan()
             self._refuse_unknown_column(plan)
         for left_out in accounting.note_tables_left_out(plan):
             self.observer.table_finished(left_out)
         require_to_sync(self.session, plan.tables, delete=self.settings.delete, dry_run=self.settings.dry_run)
         require_locks(self.session, [table.target for table in plan.tables])
-        if not self.settings.dry_run:
+        if notes is not None:
             lock_tables(self.session, plan)
+            notes.tables_locked(plan.tables)
         with self._timed("compare"):
             for table in plan.tables:
                 self._compare(table)
@@ -176,9 +181,9 @@ class _Sync:
                     self._write(plan, referrers)
         with self._timed("verify"):
             self._close_tables(referrers)
-        if not self.settings.dry_run:
+        if notes is not None:
             with self._timed("sequences"):
-                self._finish(plan)
+                self._finish(plan, notes)
         if any(report.in_doubt for report in accounting.tables):
             self.source.verify_sound()
 
@@ -202,6 +207,7 @@ class _Sync:
         self.record.accounting.note_drift(plan.drift)
         if self.settings.extra_columns is ExtraColumns.ADD and any(table.lacking for table in plan.tables):
             add_columns(self.session, plan)
+            self._added.extend(added for table in plan.tables for added in created_columns(table, table.lacking))
             plan = made(ExtraColumns.STOP)
         self.record.accounting.note_names(plan)
         self.observer.planned(plan)
@@ -338,18 +344,19 @@ class _Sync:
 
     # -- the end ------------------------------------------------------------------------------------------------
 
-    def _finish(self, plan: Plan) -> None:
+    def _finish(self, plan: Plan, notes: UndoNotes) -> None:
         """Moves the sequences, and writes down what was done, for whoever wants to undo it."""
-        before = sequence_states(self.session, plan.tables)
         for table in plan.tables:
             self.record.accounting.sequences += reset_sequences(self.session, table)
         self.observer.sequences_reset(self.record.accounting.sequences)
-        written = [
-            (table.plan, table.amended.inserted, table.amended.updated, table.amended.deleted)
-            for table in self.tables.values()
-            if table.amended.any
-        ]
-        write_notes(self.session, self.record.folder, self.record.run_id, self.target, plan.tables, written, before)
+        amended = [(table.plan, table.amended) for table in self.tables.values()]
+        wrote = [Wrote(plan, rows.inserted, rows.updated, rows.deleted) for plan, rows in amended]
+        record = notes.record(wrote, self._added)
+        if record.tables or record.sequences or record.created:
+            write_undo_record(self.record.folder, record)
+
+    def _begin_notes(self) -> UndoNotes:
+        return UndoNotes.begin(self.record.run_id, UndoKind.SYNC, self.target, self.session)
 
     def commit(self, interruptions: Interruptions) -> None:
         """The end of the transaction; what there is to say about it becomes a remark of the report."""

@@ -4,7 +4,7 @@ A right that is missing in the end, at the sequences say, would otherwise be fou
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import psycopg2
 import psycopg2.errors
@@ -60,6 +60,17 @@ _SEQUENCES = """
 SELECT privilege, 'SEQUENCE ' || name
 FROM unnest({names}::text[]) AS name, unnest(ARRAY['SELECT', 'UPDATE']) AS privilege
 WHERE NOT has_sequence_privilege(name, privilege)
+"""
+_ON_TABLES = """
+SELECT DISTINCT p.privilege, format('%I.%I', n.nspname, c.relname)
+FROM unnest({oids}::oid[], {privileges}::text[]) AS p(oid, privilege)
+JOIN pg_class c ON c.oid = p.oid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE NOT has_table_privilege(p.oid, p.privilege)
+"""
+_SCHEMAS_OF = """
+SELECT DISTINCT 'USAGE', format('SCHEMA %I', n.nspname)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = ANY({oids}::oid[]) AND NOT has_schema_privilege(n.oid, 'USAGE')
 """
 _TEMPORARY = """
 SELECT 'TEMPORARY', format('DATABASE %I', current_database())
@@ -151,6 +162,17 @@ def require_to_sync(session: Session, plans: Sequence[TablePlan], *, delete: boo
         queries.append(sql.SQL(_SEQUENCES).format(names=sql.Literal(names)))
         if delete:
             queries.append(sql.SQL(_TABLES).format(oids=oids))
+    _refuse(session, [missing for query in queries for missing in session.rows(query)])
+
+
+def require_to_undo(session: Session, wanted: Collection[tuple[int, str]]) -> None:
+    """Raises `TargetError` that names every right that is missing of those `wanted`: a table's oid and a privilege."""
+    oids, kinds = ([each[place] for each in wanted] for place in range(2))
+    queries = [
+        sql.SQL(_SCHEMAS_OF).format(oids=sql.Literal(oids)),
+        sql.SQL(_ON_TABLES).format(oids=sql.Literal(oids), privileges=sql.Literal(kinds)),
+        sql.SQL(_TEMPORARY),
+    ]
     _refuse(session, [missing for query in queries for missing in session.rows(query)])
 
 

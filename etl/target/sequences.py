@@ -4,6 +4,7 @@
 only where the sequence is not ours.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from psycopg2 import sql
@@ -13,6 +14,7 @@ from etl.core.plan import TablePlan
 from etl.core.report import SequenceReport
 from etl.core.tables import TargetColumn
 from etl.core.types import Kind
+from etl.core.undo_record import SequenceState
 from etl.target.constraints import identifier
 from etl.target.session import Session
 
@@ -61,6 +63,28 @@ def _reset(session: Session, plan: TablePlan, column: TargetColumn) -> SequenceR
         state.next_value - state.increment,
         state.next_value,
     )
+
+
+SequenceName = tuple[str, str]
+"""A sequence: its schema and its name."""
+_NAMES = """
+SELECT DISTINCT n.nspname, c.relname FROM unnest({names}::text[]) AS name
+JOIN pg_class c ON c.oid = name::regclass JOIN pg_namespace n ON n.oid = c.relnamespace
+"""
+
+
+def sequences_of(session: Session, plans: Iterable[TablePlan]) -> list[SequenceName]:
+    """The sequences that the columns of these tables take their numbers from."""
+    names = [column.sequence for plan in plans for column in plan.target.columns if column.sequence]
+    return [(schema, name) for schema, name in session.rows(sql.SQL(_NAMES).format(names=sql.Literal(names)))]
+
+
+def sequence_states(session: Session, names: Iterable[SequenceName]) -> Mapping[SequenceName, SequenceState]:
+    """Where these sequences stand now."""
+    each = "SELECT {}, {}, last_value, is_called FROM {}"
+    parts = [sql.SQL(each).format(*map(sql.Literal, name), sql.Identifier(*name)) for name in names]
+    rows = session.rows(sql.SQL(" UNION ALL ").join(parts)) if parts else []
+    return {(schema, name): SequenceState(last_value, is_called) for schema, name, last_value, is_called in rows}
 
 
 def unreachable_ids(plan: TablePlan) -> list[str]:

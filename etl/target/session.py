@@ -58,6 +58,7 @@ class Session:
             raise TargetError("The target has to be reached through psycopg2 (postgresql+psycopg2://…).")
         self.driver = driver
         self.interrupted = False  # set from outside: the worker stops at its next statement
+        self._mark = ""  # what each savepoint does at its end
         self._savepoints = itertools.count(1)
 
     @property
@@ -134,6 +135,7 @@ class Session:
     def savepoint(self) -> Iterator[None]:
         """What fails inside leaves the transaction as it was before."""
         name = sql.Identifier(f"etl_{next(self._savepoints)}")
+        release = sql.SQL(self._mark + "RELEASE SAVEPOINT {}").format(name)
         self.run(sql.SQL("SAVEPOINT {}").format(name))
         try:
             yield
@@ -143,7 +145,18 @@ class Session:
             self.run(sql.SQL("ROLLBACK TO SAVEPOINT {}").format(name))
             self.run(sql.SQL("RELEASE SAVEPOINT {}").format(name))
             raise
-        self.run(sql.SQL("RELEASE SAVEPOINT {}").format(name))
+        self.run(release)
+
+    def mark_savepoints(self) -> None:
+        """From here on `savepoint_marks` knows the numbers of the savepoints: their rows bear these, and not the
+        transaction's. Not to be called inside of a savepoint."""
+        self.run(sql.SQL("CREATE TEMP TABLE etl_marks () ON COMMIT DROP"))
+        self._mark = "INSERT INTO pg_temp.etl_marks DEFAULT VALUES; "  # it goes where the savepoint is rolled back
+
+    def savepoint_marks(self) -> list[int]:
+        """The numbers of all savepoints so far that were not rolled back, as `xmin` shows them."""
+        rows = self.rows(sql.SQL("SELECT DISTINCT xmin::text::bigint FROM pg_temp.etl_marks"))
+        return [number for (number,) in rows]
 
 
 # SQLSTATE classes that say something about one row: data, integrity, WITH CHECK OPTION, limits such as an index entry's

@@ -561,3 +561,22 @@ def test_columns_that_the_target_lacks(database: Database, tmp_path: Path) -> No
     report = sync(database, source, tmp_path / "add", extra_columns="add")
     assert counts(report, "t") == (0, 0, 2, 0, 0, 0)
     assert contents(database, "t") == {"t": ["(1,a,also)", "(2,b,more)"]}
+
+
+def test_a_sync_can_be_undone(database: Database, shop: Path, tmp_path: Path) -> None:
+    before = state(database)
+    change(
+        shop,
+        "UPDATE person SET email = 'moment' WHERE id = 1",  # two addresses change places
+        "UPDATE person SET email = 'ann@x' WHERE id = 2",
+        "UPDATE person SET email = 'bob@x' WHERE id = 1",
+        "INSERT INTO person VALUES (7, 'dan@x', 'Dan')",
+        "INSERT INTO orders VALUES (14, 7, 9)",
+        "DELETE FROM orders WHERE id IN (12, 13)",
+        "DELETE FROM person WHERE id = 3",
+    )
+    report = sync(database, shop, tmp_path / "sync", delete=True)
+    assert report.exit_code == 0
+    undone = etl.undo(report, url_as(database), report_folder=tmp_path / "undo")
+    assert undone.exit_code == 0
+    assert state(database) == before
