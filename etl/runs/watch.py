@@ -19,6 +19,9 @@ class WatchObserver(Observer):
     def round_finished(self, report: ReportData, behind: float) -> None:
         """A round was committed; its source was read `behind` seconds ago."""
 
+    def round_saved(self) -> None:
+        """The source has not changed since the last round."""
+
     def round_failed(self, error: Exception, seconds: int) -> None:
         """A round failed, nothing of it is in the target; the next one begins in so many seconds."""
 
@@ -35,7 +38,9 @@ def watch(settings: SyncSettings, seconds: int, observer: WatchObserver) -> int:
     try:
         while True:
             marks, began = change_marks(settings.source), time.time()
-            if code is None or marks != synced:
+            if code is not None and marks == synced:
+                observer.round_saved()
+            else:
                 try:
                     report = run_sync(settings)
                 except (CannotRun, CommittedError, UnconfirmedError) as error:

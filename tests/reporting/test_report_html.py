@@ -28,6 +28,7 @@ EXAMPLES: list[Callable[[], Report]] = [
     examples.failed,
     examples.unconfirmed,
     examples.compare_only,
+    examples.synced,
 ]
 INLINE = {"a", "b", "em", "i", "mark", "span", "strong", "wbr"}
 VOID = {"meta", "br", "rect", "wbr"}
@@ -125,6 +126,11 @@ def section(html: str, heading: str) -> str:
         (examples.dry_run(), "Dry run, nothing written", "Dry run: 2 of 100 rows would not arrive."),
         (examples.failed(), "Failed", "The run failed."),
         (examples.unconfirmed(), "Not confirmed", "Whether the rows were committed is not known."),
+        (
+            examples.synced(),
+            "Not reconciled",
+            "1 of 14 rows did not arrive, and 2 differ from the source.",
+        ),
         (examples.compare_only(), "Reconciled", "All 5 rows of 1 table match the source, value by value."),
     ],
 )
