@@ -106,7 +106,16 @@ class WatchConsole(Page, WatchObserver):
         """A round that had something to do, and how old the state is that the target has now."""
         sums = sums_of(report)
         changed = f"{sums.inserted:,} inserted, {sums.updated:,} updated, {sums.deleted:,} deleted"
-        left = f", {sums.rejected:,} rejected" if sums.rejected else ""
+        left = "".join(
+            f", {count:,} {what}"
+            for count, what in (
+                (sums.rejected, "rejected"),
+                (sums.kept, "kept"),
+                (sums.extra, "only in the target"),
+                (sums.altered_by_target, "altered by the target"),
+            )
+            if count
+        )
         mark = "✓" if not report.exit_code else "!"
         self.line(
             f"{mark} {report.finished_at:%H:%M:%S} {changed}{left}; {report.seconds:.1f} s, "

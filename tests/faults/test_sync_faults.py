@@ -1,6 +1,7 @@
 """Faults in every stage of a sync: the target is as before or as after, and the next sync brings it to its end."""
 
 import contextlib
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from etl.core.report import TableReport
 from etl.reporting.report import Report
 from etl.runs.observer import Observer
 from faults.fault_points import COMMIT, COMMITTED, make_source, make_target
-from faults.faulted import striking
+from faults.faulted import striking, wait_until
 from faults.proxy import Line, Point, Proxy
 from faults.victim import Victim, running
 
@@ -133,6 +134,20 @@ def test_a_signal_leaves_all_as_before(scene: Scene, number: signal.Signals, nam
         assert victim.exit_code() == code, victim.err
     assert state(scene.database) == scene.before
     scene.is_done_by_the_next()
+
+
+def test_ctrl_c_is_how_a_watch_ends(scene: Scene) -> None:
+    """With the code of the last round; the rounds before are committed."""
+    arguments = ["--sqlite", scene.source, "--pg", scene.database.url, "--delete", "--skip-validation"]
+    with running("etl.console.sync", *arguments, "--watch", "1", folder=scene.folder / "victim") as victim:
+        out = scene.folder / "victim" / "out"
+        wait_until(lambda: out.exists() and "inserted" in victim.out, "no round comes to its end")
+        victim.send(signal.SIGINT)
+        assert victim.exit_code() == 0, victim.err
+    assert re.search(
+        r"✓ ..:..:.. 21 inserted, 9 updated, 2 deleted; \d+\.\d s, behind by \d+\.\d s; reports/", victim.out
+    )
+    assert state(scene.database) == scene.after
 
 
 @pytest.mark.parametrize(("point", "done"), [(COMMIT, False), (COMMITTED, True)], ids=["before", "behind"])

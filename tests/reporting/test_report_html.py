@@ -201,6 +201,20 @@ def test_rows_add_up_before_the_readers_eyes() -> None:
     assert "1,143 matched 6 different 1 missing 2 only in the target 3 there before" in text
 
 
+def test_a_sync_has_an_equation_of_its_own() -> None:
+    html = render_html(examples.synced())
+    text = Page(html).text
+    assert (
+        "14 rows in the source = 9 matched before + 2 inserted + 1 updated + 1 left as they are + 1 rejected "
+        "+ 0 unaccounted for 3 deleted from the target"
+    ) in text
+    assert "Rows 2 inserted, 1 updated, 3 deleted (what they were before: overwritten/)." in text
+    assert "1 row altered by the target itself as they were written" in text
+    headings = section(html, "Tables")
+    assert "Source Inserted Updated Kept Deleted Altered by the target Rejected" in headings
+    assert "Loaded" not in headings
+
+
 def test_tables_with_findings_stand_first_and_are_marked() -> None:
     html = render_html(examples.bad())
     marks = re.findall(r'aria-label="(settled|needs attention)".*?<span class="data">(\w+)</span>', html)
