@@ -9,6 +9,7 @@ etl.check_source("data/unified.db")   # what would be rejected, without any targ
 etl.validate_frame(frame, "users")    # a frame against the expectations in users.json
 etl.migrate("data/unified.db")        # the load itself; returns the report
 etl.compare("data/unified.db")        # every value of both sides, at any time
+etl.sync("data/unified.db")           # what has changed since the load, and nothing else
 etl.undo(report)                      # takes back what a load did
 """
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from etl.api import plan as plan
     from etl.api import propose_schema as propose_schema
     from etl.api import read_table as read_table
+    from etl.api import sync as sync
     from etl.api import undo as undo
     from etl.core.version import __version__ as __version__
     from etl.loading.to_sql import insert_ignoring_conflicts as insert_ignoring_conflicts
@@ -50,6 +52,7 @@ _HOMES = {
     "read_differences": "etl.reporting.reading",
     "read_rejects": "etl.reporting.reading",
     "read_table": "etl.api",
+    "sync": "etl.api",
     "undo": "etl.api",
     "validate_frame": "etl.validation.frame",
 }
@@ -68,6 +71,7 @@ __all__ = [
     "read_differences",
     "read_rejects",
     "read_table",
+    "sync",
     "undo",
     "validate_frame",
 ]

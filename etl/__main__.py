@@ -17,6 +17,7 @@ COMMANDS = {
     "schema": ("etl.console.schema", "print the PostgreSQL schema for a SQLite database"),
     "validate": ("etl.validate", "check a SQLite database, without a target"),
     "reconcile": ("etl.reconcile", "compare a SQLite database with a PostgreSQL one, value by value"),
+    "sync": ("etl.console.sync", "bring PostgreSQL up to what the SQLite database has become since the load"),
     "undo": ("etl.console.undo", "take back what a load or a sync did, where rows are as it left them"),
     "server": ("etl.server", "keep the embedded PostgreSQL up, or look inside with psql"),
 }

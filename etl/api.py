@@ -27,7 +27,8 @@ from etl.runs.create_schema import NewSchema, create_what_is_missing, propose
 from etl.runs.known import description_of
 from etl.runs.load import run_migration
 from etl.runs.observer import Observer
-from etl.runs.settings import CompareSettings, Settings
+from etl.runs.settings import CompareSettings, Settings, SyncSettings
+from etl.runs.sync import run_sync
 from etl.runs.undo import UndoObserver, UndoSettings, run_undo
 from etl.source.batches import ROW_NUMBER, raw_series, read_batches
 from etl.source.database import Source
@@ -37,6 +38,7 @@ from etl.target.session import Session
 
 MappingChoice = str | Path | Mapping[str, object] | NameMap | None
 ExtraColumnsChoice = Literal["stop", "add", "drop"]
+VerifyChoice = Literal["changed", "all"]
 NameStyleChoice = Literal["lower", "keep", "snake"]
 TypesChoice = Literal["fit", "declared"]
 VirtualTablesChoice = Literal["skip", "load"]
@@ -178,6 +180,82 @@ def compare(
         report_folder=report_folder,
     )
     return run_comparison(settings, observer)
+
+
+def sync(
+    source: str | Path,
+    pg: str | None = None,
+    *,
+    schema: str | None = None,
+    tables: str | Sequence[str] = (),
+    dry_run: bool = False,
+    delete: bool = False,
+    verify: VerifyChoice = "changed",
+    keep_newer: str | None = None,
+    extra_columns: ExtraColumnsChoice = "stop",
+    assume_timezone: str = defaults.TIMEZONE,
+    times: TimesChoice = (),
+    mapping: MappingChoice = None,
+    batch_rows: int = defaults.BATCH_ROWS,
+    disable_triggers: bool = False,
+    validate: bool = True,
+    expectations: str | Path | None = None,
+    report_folder: str | Path | None = None,
+    observer: Observer | None = None,
+) -> Report:
+    """Brings a PostgreSQL database that was loaded before up to its SQLite source, as `python -m etl sync` does.
+
+    Both sides are compared; rows that the target lacks are inserted, rows that differ are updated, in one transaction,
+    and what was written is compared again. What is overwritten or deleted is kept in the report folder.
+
+    :param source: the SQLite file; it is read in one consistent state and never modified.
+    :param pg: the target, as for `migrate`.
+    :param schema: the target's schema, as for `migrate`.
+    :param tables: only these tables, or one table's name; empty: all.
+    :param dry_run: forecast every change, and write nothing into the target.
+    :param delete: also delete rows that only the target has, but for those to which other rows refer; without it they
+        are listed, and stay.
+    :param verify: compare again the rows that were "changed", or "all" rows of all tables.
+    :param keep_newer: a column, such as "updated_at": rows of the target where it is later than in the source stay as
+        they are.
+    :param extra_columns: what becomes of source columns with values that the target lacks, as for `migrate`.
+    :param assume_timezone: the zone of times without one, as it was for the load.
+    :param times: units of the numbers in columns of times, as for the load.
+    :param mapping: what goes where, as for the load.
+    :param batch_rows: rows that are read, converted and copied at once, at the most.
+    :param disable_triggers: switch off the triggers of the tables while their rows are written; for their owner.
+    :param validate: ask the expectation suites about the rows that are written.
+    :param expectations: folder of expectation suites, as for `migrate`.
+    :param report_folder: folder of the report; None: `reports/RUN_ID`.
+    :param observer: hears the events of the run.
+    :returns: the report; its `exit_code` is 0 only where both sides are equal afterwards.
+    :raises EtlError: where nothing could be done, as for `migrate`.
+
+    Example::
+
+        report = etl.sync("app.db", "postgresql://me@localhost/app", delete=True)
+        report.frames.changes
+    """
+    settings = SyncSettings.of(
+        source,
+        pg=pg,
+        schema=schema,
+        tables=tables,
+        dry_run=dry_run,
+        delete=delete,
+        verify=verify,
+        keep_newer=keep_newer,
+        extra_columns=extra_columns,
+        assume_timezone=assume_timezone,
+        times=times,
+        mapping=mapping,
+        batch_rows=batch_rows,
+        disable_triggers=disable_triggers,
+        validate=validate,
+        expectations=expectations,
+        report_folder=report_folder,
+    )
+    return run_sync(settings, observer)
 
 
 def undo(

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 import etl
+from etl.console.sync import build_parser as sync_parser
 from etl.reconcile import build_parser as reconcile_parser
 from etl.run import build_parser as run_parser
-from etl.runs.settings import CommonSettings, CompareSettings, Settings
+from etl.runs.settings import CommonSettings, CompareSettings, Settings, SyncSettings
 
 FUNCTIONS = [name for name in etl.__all__ if callable(getattr(etl, name))]
 
@@ -39,7 +40,11 @@ def test_options_are_given_by_name(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("function", "settings", "parser"),
-    [("migrate", Settings, run_parser()), ("compare", CompareSettings, reconcile_parser())],
+    [
+        ("migrate", Settings, run_parser()),
+        ("compare", CompareSettings, reconcile_parser()),
+        ("sync", SyncSettings, sync_parser()),
+    ],
 )
 def test_functions_settings_and_options_agree(
     function: str, settings: type[CommonSettings], parser: argparse.ArgumentParser

@@ -11,7 +11,8 @@ import numpy.typing as npt
 import orjson
 import psycopg2
 
-from etl.comparison.compare import Known, TableComparison, compare_table
+from etl.comparison.compare import Known, Part, TableComparison, compare_table
+from etl.comparison.found_rows import FoundRows
 from etl.core.errors import TargetError
 from etl.core.plan import TablePlan
 from etl.core.report import TableReport
@@ -51,10 +52,22 @@ def with_comparison(report: TableReport, comparison: TableComparison) -> TableRe
 
 
 def compare_or_explain(
-    source: Source, session: Session, plan: TablePlan, folder: Path, zone: str, known: Known
+    source: Source,
+    session: Session,
+    plan: TablePlan,
+    folder: Path,
+    zone: str,
+    known: Known,
+    *,
+    found: FoundRows | None = None,
+    part: Part | None = None,
+    into: str = "differences",
 ) -> TableComparison:
+    """`compare_table`, whose errors name the table; computed columns are compared as well."""
     try:
-        return compare_table(source, session, plan.compared, folder, zone=zone, known=known)
+        return compare_table(
+            source, session, plan.compared, folder, zone=zone, known=known, found=found, part=part, into=into
+        )
     except psycopg2.Error as error:
         raise TargetError(f"Table {plan.name} cannot be compared: {first_line(error)}.") from error
 

@@ -12,14 +12,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from psycopg2 import sql
 
 from etl.comparison.align import Aligned, OrderError, align
 from etl.comparison.canonical import Canonical
 from etl.comparison.columns import compare_columns
 from etl.comparison.differences import SAMPLE_ROWS, DifferenceCounts, TableFindings
+from etl.comparison.found_rows import FoundRows
 from etl.comparison.questions import Questions
 from etl.comparison.rows import RowComparer, extra_rows, missing_rows
-from etl.comparison.source_side import SourceRows, make_canonical, open_rows, split_null_keys, without_rows
+from etl.comparison.source_side import ROW, SourceRows, make_canonical, open_rows, split_null_keys, without_rows
 from etl.comparison.target_side import may_hold_large, read_target
 from etl.comparison.wire import wires
 from etl.concurrency.background import ahead
@@ -45,6 +47,14 @@ class Known:
     rejected: npt.NDArray[np.int64] = field(default_factory=lambda: _NO_ROWS)
     surely: bool = True
     ask_present: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some rows of both sides: the source's by rowid (or row number), sorted, the target's by a condition."""
+
+    rowids: npt.NDArray[np.int64]
+    condition: sql.Composable
 
 
 @dataclass
@@ -101,8 +111,13 @@ def compare_table(
     *,
     zone: str = defaults.TIMEZONE,
     known: Known | None = None,
+    found: FoundRows | None = None,
+    part: Part | None = None,
+    into: str = "differences",
 ) -> TableComparison:
-    """Compares all rows and writes the differences to `folder`/differences/TABLE.ndjson.
+    """Compares all rows, or those of `part`, and writes the differences to `folder`/`into`/TABLE.ndjson.
+
+    `found` hears which rows are not alike.
 
     Rows are matched by `plan.key`, as a multiset of whole rows where there is none. Wall clock times are read in
     `zone`. Needs `prepare_session` first, and a transaction in which nobody else's changes appear. Raises `EtlError`
@@ -110,30 +125,47 @@ def compare_table(
     """
     canonical = Canonical(session, zone)
     large = plan.source.largest_row_bytes > LARGE_BYTES or may_hold_large(session, plan)
-    rows = open_rows(source, plan, wires(plan.columns, zone, large=large), canonical)
-    with TableFindings(folder, plan.name) as findings:
+    chosen = None if part is None else part.rowids
+    rows = open_rows(source, plan, wires(plan.columns, zone, large=large), canonical, chosen)
+    hearing = _Hearing(known or Known(), found, None if part is None else part.condition)
+    with TableFindings(folder, plan.name, into) as findings:
         try:
-            return _Comparison(session, rows, findings, zone, known or Known()).result()
+            return _Comparison(session, rows, findings, zone, hearing).result()
         except OrderError:
             if rows.canonical:
                 raise
             findings.restart()
             rows = make_canonical(rows, canonical)
-            return _Comparison(session, rows, findings, zone, known or Known()).result()
+            return _Comparison(session, rows, findings, zone, hearing).result()
         finally:
             rows.close()
+
+
+@dataclass(frozen=True)
+class _Hearing:
+    """What one pass is told beforehand, and who hears of its rows."""
+
+    known: Known
+    found: FoundRows | None
+    condition: sql.Composable | None
 
 
 class _Comparison:
     """One pass over both sides."""
 
-    def __init__(self, session: Session, rows: SourceRows, findings: TableFindings, zone: str, known: Known) -> None:
+    def __init__(
+        self, session: Session, rows: SourceRows, findings: TableFindings, zone: str, hearing: _Hearing
+    ) -> None:
         self._session = session
         self._rows = rows
         self._plan = rows.plan
         self._findings = findings
         self._comparer = RowComparer(rows, zone)
-        self._known = known
+        self._known = hearing.known
+        self._found = hearing.found
+        self._condition = hearing.condition
+        if self._found is not None:
+            self._found.begin(rows.plan, rows.wires, rows.keys, canonical=rows.canonical)
         self._counts = TableComparison(rows.plan.name, differences=findings.counts)
 
     def result(self) -> TableComparison:
@@ -174,6 +206,7 @@ class _Comparison:
             self._rows.wires,
             canonical=self._rows.canonical,
             with_present=self._known.ask_present,
+            only=self._condition,
         )
         with closing(batches):
             for batch in batches:
@@ -184,6 +217,8 @@ class _Comparison:
 
     def _compare(self, aligned: Aligned, questions: Questions) -> None:
         self._report_missing(aligned.missing)
+        if self._found is not None:
+            self._found.note_extra(aligned.extra)
         for difference in extra_rows(self._rows, aligned.extra):
             self._counts.extra_present_rows += difference.present_before
             self._findings.add(difference)
@@ -211,6 +246,8 @@ class _Comparison:
             self._counts.matched_rows += 1
             return
         self._counts.different_rows += 1
+        if self._found is not None:
+            self._found.note_different(differences)
         for difference in differences:
             self._findings.add(difference)
 
@@ -222,5 +259,7 @@ class _Comparison:
     def _report_missing(self, rows: pa.RecordBatch) -> None:
         rows = self._without_rejected(rows)
         self._counts.missing_rows += rows.num_rows
+        if self._found is not None and rows.num_rows:
+            self._found.note_missing(rows.column(ROW))
         for difference in missing_rows(self._rows, rows):
             self._findings.add(difference)

@@ -72,11 +72,12 @@ class TableFindings:
 
     folder: Path
     table: str
+    name: str = "differences"  # of the folder within the report's
     sample: list[Difference] = field(default_factory=list)
     counts: DifferenceCounts = field(default_factory=DifferenceCounts)
 
     def __enter__(self) -> Self:
-        self._file = RowFile(PrivateFolder(self.folder / "differences"), self.table)
+        self._file = RowFile(PrivateFolder(self.folder / self.name), self.table)
         return self
 
     def __exit__(

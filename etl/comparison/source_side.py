@@ -8,7 +8,7 @@ import hashlib
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -32,6 +32,7 @@ ROW = "rowid"
 _FETCH_BYTES = 32 * 2**20  # the most that is read before its size is looked at
 _ORDER = "temp.etl_order"
 _COPY = "temp.etl_copy"
+_ONLY = "temp.etl_only"
 _OWN_ROWID = "etl_row_id_of_the_copy"
 
 
@@ -49,6 +50,7 @@ class SourceRows:
     rowid: str
     utf8: bool
     canonical: bool
+    only: str = ""  # SQL that chooses some of the rows
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -66,7 +68,12 @@ class SourceRows:
     @property
     def one_connection(self) -> bool:
         """Whether the rows come from the connection that also looks up single rows."""
-        return self.canonical or self.large or self.table == _COPY
+        return self.canonical or self.large or self.table == _COPY or bool(self.only)
+
+    @property
+    def where(self) -> str:
+        """The WHERE clause that chooses the rows; nothing for all of them."""
+        return f"WHERE {self.only}" if self.only else ""
 
     def batches(self) -> Generator[pa.RecordBatch]:
         """All rows in their order: `ROW`, the wires, and the keys if these are `canonical`."""
@@ -94,7 +101,7 @@ class SourceRows:
 
     def close(self) -> None:
         """Drops the temporary tables."""
-        for name in (_ORDER, _COPY):
+        for name in (_ORDER, _COPY, _ONLY):
             self._execute(f"DROP TABLE IF EXISTS {name}")
 
     def _execute(self, query: str, parameters: Sequence[object] = ()) -> sqlite3.Cursor:
@@ -117,7 +124,7 @@ class SourceRows:
         """In the order of the key as SQLite has it, by the fast driver where it sees the table."""
         order = ", ".join(f"t.{quoted(column.source)} COLLATE BINARY" for column in self.plan.key)
         selected = self._selected()
-        query = f"SELECT {_list(selected)} FROM {self.table} t ORDER BY {order}, {self.rowid}"
+        query = f"SELECT {_list(selected)} FROM {self.table} t {self.where} ORDER BY {order}, {self.rowid}"
         if self.one_connection:
             yield from self._slowly(query, selected)
         else:
@@ -158,8 +165,14 @@ class SourceRows:
             yield pa.RecordBatch.from_arrays(arrays, names=[name for name, _, _ in selected])
 
 
-def open_rows(source: Source, plan: TablePlan, wires: tuple[Wire, ...], canonical: Canonical) -> SourceRows:
-    """The rows of one table, ready to be read in an order that PostgreSQL can follow.
+def open_rows(
+    source: Source,
+    plan: TablePlan,
+    wires: tuple[Wire, ...],
+    canonical: Canonical,
+    chosen: npt.NDArray[np.int64] | None = None,
+) -> SourceRows:
+    """The rows of one table, or those `chosen` by rowid, ready to be read in an order that PostgreSQL can follow.
 
     A table without rowids is copied into a temporary one, whose rowids are the row numbers.
     """
@@ -168,16 +181,23 @@ def open_rows(source: Source, plan: TablePlan, wires: tuple[Wire, ...], canonica
         _copy_rows(source, table)
         table, rowid = _COPY, _copied_rowid(source)
     utf8 = execute(source, "PRAGMA encoding").fetchone()[0] == "UTF-8"
-    rows = SourceRows(source, plan, wires, table, rowid, utf8, canonical=False)
+    only = "" if chosen is None else _choose(source, rowid, chosen)
+    rows = SourceRows(source, plan, wires, table, rowid, utf8, canonical=False, only=only)
     if rows.large:
         for name, function in SQLITE_FUNCTIONS.items():
             source.careful.create_function(name, 1, function, deterministic=True)
     return rows if _is_ordinary(rows) else make_canonical(rows, canonical)
 
 
+def _choose(source: Source, rowid: str, chosen: npt.NDArray[np.int64]) -> str:
+    execute(source, "CREATE TEMP TABLE etl_only (row INTEGER PRIMARY KEY)")
+    executemany(source, f"INSERT INTO {_ONLY} VALUES (?)", ((number,) for number in chosen.tolist()))
+    return f"{rowid} IN (SELECT row FROM {_ONLY})"
+
+
 def make_canonical(rows: SourceRows, canonical: Canonical) -> SourceRows:
     """The same rows, to be read in the order of their canonical keys."""
-    ready = SourceRows(rows.source, rows.plan, rows.wires, rows.table, rows.rowid, rows.utf8, canonical=True)
+    ready = replace(rows, canonical=True)
     names = ", ".join(f"{name} BLOB" for name in ready.keys)
     execute(rows.source, f"CREATE TEMP TABLE etl_order ({names}, row INTEGER)")
     marks = ", ".join("?" * (len(ready.keys) + 1))
@@ -213,7 +233,7 @@ def _bounded_pages(cursor: sqlite3.Cursor) -> Iterator[list[tuple[StorageValue, 
 
 def _pages(rows: SourceRows, columns: Sequence[ColumnPlan]) -> Iterator[list[tuple[StorageValue, ...]]]:
     names = ", ".join(f"t.{quoted(column.source)}" for column in columns)
-    cursor = execute(rows.source, f"SELECT {rows.rowid}, {names} FROM {rows.table} t")
+    cursor = execute(rows.source, f"SELECT {rows.rowid}, {names} FROM {rows.table} t {rows.where}")
     size = _fetch_rows(rows.plan)
     while page := list(islice(cursor, size)):
         yield page

@@ -64,15 +64,25 @@ def may_hold_large(session: Session, plan: TablePlan) -> bool:
 
 
 def read_target(
-    session: Session, plan: TablePlan, wires: Sequence[Wire], *, canonical: bool, with_present: bool
+    session: Session,
+    plan: TablePlan,
+    wires: Sequence[Wire],
+    *,
+    canonical: bool,
+    with_present: bool,
+    only: sql.Composable | None = None,
 ) -> Generator[pa.RecordBatch]:
-    """The rows of the target's table: `PRESENT` (0 or 1, where asked for), k0, k1 … if `canonical`, then the wires."""
+    """The rows of the target's table: `PRESENT` (0 or 1, where asked for), k0, k1 … if `canonical`, then the wires.
+
+    `only` is a condition that chooses some of the rows.
+    """
     selected = _selected(plan, wires, canonical=canonical, with_present=with_present)
-    query = sql.SQL("SELECT {} FROM {} ORDER BY {}").format(
+    query = sql.SQL("SELECT {} FROM {} {} ORDER BY {}").format(
         sql.SQL(", ").join(
             sql.SQL("{} AS {}").format(expression, sql.Identifier(name)) for name, _, expression in selected
         ),
         identifier(plan.target),
+        sql.SQL("") if only is None else sql.SQL("WHERE {}").format(only),
         _order(plan, canonical=canonical, unicode=session.keeps_unicode),
     )
     types = {name: kind for name, kind, _ in selected}
@@ -105,6 +115,20 @@ def _selected(
         if wire.zoned:
             found.append((wire.other, pa.int64(), target_other_sql(column, wire.zone)))
     return found
+
+
+def key_forms(plan: TablePlan, wires: Sequence[Wire], *, canonical: bool) -> list[tuple[sql.Composable, pa.DataType]]:
+    """What rows are matched by, in the order of the keys: the expression over the target's columns, and its type."""
+    if canonical:
+        return [(key, pa.binary()) for key in _canonical_keys(plan)]
+    of = {wire.column.target: wire for wire in wires}
+    return [
+        (
+            target_sql(sql.Identifier(column.target), column.type, large=of[column.target].large),
+            of[column.target].arrow_type,
+        )
+        for column in plan.key
+    ]
 
 
 def _canonical_keys(plan: TablePlan) -> list[sql.Composable]:

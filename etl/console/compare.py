@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 import orjson
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -59,7 +60,7 @@ class ReconcileConsole(Page):
         """Totals, kinds and the verdict; also with -q."""
         self.print_title("RECONCILIATION SUMMARY")
         if not self.quiet:
-            self._print_kinds(report.difference_kinds)
+            print_kinds(self.out, report.difference_kinds)
         sums = sums_of(report)
         self.print_numbers(
             (
@@ -75,20 +76,22 @@ class ReconcileConsole(Page):
         )
         self.print_verdict(report)
 
-    def _print_kinds(self, kinds: Sequence[DifferenceTotal]) -> None:
-        if not kinds:
-            return
-        table = Table(box=None, pad_edge=False)
-        table.add_column("rows", justify="right")
-        table.add_column("table.column", overflow="fold")
-        table.add_column("difference", overflow="fold")
-        for total in kinds[:KINDS_SHOWN]:
-            place = f"{total.table}.{total.column}" if total.column else total.table
-            table.add_row(f"{total.rows:,}", printable(place), kind_in_words(total))
-        self.out.print(table, soft_wrap=False)
-        if len(kinds) > KINDS_SHOWN:
-            self.out.print(Text(f"… and {len(kinds) - KINDS_SHOWN} more in report.json"))
-        self.out.print()
+
+def print_kinds(out: Console, kinds: Sequence[DifferenceTotal]) -> None:
+    """A table of what differs, by column and kind; nothing where nothing does."""
+    if not kinds:
+        return
+    table = Table(box=None, pad_edge=False)
+    table.add_column("rows", justify="right")
+    table.add_column("table.column", overflow="fold")
+    table.add_column("difference", overflow="fold")
+    for total in kinds[:KINDS_SHOWN]:
+        place = f"{total.table}.{total.column}" if total.column else total.table
+        table.add_row(f"{total.rows:,}", printable(place), kind_in_words(total))
+    out.print(table, soft_wrap=False)
+    if len(kinds) > KINDS_SHOWN:
+        out.print(Text(f"… and {len(kinds) - KINDS_SHOWN} more in report.json"))
+    out.print()
 
 
 def kind_in_words(total: DifferenceTotal) -> str:

@@ -69,6 +69,12 @@ class TableReport:
     extra_present_rows: int | None = None
     seconds: float = 0.0
     target_name: str | None = None  # the target's name for the table where it is another
+    # Of a sync, where source = matched + inserted + updated + kept + rejected:
+    inserted_rows: int | None = None
+    updated_rows: int | None = None
+    kept_rows: int | None = None  # that differ, and were left as they are
+    altered_rows: int | None = None  # that the target itself has altered as they were written
+    deleted_rows: int | None = None
 
     @property
     def settled(self) -> bool:
@@ -91,7 +97,8 @@ class TableReport:
     @property
     def in_doubt(self) -> bool:
         """Whether rows are unaccounted for, or differ for a reason that is not known: a damaged source shows both."""
-        unknown = (self.different_rows or 0) - (self.present_different_rows or 0)
+        known = (self.present_different_rows or 0) + (self.kept_rows or 0)
+        unknown = (self.different_rows or 0) - known
         extra = (self.extra_rows or 0) - (self.extra_present_rows or 0)
         return any((self.unaccounted_rows, self.missing_rows, unknown, extra))
 
@@ -100,7 +107,8 @@ class TableReport:
         """Rows by which the target grew more or less than was loaded (triggers, rules, other writers)."""
         if self.target_rows_after is None:
             return 0
-        return self.target_rows_after - (self.target_rows_before or 0) - (self.loaded_rows or 0)
+        written = (self.loaded_rows or 0) + (self.inserted_rows or 0) - (self.deleted_rows or 0)
+        return self.target_rows_after - (self.target_rows_before or 0) - written
 
 
 @dataclass(frozen=True)
@@ -312,7 +320,12 @@ class ReportData:
     def compares_only(self) -> bool:
         """Whether nothing was to be loaded: a comparison alone."""
         migrated = [table for table in self.tables if table.status is Status.MIGRATED]
-        return bool(migrated) and all(table.loaded_rows is None for table in migrated)
+        return bool(migrated) and all(table.loaded_rows is table.inserted_rows is None for table in migrated)
+
+    @property
+    def syncs(self) -> bool:
+        """Whether the target was brought up to the source."""
+        return any(table.inserted_rows is not None for table in self.tables)
 
     @property
     def exit_code(self) -> int:

@@ -2,9 +2,10 @@
 
 import base64
 import contextlib
+import itertools
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
@@ -76,14 +77,20 @@ class RowFile:
 
     def write(self, line: Mapping[str, object]) -> None:
         """Appends one object."""
+        if _is_large(line):
+            self._write(itertools.chain(_written(line), [b"\n"]))
+        else:
+            self._write([orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)])
+
+    def write_json(self, text: bytes) -> None:
+        """Appends an object that is JSON already, in one line."""
+        self._write([text, b"\n"])
+
+    def _write(self, parts: Iterable[bytes]) -> None:
         with writable(self._folder.path):
             if self._file is None:
                 self._file = self._folder.create(f"{self._table}.ndjson")
-            if _is_large(line):
-                self._file.writelines(_written(line))
-                self._file.write(b"\n")
-            else:
-                self._file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+            self._file.writelines(parts)
         self.rows += 1
 
     def restart(self) -> None:

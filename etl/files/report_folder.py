@@ -28,6 +28,8 @@ _OURS = (
     UNDONE_FILE,
     OVERWRITTEN,
     LEFT,
+    "found",
+    "kept",
 )
 
 

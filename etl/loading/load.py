@@ -58,7 +58,7 @@ def load_staged(
     """Loads one table, or several that refer to each other in a circle, row by row where need be."""
     staged = {(plan.target.schema, plan.target.name): _stage(session, plan, batches, narrow=False) for plan in group}
     check_together(staged, classify=classify)
-    rows = _insert_group(session, staged)
+    rows = insert_group(session, staged)
     loaded = [
         Loaded(stage.plan.name, count, stage.present, stage.read_refused, tuple(stage.rewritten))
         for stage, count in zip(staged.values(), rows, strict=True)
@@ -68,8 +68,11 @@ def load_staged(
     return loaded
 
 
-def _insert_group(session: Session, staged: Staged) -> list[int]:
-    """All at once, with the foreign keys within the group deferred; where that cannot be, parents before children."""
+def insert_group(session: Session, staged: Staged) -> list[int]:
+    """Inserts the checked rows of a group; returns how many of each table.
+
+    All at once, with the foreign keys within the group deferred; where that cannot be, parents before children.
+    """
     tables = {name: stage.plan.target for name, stage in staged.items()}
     inner = {
         name: [key for key in table.foreign_keys if (key.parent_schema, key.parent) in staged]

@@ -67,15 +67,20 @@ END $$
 )
 
 
-def check_alone(stage: Staging, classify: RewritingClassifier) -> None:
-    """All that can be said without looking at other tables: types, duplicate keys, rows present, checks."""
+def check_alone(
+    stage: Staging, classify: RewritingClassifier, set_aside: "Callable[[Staging], Present] | None" = None
+) -> None:
+    """All that can be said without looking at other tables: types, duplicate keys, rows present, checks.
+
+    `set_aside` deals with the rows whose key the target has; by default they are present, and not loaded.
+    """
     for column in stage.columns:
         if is_checked_by_server(column.type):
             _check_type(stage, column, classify)
     stage.run("ANALYZE {}", stage.name)
     if stage.plan.key and not stage.keys_ascend:
         _check_duplicates(stage, "primary key", [column.target for column in stage.plan.key], _key_name(stage))
-    stage.present = _set_present_aside(stage)
+    stage.present = (set_aside or _set_present_aside)(stage)
     for check in stage.plan.target.checks:
         _check_check(stage, check)
 
@@ -262,11 +267,19 @@ def _check_foreign_key(stage: Staging, key: ForeignKey, staged: Staged) -> int:
 
 def check_blocked(stage: Staging) -> None:
     """Rows whose other unique values are taken, by a row of the target or by an earlier one of the source."""
+    for unique in other_uniques(stage):
+        _check_unique(stage, unique)
+
+
+def other_uniques(stage: Staging) -> list[UniqueKey]:
+    """The unique keys beside the one that rows are matched by, so far as the staged columns decide them."""
     nulls = {column.name for column in stage.plan.target.columns if _stays_null(column, stage.names)}
-    for unique in stage.plan.target.keys:
-        known = stage.names if unique.nulls_distinct else stage.names | nulls
-        if set(unique.columns) <= known and unique.columns != tuple(c.target for c in stage.plan.key):
-            _check_unique(stage, unique)
+    return [
+        unique
+        for unique in stage.plan.target.keys
+        if set(unique.columns) <= (stage.names if unique.nulls_distinct else stage.names | nulls)
+        and unique.columns != tuple(column.target for column in stage.plan.key)
+    ]
 
 
 def _stays_null(column: TargetColumn, staged: set[str]) -> bool:
@@ -275,25 +288,40 @@ def _stays_null(column: TargetColumn, staged: set[str]) -> bool:
 
 
 def _check_unique(stage: Staging, unique: UniqueKey) -> None:
-    what = f"unique constraint {unique.name} ({', '.join(unique.columns)})"
-    if unique.nulls_distinct:
-        same = equal(unique.columns, "s", "o")
-    else:
-        same = sql.SQL(" AND ").join(
-            sql.SQL("s.{0} IS NOT DISTINCT FROM o.{0}" if name in stage.names else "o.{0} IS NULL").format(
-                sql.Identifier(name)
-            )
-            for name in unique.columns
-        )
+    same = same_unique(stage, unique)
     if stage.plan.target.written_by:
+        what = f"unique constraint {unique.name} ({', '.join(unique.columns)})"
         _reject_written(stage, same, unique.columns[0], f"blocked: {what}")
+    reject_blocked(stage, unique, same)
+    check_unique_in_stage(stage, unique)
+
+
+def same_unique(stage: Staging, unique: UniqueKey) -> sql.Composable:
+    """Whether a staged row `s` and a row `o` of the target have the same values of a unique key."""
+    if unique.nulls_distinct:
+        return equal(unique.columns, "s", "o")
+    return sql.SQL(" AND ").join(
+        sql.SQL("s.{0} IS NOT DISTINCT FROM o.{0}" if name in stage.names else "o.{0} IS NULL").format(
+            sql.Identifier(name)
+        )
+        for name in unique.columns
+    )
+
+
+def reject_blocked(stage: Staging, unique: UniqueKey, condition: sql.Composable) -> int:
+    """Rejects staged rows `s` in whose way a row `o` of the target is; returns how many."""
+    what = f"unique constraint {unique.name} ({', '.join(unique.columns)})"
     words = f"blocked: {what} is taken by another row of the target"
-    stage.reject(
-        same,
+    return stage.reject(
+        condition,
         Fault(RejectStage.LOAD, RejectRule.BLOCKED, stage.source_name(unique.columns[0]), words),
         compose("{} || {}", sql.Literal(f"blocked: {what} is taken by the target's row with "), _key_text(stage, "o")),
         using=stage.target,
     )
+
+
+def check_unique_in_stage(stage: Staging, unique: UniqueKey) -> None:
+    """Rejects staged rows whose unique values an earlier one of the source has."""
     _check_duplicates(
         stage,
         "unique constraint",

@@ -15,6 +15,14 @@ from etl.reporting.values import excerpts, key_text
 if TYPE_CHECKING:
     from etl.core.report import ReportData
 
+CHANGES = (
+    "matched_rows",
+    "inserted_rows",
+    "updated_rows",
+    "kept_rows",
+    "rejected_rows",
+    "unaccounted_rows",
+)
 OUTCOMES = ("loaded_rows", "present_rows", "rejected_rows", "unaccounted_rows")
 COUNTS = (
     "table",
@@ -42,6 +50,9 @@ class ReportFrames:
     counts            the same, the row counts of both sides alone
     equation          of the tables that were loaded: source_rows, loaded_rows, present_rows, rejected_rows,
                       unaccounted_rows, and whether the sum holds
+    changes           of the tables that a sync has brought up to the source: source_rows, matched_rows, inserted_rows,
+                      updated_rows, kept_rows, rejected_rows, unaccounted_rows, and whether the sum holds; beside it
+                      altered_rows, deleted_rows, extra_rows
     sequences         sequence, table, column, last_value, next_value
     rejects           table, stage, column, reason, rows, code: rejected rows by fault (`read_rejects` has the rows)
     names             table, column, target, by: every pair of names that are not exactly equal
@@ -61,6 +72,7 @@ class ReportFrames:
     tables: pd.DataFrame = field(repr=False)
     counts: pd.DataFrame = field(repr=False)
     equation: pd.DataFrame = field(repr=False)
+    changes: pd.DataFrame = field(repr=False)
     sequences: pd.DataFrame = field(repr=False)
     rejects: pd.DataFrame = field(repr=False)
     names: pd.DataFrame = field(repr=False)
@@ -86,7 +98,8 @@ def frames_of(report: "ReportData") -> ReportFrames:
     return ReportFrames(
         tables=tables,
         counts=tables[list(COUNTS)].copy(),
-        equation=_equation(tables),
+        equation=_equation(tables, "loaded_rows", OUTCOMES),
+        changes=_equation(tables, "inserted_rows", CHANGES, beside=("altered_rows", "deleted_rows", "extra_rows")),
         sequences=_frame(kinds.SequenceReport, report.sequences),
         rejects=_frame(kinds.RejectGroup, report.rejects),
         names=_frame(NamePair, report.names),
@@ -123,10 +136,11 @@ def _shown(item: Mapping[str, object]) -> tuple[str | None, ...]:
     return str(item["table"]), key, column, str(item["kind"]), str(source), storage, str(target)
 
 
-def _equation(tables: pd.DataFrame) -> pd.DataFrame:
-    loaded = tables[tables["loaded_rows"].notna()]
-    equation = loaded[["table", "source_rows", *OUTCOMES]].reset_index(drop=True)
-    sums = equation[list(OUTCOMES)].sum(axis=1)
+def _equation(tables: pd.DataFrame, decides: str, parts: Sequence[str], beside: Sequence[str] = ()) -> pd.DataFrame:
+    """Of the tables whose count `decides` was made; the `parts` add up to the source's rows."""
+    counted = tables[tables[decides].notna()]
+    equation = counted[["table", "source_rows", *parts, *beside]].reset_index(drop=True)
+    sums = equation[list(parts)].sum(axis=1)
     equation["holds"] = ((equation["source_rows"] == sums) & (equation["unaccounted_rows"] == 0)).astype("bool")
     return equation
 

@@ -30,6 +30,16 @@ _OUTCOMES = (
 _COMPARED = (("loaded", "matched_rows"), ("bad", "different_rows"), ("bad", "missing_rows"))
 
 
+_SYNCED = (
+    ("loaded", "matched_rows"),
+    ("present", "inserted_rows"),
+    ("present", "updated_rows"),
+    ("bad", "kept_rows"),
+    ("bad", "rejected_rows"),
+    ("bad", "unaccounted_rows"),
+)
+
+
 class Segment(NamedTuple):
     """A piece of a bar, in hundredths of the longest one."""
 
@@ -53,8 +63,11 @@ def render_display(report: ReportData) -> str:
 
 
 def bars(tables: Sequence[TableReport]) -> dict[str, tuple[Segment, ...]]:
-    """For each table the stacked bar of its rows' refused_rows, or of the comparison where nothing was loaded."""
-    parts = _OUTCOMES if any(table.loaded_rows is not None for table in tables) else _COMPARED
+    """For each table the stacked bar of its rows' outcomes, or of the comparison where nothing was written."""
+    loaded, synced = (
+        any(getattr(table, count) is not None for table in tables) for count in ("loaded_rows", "inserted_rows")
+    )
+    parts = _OUTCOMES if loaded else _SYNCED if synced else _COMPARED
     longest = max((_rows(table, parts) for table in tables), default=0) or 1
     return {table.name: tuple(_segments(table, parts, longest)) for table in tables}
 

@@ -66,6 +66,11 @@ class Sums:
     extra_before: int
     values_lost: int
     values_left: int
+    inserted: int
+    updated: int
+    kept: int
+    altered_by_target: int
+    deleted: int
     loading: bool
     compared: bool
     partly_compared: bool
@@ -101,13 +106,21 @@ def sums_of(report: ReportData) -> Sums:
         rejected=report.total("rejected_rows"),
         unaccounted=sum(abs(table.unaccounted_rows or 0) for table in migrated),
         left_out=sum(table.source_rows or 0 for table in not_migrated(report)),
-        matched=report.total("matched_rows"),
+        matched=report.total("matched_rows")
+        + report.total("inserted_rows")
+        + report.total("updated_rows")
+        - report.total("altered_rows"),
         different=report.total("different_rows"),
         missing=report.total("missing_rows"),
         extra=report.total("extra_rows") - report.total("extra_present_rows"),
         extra_before=report.total("extra_present_rows"),
         values_lost=sum(drift.values or 0 for drift in columns if not drift.settled),
         values_left=sum(drift.values or 0 for drift in columns if drift.code in KNOWINGLY_DROPPED),
+        inserted=report.total("inserted_rows"),
+        updated=report.total("updated_rows"),
+        kept=report.total("kept_rows"),
+        altered_by_target=report.total("altered_rows"),
+        deleted=report.total("deleted_rows"),
         loading=any(table.loaded_rows is not None for table in migrated),
         compared=report.reconciled and bool(compared) and all(compared),
         partly_compared=report.reconciled and any(compared) and not all(compared),
@@ -181,6 +194,7 @@ def _notes(report: ReportData, sums: Sums) -> Iterator[Note]:
         yield Note(Tone.NOTE, text)
         return
     yield from (Note(Tone.CAUTION, remark) for remark in report.remarks)
+    yield from _about_changes(report, sums)
     yield from _about_rows(report, sums)
     yield from _about_comparison(report, sums)
     yield from _about_narrowing(report)
@@ -210,6 +224,24 @@ def _about_rows(report: ReportData, sums: Sums) -> Iterator[Note]:
     for tone, rows, one, many, what in found:
         if rows:
             yield Note(tone, f"{counted(rows, 'row')} {one if rows == 1 else many} {what}.")
+
+
+def _about_changes(report: ReportData, sums: Sums) -> Iterator[Note]:
+    """What a sync has done to the target."""
+    if not report.syncs:
+        return
+    be = "would be " if report.outcome is Outcome.DRY_RUN else ""
+    done = f"{sums.inserted:,} inserted, {sums.updated:,} updated, {sums.deleted:,} deleted"
+    kept = " (what they were before: overwritten/)" if (sums.updated or sums.deleted) and not be else ""
+    any_change = sums.inserted or sums.updated or sums.deleted
+    yield Note(Tone.NOTE, f"Rows {be}{done}{kept}." if any_change else "Nothing had changed, nothing was written.")
+    if sums.altered_by_target:
+        rows = counted(sums.altered_by_target, "row")
+        yield Note(Tone.BAD, f"{rows} altered by the target itself as they were written (a trigger, say).")
+    if sums.kept:
+        rows = counted(sums.kept, "row")
+        text = f"{rows} with other values left as the target has them: newer there (listed in kept/), or different"
+        yield Note(Tone.CAUTION, f"{text} in nothing but columns that the target computes.")
 
 
 def _about_comparison(report: ReportData, sums: Sums) -> Iterator[Note]:

@@ -140,6 +140,11 @@ class Column:
 _COLUMNS = (
     Column("source_rows", "Source"),
     Column("loaded_rows", "Loaded"),
+    Column("inserted_rows", "Inserted"),
+    Column("updated_rows", "Updated"),
+    Column("kept_rows", "Kept", finding=True, only_if_any=True),
+    Column("deleted_rows", "Deleted", only_if_any=True),
+    Column("altered_rows", "Altered by the target", finding=True, only_if_any=True),
     Column("present_rows", "Present"),
     Column("present_different_rows", "Present, other content", finding=True, only_if_any=True),
     Column("rejected_rows", "Rejected", finding=True),

@@ -81,9 +81,7 @@ class Accounting:
         """Writes down the rows that the target refused, sums up, and gives the table's report."""
         self._write_refused(plan, loaded, rejects)
         self.rejects.update({TableFault(plan.name, fault): rows for fault, rows in rejects.faults.items()})
-        self.rewritten += [
-            RewrittenReport(plan.name, item.column, item.rows, _for_people(item)) for item in loaded.rewritten
-        ]
+        self.note_rewritten(plan, loaded.rewritten)
         counts = RowCounts(
             loaded.loaded_rows, loaded.present.rows, loaded.present.different_rows, rejects.rejected_rows
         )
@@ -103,6 +101,10 @@ class Accounting:
         )
         self.tables.append(report)
         return report
+
+    def note_rewritten(self, plan: TablePlan, rewritten: Iterable[Rewritten]) -> None:
+        """Keeps which values the server spells otherwise."""
+        self.rewritten += [RewrittenReport(plan.name, item.column, item.rows, _for_people(item)) for item in rewritten]
 
     def note_expectations(self, results: Iterable[ExpectationResult]) -> None:
         """Keeps what was expected of a table and how often it was not so, by the source's names."""

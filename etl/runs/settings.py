@@ -6,6 +6,7 @@ a test holds the three together.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
@@ -150,6 +151,50 @@ class CompareSettings(CommonSettings):
     )
 
 
+class Verify(StrEnum):
+    """What a sync compares again after it has written: the rows that it wrote, or everything."""
+
+    CHANGED = "changed"
+    ALL = "all"
+
+
+@dataclass(frozen=True)
+class SyncSettings(CommonSettings):
+    """What a sync is asked to do."""
+
+    dry_run: bool = _option("--dry-run", "forecast every change; write nothing", default=False)
+    delete: bool = _option(
+        "--delete", "also delete rows that only the target has (default: they are listed, and stay)", default=False
+    )
+    verify: Verify = _option(
+        "--verify",
+        "what is compared again before the commit: the rows that were changed (default), or all",
+        default=Verify.CHANGED,
+        metavar="CHOICE",
+    )
+    keep_newer: str | None = _option(
+        "--keep-newer",
+        "leave a row of the target as it is where this column, such as updated_at, is later there than in the source",
+        default=None,
+        metavar="COLUMN",
+    )
+    extra_columns: ExtraColumns = _option(
+        "--extra-columns",
+        "source columns with values that the target lacks: stop (default), add them to the target, or drop them "
+        "and keep the values of the rows that are written in the report folder",
+        default=ExtraColumns.STOP,
+        metavar="CHOICE",
+    )
+    batch_rows: int = _option("--batch-rows", "rows a batch at the most", default=defaults.BATCH_ROWS, metavar="N")
+    disable_triggers: bool = _option(
+        "--disable-triggers", "switch off the triggers of the tables while their rows are written", default=False
+    )
+    expectations: Path | None = _option(
+        "--expectations", "folder of expectation suites (default: those of the 20 tables)", default=None, metavar="DIR"
+    )
+    validate: bool = _option("--skip-validation", "write without asking the expectation suites", default=True)
+
+
 def table_names(tables: str | Sequence[str]) -> tuple[str, ...]:
     """The tables as a tuple; a text is the name of one."""
     return (tables,) if isinstance(tables, str) else tuple(tables)
@@ -182,6 +227,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "expectations": _path,
     "load_report": _path,
     "extra_columns": ExtraColumns,
+    "verify": Verify,
     "names": NameStyle,
     "types": TypeChoice,
     "virtual_tables": VirtualTables,

@@ -29,6 +29,22 @@ def stamps(path: Path) -> Stamps:
     return {part: (stat.st_size, stat.st_mtime_ns) for part, stat in stats.items() if stat.st_size}
 
 
+def change_marks(path: Path) -> tuple[object, ...]:
+    """What another commit surely changes: the file's change counter, the index of the write-ahead log, sizes and times.
+
+    Asked before a state is read: as long as they are the same, there is no later one. (SQLite file format, 1.3.7, and
+    WAL-mode file format, 2.1: the index says which frame of the log is the last, with its checksum and the log's salt.)
+    """
+    try:
+        with path.open("rb") as file:
+            counter = file.read(100)[24:28]
+        index = beside(path, "-shm")
+        header = index.read_bytes()[16:40] if index.exists() else b""
+        return counter, header, stamps(path)
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
 def is_wal(path: Path) -> bool:
     """Whether the database writes ahead into a log."""
     with path.open("rb") as file:

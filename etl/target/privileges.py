@@ -41,6 +41,21 @@ SELECT DISTINCT 'USAGE', format('SCHEMA %I', n.nspname)
 FROM pg_constraint x JOIN pg_class c ON c.oid = x.confrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE x.contype = 'f' AND x.conrelid = ANY ({oids}::oid[]) AND NOT has_schema_privilege(n.oid, 'USAGE')
 """
+_TABLES = """
+SELECT 'DELETE', format('%I.%I', n.nspname, c.relname)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = ANY ({oids}::oid[]) AND NOT has_table_privilege(c.oid, 'DELETE')
+"""
+_REFERRERS = """
+SELECT DISTINCT 'SELECT', format('%I.%I', n.nspname, c.relname)
+FROM pg_constraint x JOIN pg_class c ON c.oid = x.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE x.contype = 'f' AND x.confrelid = ANY ({oids}::oid[]) AND NOT has_table_privilege(c.oid, 'SELECT')
+"""
+_REFERRER_SCHEMAS = """
+SELECT DISTINCT 'USAGE', format('SCHEMA %I', n.nspname)
+FROM pg_constraint x JOIN pg_class c ON c.oid = x.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE x.contype = 'f' AND x.confrelid = ANY ({oids}::oid[]) AND NOT has_schema_privilege(n.oid, 'USAGE')
+"""
 _SEQUENCES = """
 SELECT privilege, 'SEQUENCE ' || name
 FROM unnest({names}::text[]) AS name, unnest(ARRAY['SELECT', 'UPDATE']) AS privilege
@@ -128,6 +143,28 @@ def require_to_load(session: Session, plans: Sequence[TablePlan], *, dry_run: bo
     _refuse(session, [missing for query in queries for missing in session.rows(query)])
 
 
+def require_to_sync(session: Session, plans: Sequence[TablePlan], *, delete: bool, dry_run: bool) -> None:
+    """Raises `TargetError` that names every right that a sync of these tables lacks.
+
+    Before a row is deleted it is asked who refers to it, so that those tables have to be readable as well.
+    """
+    oids = sql.Literal([plan.target.oid for plan in plans])
+    queries = [
+        _columns_query(plans, [] if dry_run else ["INSERT", "UPDATE"], ["SELECT"]),
+        sql.SQL(_PARENT_SCHEMAS).format(oids=oids),
+        sql.SQL(_PARENTS).format(oids=oids),
+        sql.SQL(_TEMPORARY),
+    ]
+    if delete:
+        queries += [sql.SQL(_REFERRER_SCHEMAS).format(oids=oids), sql.SQL(_REFERRERS).format(oids=oids)]
+    if not dry_run:
+        names = [column.sequence for plan in plans for column in plan.target.columns if column.sequence]
+        queries.append(sql.SQL(_SEQUENCES).format(names=sql.Literal(names)))
+        if delete:
+            queries.append(sql.SQL(_TABLES).format(oids=oids))
+    _refuse(session, [missing for query in queries for missing in session.rows(query)])
+
+
 def require_to_undo(session: Session, wanted: Collection[tuple[int, str]]) -> None:
     """Raises `TargetError` that names every right that is missing of those `wanted`: a table's oid and a privilege."""
     oids, kinds = ([each[place] for each in wanted] for place in range(2))
@@ -139,8 +176,11 @@ def require_to_undo(session: Session, wanted: Collection[tuple[int, str]]) -> No
     _refuse(session, [missing for query in queries for missing in session.rows(query)])
 
 
-def _columns_query(plans: Sequence[TablePlan], privileges: Sequence[str]) -> sql.Composed:
-    wanted = list(_wanted(plans, privileges))
+def _columns_query(
+    plans: Sequence[TablePlan], privileges: Sequence[str], of_all_columns: Sequence[str] = ()
+) -> sql.Composed:
+    """`of_all_columns` are asked of the target's other columns, too."""
+    wanted = [*_wanted(plans, privileges), *_wanted_of_all(plans, of_all_columns)]
     oids, names, kinds = ([entry[place] for entry in wanted] for place in range(3))
     return sql.SQL(_COLUMNS).format(oids=sql.Literal(oids), names=sql.Literal(names), privileges=sql.Literal(kinds))
 
@@ -150,6 +190,13 @@ def _wanted(plans: Sequence[TablePlan], privileges: Sequence[str]) -> Iterator[t
         for column in plan.columns:
             for privilege in privileges:
                 yield plan.target.oid, column.target, privilege
+
+
+def _wanted_of_all(plans: Sequence[TablePlan], privileges: Sequence[str]) -> Iterator[tuple[int, str, str]]:
+    for plan in plans:
+        for column in plan.target.columns:
+            for privilege in privileges:
+                yield plan.target.oid, column.name, privilege
 
 
 def _refuse(session: Session, missing: Sequence[Row]) -> None:

@@ -26,6 +26,12 @@ from etl.target.url import make_engine, resolve
 
 EMPTY = "bench_empty"  # the 20 tables, nothing in them
 LOADED = "bench_loaded"  # the 20 tables with the benchmark's rows
+CHANGED = "bench_changed"  # the same, but for 1 % of the rows: half of them are missing, half have other values
+_CHANGES = (
+    "DELETE FROM conversation_messages WHERE id % 100 = 0",
+    "UPDATE conversation_messages SET content = content || ' (changed)' WHERE id % 100 = 50",
+    "VACUUM (ANALYZE)",
+)
 
 # So that the server begins nothing of its own in the middle of a measurement; the rest is as it comes.
 _SETTINGS = {"autovacuum": "off", "max_wal_size": "2GB", "checkpoint_timeout": "1h"}
@@ -86,6 +92,12 @@ class Cluster:
         self.create(EMPTY)
         with self.engine(EMPTY).begin() as connection:
             create_missing(connection)
+
+    def create_changed(self) -> None:
+        """Make the template that a sync starts from; `LOADED` has to be there."""
+        self.create(CHANGED, LOADED)
+        for statement in _CHANGES:
+            self.run_in(CHANGED, statement)
 
     def count_rows(self, database: str) -> dict[str, int]:
         """The number of rows of each of the 20 tables."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from tests.benchmarks.cluster import LOADED, Cluster
+from tests.benchmarks.cluster import CHANGED, LOADED, Cluster
 from tests.benchmarks.database import ROWS, make_benchmark
 from tests.benchmarks.measure import Run, run
 from tests.benchmarks.results import Result
@@ -81,8 +81,10 @@ class Rounds:
 
     def _prepare(self, ways: Sequence[Way]) -> None:
         self.cluster.create_empty()
-        if any(way.template == LOADED or way.prepare for way in ways):
+        if any(way.template in (LOADED, CHANGED) or way.prepare for way in ways):
             self._make_loaded()
+        if any(way.template == CHANGED for way in ways):
+            self.cluster.create_changed()
         for way in ways:
             if way.prepare:
                 way.prepare(self._scene(way))

@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 
 from etl.schema.unified import TABLE_NAMES
-from tests.benchmarks.cluster import EMPTY, LOADED, Cluster
+from tests.benchmarks.cluster import CHANGED, EMPTY, LOADED, Cluster
 from tests.benchmarks.ready_made import csv_script, limit_script
 
 _PEERS = Path(__file__).with_name("peers")
@@ -68,6 +68,12 @@ def _ours(module: str, *options: str) -> Callable[[Scene], list[str]]:
         return [sys.executable, "-m", f"etl.{module}", *ends, "-q", *options]
 
     return command
+
+
+def _sync(scene: Scene) -> list[str]:
+    """With validation, whose process begins with the first row that differs."""
+    ends = ["--pg", scene.url, "--report", str(scene.folder / "report")]
+    return [sys.executable, "-m", "etl", "sync", str(scene.sqlite), *ends, "--delete", "-q"]
 
 
 def _derived(scene: Scene) -> list[str]:
@@ -127,6 +133,8 @@ WAYS = (
     Way("dry-run", "etl.run --dry-run", _ours("run", "--dry-run"), leaves_rows=False),
     Way("schema", "etl schema: the schema derived from all values, no load", _derived, leaves_rows=False),
     Way("reconcile", "etl.reconcile", _ours("reconcile"), template=LOADED),
+    Way("sync-nothing", "etl sync, nothing changed", _sync, template=LOADED),
+    Way("sync", "etl sync, 1 % of the rows changed", _sync, template=CHANGED),
     Way("guide", "the guide's way: psycopg2, row by row", _script("guide.py"), Size.TENTH, ours=False),
     Way("pandas", "pandas read_sql, to_sql", _script("pandas_to_sql.py"), Size.TENTH, ours=False),
     Way("pgloader", "pgloader, data only", _pgloader, ours=False, missing=_without_pgloader),

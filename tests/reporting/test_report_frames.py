@@ -10,7 +10,7 @@ import pytest
 from support.database import Database, Server, fresh_database
 from support.loads import load
 from support.odd_database import make_odd
-from support.report_examples import bad, clean, compare_only, dry_run, failed, hostile, many_differences
+from support.report_examples import bad, clean, compare_only, dry_run, failed, hostile, many_differences, synced
 from support.targets import execute
 
 import etl
@@ -24,7 +24,7 @@ from etl.reporting.write import write_report
 
 STORED = [None, 1, 2**63 - 1, 1.5, float("inf"), float("-inf"), "ä\0", b"\0\xff", UndecodableText(b"\xff")]
 REJECTED_USERS = [2, 3, 4]
-EXAMPLES = [clean(), bad(), hostile(), many_differences(), dry_run(), failed(), compare_only()]
+EXAMPLES = [clean(), bad(), hostile(), many_differences(), dry_run(), failed(), compare_only(), synced()]
 
 
 @pytest.fixture(scope="module")

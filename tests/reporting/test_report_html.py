@@ -28,6 +28,7 @@ EXAMPLES: list[Callable[[], Report]] = [
     examples.failed,
     examples.unconfirmed,
     examples.compare_only,
+    examples.synced,
 ]
 INLINE = {"a", "b", "em", "i", "mark", "span", "strong", "wbr"}
 VOID = {"meta", "br", "rect", "wbr"}
@@ -125,6 +126,11 @@ def section(html: str, heading: str) -> str:
         (examples.dry_run(), "Dry run, nothing written", "Dry run: 2 of 100 rows would not arrive."),
         (examples.failed(), "Failed", "The run failed."),
         (examples.unconfirmed(), "Not confirmed", "Whether the rows were committed is not known."),
+        (
+            examples.synced(),
+            "Not reconciled",
+            "1 of 14 rows did not arrive, and 2 differ from the source.",
+        ),
         (examples.compare_only(), "Reconciled", "All 5 rows of 1 table match the source, value by value."),
     ],
 )
@@ -193,6 +199,20 @@ def test_rows_add_up_before_the_readers_eyes() -> None:
     text = Page(render_html(examples.bad())).text
     assert "1,160 rows in the source = 1,146 loaded + 6 already present + 8 rejected + 0 unaccounted for" in text
     assert "1,143 matched 6 different 1 missing 2 only in the target 3 there before" in text
+
+
+def test_a_sync_has_an_equation_of_its_own() -> None:
+    html = render_html(examples.synced())
+    text = Page(html).text
+    assert (
+        "14 rows in the source = 9 matched before + 2 inserted + 1 updated + 1 left as they are + 1 rejected "
+        "+ 0 unaccounted for 3 deleted from the target"
+    ) in text
+    assert "Rows 2 inserted, 1 updated, 3 deleted (what they were before: overwritten/)." in text
+    assert "1 row altered by the target itself as they were written" in text
+    headings = section(html, "Tables")
+    assert "Source Inserted Updated Kept Deleted Altered by the target Rejected" in headings
+    assert "Loaded" not in headings
 
 
 def test_tables_with_findings_stand_first_and_are_marked() -> None:
