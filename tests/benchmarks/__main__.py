@@ -18,6 +18,7 @@ from tests.benchmarks.cluster import running_cluster
 from tests.benchmarks.machine import describe
 from tests.benchmarks.results import to_json, to_markdown
 from tests.benchmarks.rounds import Rounds
+from tests.benchmarks.shapes import SHAPES
 from tests.benchmarks.ways import WAYS
 
 DEFAULT_WORK = Path("data/benchmark")
@@ -32,13 +33,19 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--scale", type=float, default=1.0, help="1 means 1,096,476 rows, 400 MB (default)")
+    parser.add_argument(
+        "--shape",
+        choices=[shape.name for shape in SHAPES],
+        default="chat",
+        help=f"which database: {'; '.join(f'{shape.name}: {shape.title}' for shape in SHAPES)} (default chat)",
+    )
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="timed rounds (default 5)")
     parser.add_argument(
         "--only",
         type=lambda text: text.split(","),
-        default=[way.name for way in WAYS],
+        default=[],
         metavar="A,B",
-        help=f"only these ways: {', '.join(way.name for way in WAYS)}",
+        help=f"only these ways: {', '.join(way.name for way in WAYS)} (default: those that suit the shape)",
     )
     parser.add_argument(
         "--postgres", type=Path, metavar="BIN_DIR", help="folder of the server's programs (default: the embedded one's)"
@@ -57,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unknown = set(options.only) - {way.name for way in WAYS}
     if unknown or options.rounds < 1 or options.scale <= 0:
         parser.error(f"no such way: {', '.join(sorted(unknown))}" if unknown else "--rounds and --scale begin above 0")
+    shape = next(shape for shape in SHAPES if shape.name == options.shape)
+    wanted = options.only or shape.ways or [way.name for way in WAYS]
     work = options.work.absolute()
     work.mkdir(parents=True, exist_ok=True)
     with (
@@ -64,11 +73,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tempfile.TemporaryDirectory(dir=work, prefix="scratch-") as scratch,
     ):
         machine = describe(cluster)
-        rounds = Rounds(cluster, work, Path(scratch), options.scale, lambda line: sys.stderr.write(f"{line}\n"))
-        results, skipped = rounds.compare([way for way in WAYS if way.name in options.only], options.rounds)
-        sys.stdout.write(to_markdown(machine, f"{rounds.source}; timed rounds: {options.rounds}", results, skipped))
+        rounds = Rounds(cluster, work, Path(scratch), options.scale, shape, lambda line: sys.stderr.write(f"{line}\n"))
+        results, skipped = rounds.compare([way for way in WAYS if way.name in wanted], options.rounds)
+        sys.stdout.write(
+            to_markdown(machine, f"{rounds.source}; timed rounds: {options.rounds}", results, skipped, shape.name)
+        )
     if options.json:
-        data = to_json(machine, options.scale, results, skipped)
+        data = to_json(machine, options.scale, results, skipped, shape.name)
         options.json.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return int(any(result.fault and result.way.ours for result in results))
 

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,18 +20,22 @@ from sqlalchemy import URL, Engine
 
 from etl.embedded.cluster import binaries
 from etl.embedded.server import DEFAULT_VERSION, EmbeddedServer
-from etl.schema.unified import TABLE_NAMES, create_missing
+from etl.schema.unified import create_missing
 from etl.target.session import Session
 from etl.target.url import make_engine, resolve
 
-EMPTY = "bench_empty"  # the 20 tables, nothing in them
-LOADED = "bench_loaded"  # the 20 tables with the benchmark's rows
+EMPTY = "bench_empty"  # the tables, nothing in them
+LOADED = "bench_loaded"  # the tables with the benchmark's rows
 CHANGED = "bench_changed"  # the same, but for 1 % of the rows: half of them are missing, half have other values
-_CHANGES = (
-    "DELETE FROM conversation_messages WHERE id % 100 = 0",
-    "UPDATE conversation_messages SET content = content || ' (changed)' WHERE id % 100 = 50",
-    "VACUUM (ANALYZE)",
-)
+MISSING = "bench_missing"  # the same, but for 1 % of the messages, which are missing
+_CHANGES = {
+    CHANGED: (
+        "DELETE FROM conversation_messages WHERE id % 100 = 0",
+        "UPDATE conversation_messages SET content = content || ' (changed)' WHERE id % 100 = 50",
+        "VACUUM (ANALYZE)",
+    ),
+    MISSING: ("DELETE FROM conversation_messages WHERE id % 100 = 0", "VACUUM (ANALYZE)"),
+}
 
 # So that the server begins nothing of its own in the middle of a measurement; the rest is as it comes.
 _SETTINGS = {"autovacuum": "off", "max_wal_size": "2GB", "checkpoint_timeout": "1h"}
@@ -87,23 +91,25 @@ class Cluster:
         """Drop `database` if it is there, whoever is connected."""
         self.run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
 
-    def create_empty(self) -> None:
-        """Make the template that every load starts from."""
+    def create_empty(self, statements: Sequence[str] | None) -> None:
+        """Make the template that every load starts from, by these statements or, for None, with the 20 tables."""
         self.create(EMPTY)
         with self.engine(EMPTY).begin() as connection:
-            create_missing(connection)
+            if statements is None:
+                create_missing(connection)
+            for statement in statements or ():
+                Session(connection).run(sql.SQL(statement))
 
-    def create_changed(self) -> None:
-        """Make the template that a sync starts from; `LOADED` has to be there."""
-        self.create(CHANGED, LOADED)
-        for statement in _CHANGES:
-            self.run_in(CHANGED, statement)
+    def create_changed(self, template: str) -> None:
+        """Make a template that differs from `LOADED`, which has to be there."""
+        self.create(template, LOADED)
+        for statement in _CHANGES[template]:
+            self.run_in(template, statement)
 
-    def count_rows(self, database: str) -> dict[str, int]:
-        """The number of rows of each of the 20 tables."""
+    def count_rows(self, database: str, tables: Collection[str]) -> dict[str, int]:
+        """The number of rows of each of these tables."""
         counts = [
-            sql.SQL("SELECT {}, count(*) FROM {}").format(sql.Literal(name), sql.Identifier(name))
-            for name in TABLE_NAMES
+            sql.SQL("SELECT {}, count(*) FROM {}").format(sql.Literal(name), sql.Identifier(name)) for name in tables
         ]
         with self.engine(database).connect() as connection:
             return dict(Session(connection).rows(sql.SQL(" UNION ALL ").join(counts)))

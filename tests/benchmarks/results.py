@@ -34,7 +34,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Goal:
-    """A bound for a figure of `way`, or for its ratio to `peer`'s seconds."""
+    """A bound for a figure of `way` in a shape, or for its ratio to `peer`'s seconds."""
 
     way: str
     figure: Callable[[Result], float]
@@ -42,6 +42,7 @@ class Goal:
     bound: float
     at_least: bool = False
     peer: str | None = None
+    shape: str = "chat"
 
     def text(self) -> str:
         return f"{'at least' if self.at_least else 'at most'} {self.bound:,g} {self.unit}"
@@ -50,8 +51,8 @@ class Goal:
         return value >= self.bound if self.at_least else value <= self.bound
 
 
-def _ratio(way: str, bound: float, peer: str) -> Goal:
-    return Goal(way, lambda result: result.median_seconds, f"× {peer}", bound, peer=peer)
+def _ratio(way: str, bound: float, peer: str, shape: str = "chat") -> Goal:
+    return Goal(way, lambda result: result.median_seconds, f"× {peer}", bound, peer=peer, shape=shape)
 
 
 def _seconds(way: str, bound: float) -> Goal:
@@ -64,6 +65,13 @@ def _memory(way: str, bound: float) -> Goal:
 
 GOALS = (
     _ratio("load", 0.60, "pgloader"),
+    _ratio("load-compared", 0.75, "pgloader"),
+    _ratio("load-compared", 0.75, "pgloader", "numbers"),
+    _ratio("load-compared", 1.0, "pgloader", "wide"),
+    _ratio("load-compared", 0.12, "pgloader", "tables"),
+    _ratio("load-again", 0.12, "pgloader", "tables"),
+    *(_ratio("reconcile", 0.6, "load", shape) for shape in ("chat", "numbers", "wide", "texts")),
+    *(_ratio("dry-run", 0.6, "load", shape) for shape in ("numbers", "wide", "texts", "rejects")),
     _ratio("load", 0.60, "duckdb"),
     _ratio("load", 0.65, "copy-csv"),
     _ratio("load-unvalidated", 0.45, "pgloader"),
@@ -94,13 +102,15 @@ def reached(goal: Goal, results: Sequence[Result]) -> tuple[float, str] | None:
     return value, f"{value:.2f} ({min(pairs):.2f} – {max(pairs):.2f}) {goal.unit}"
 
 
-def to_markdown(machine: dict[str, str], source: str, results: Sequence[Result], skipped: dict[str, str]) -> str:
+def to_markdown(
+    machine: dict[str, str], source: str, results: Sequence[Result], skipped: dict[str, str], shape: str = "chat"
+) -> str:
     """The report: the machine, a table of the ways, what is missing, and a table of the goals."""
     lines = [", ".join(f"{name} {value}" for name, value in machine.items()), "", source, ""]
     lines += _ways_table(results)
     lines += ["", *(f"Skipped: {name} ({reason})." for name, reason in skipped.items())]
     lines += [f"Failed: {result.way.name}: {result.fault}" for result in results if result.fault]
-    goals = list(_goals_table(results))
+    goals = list(_goals_table(results, shape))
     return "\n".join([*lines, "", *goals] if len(goals) > 2 else lines).rstrip() + "\n"
 
 
@@ -119,22 +129,23 @@ def _ways_table(results: Sequence[Result]) -> Iterator[str]:
             yield f"| {result.way.title} | {result.way.name} | {spread} | {' | '.join(figures)} |"
 
 
-def _goals_table(results: Sequence[Result]) -> Iterator[str]:
+def _goals_table(results: Sequence[Result], shape: str) -> Iterator[str]:
     yield "| goal | | reached | |"
     yield "|---|---|--:|---|"
     for goal in GOALS:
-        figure = reached(goal, results)
+        figure = reached(goal, results) if goal.shape == shape else None
         if figure:
             yield f"| {goal.way} | {goal.text()} | {figure[1]} | {'met' if goal.met(figure[0]) else 'missed'} |"
 
 
 def to_json(
-    machine: dict[str, str], scale: float, results: Sequence[Result], skipped: dict[str, str]
+    machine: dict[str, str], scale: float, results: Sequence[Result], skipped: dict[str, str], shape: str
 ) -> dict[str, object]:
     """The same with every single run."""
     return {
         "machine": machine,
         "scale": scale,
+        "shape": shape,
         "ways": [
             {
                 "name": result.way.name,
@@ -151,6 +162,6 @@ def to_json(
         "goals": [
             {"way": goal.way, "goal": goal.text(), "reached": figure[0], "met": goal.met(figure[0])}
             for goal in GOALS
-            if (figure := reached(goal, results))
+            if goal.shape == shape and (figure := reached(goal, results))
         ],
     }

@@ -1,20 +1,16 @@
 """Takes the ways in turn, round after round, each on a database of its own, and looks at what it left behind."""
 
 import shutil
-import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 
-from tests.benchmarks.cluster import CHANGED, LOADED, Cluster
-from tests.benchmarks.database import ROWS, make_benchmark
+from tests.benchmarks.cluster import CHANGED, LOADED, MISSING, Cluster
 from tests.benchmarks.measure import Run, run
 from tests.benchmarks.results import Result
+from tests.benchmarks.shapes import SEED, Shape, row_counts
 from tests.benchmarks.ways import WAYS, Scene, Size, Way
 
-SEED = 1
 DATABASE = "bench"
 
 
@@ -26,13 +22,16 @@ class Rounds:
     work: Path
     scratch: Path
     scale: float
+    shape: Shape
     say: Callable[[str], object]
 
     @property
     def source(self) -> str:
         """The benchmark database in words."""
         path = self._sqlite(Size.WHOLE)
-        return f"{sum(row_counts(path).values()):,} rows in 20 tables, {path.stat().st_size / 1e6:,.0f} MB of SQLite"
+        counts = row_counts(path)
+        size = f"{path.stat().st_size / 1e6:,.0f} MB of SQLite"
+        return f"{self.shape.title}: {sum(counts.values()):,} rows in {len(counts):,} tables, {size}"
 
     def compare(self, ways: Sequence[Way], rounds: int) -> tuple[list[Result], dict[str, str]]:
         """The result of every way, and why others were skipped. A way with a fault takes part no more."""
@@ -70,21 +69,22 @@ class Rounds:
         return done, self._fault(way, done)
 
     def _fault(self, way: Way, done: Run) -> str | None:
-        if done.exit_code:
+        if done.exit_code != (3 if self.shape.arriving and way.ours else 0):
             return f"exit code {done.exit_code}\n{done.messages}"
-        expected = row_counts(self._sqlite(way.size)) if way.leaves_rows else dict.fromkeys(ROWS, 0)
-        found = self.cluster.count_rows(DATABASE)
+        arriving = row_counts(self._sqlite(way.size), self.shape.arriving)
+        expected = arriving if way.leaves_rows else dict.fromkeys(arriving, 0)
+        found = self.cluster.count_rows(DATABASE, expected)
         wrong = [f"{table} {found[table]:,} of {rows:,}" for table, rows in expected.items() if found[table] != rows]
         return f"rows in the target: {', '.join(wrong)}" if wrong else None
 
     # -- what the ways are given --------------------------------------------------------------------------------------
 
     def _prepare(self, ways: Sequence[Way]) -> None:
-        self.cluster.create_empty()
-        if any(way.template in (LOADED, CHANGED) or way.prepare for way in ways):
+        self.cluster.create_empty(self.shape.target)
+        if any(way.template in (LOADED, CHANGED, MISSING) or way.prepare for way in ways):
             self._make_loaded()
-        if any(way.template == CHANGED for way in ways):
-            self.cluster.create_changed()
+        for template in {way.template for way in ways} & {CHANGED, MISSING}:
+            self.cluster.create_changed(template)
         for way in ways:
             if way.prepare:
                 way.prepare(self._scene(way))
@@ -105,15 +105,9 @@ class Rounds:
 
     def _sqlite(self, size: Size) -> Path:
         scale = {Size.WHOLE: self.scale, Size.TENTH: self.scale / 10, Size.TWENTY_ROWS: 0.0}[size]
-        path = self.work / f"seed-{SEED}-scale-{scale:g}.db"
+        shape = "" if self.shape.name == "chat" else f"-{self.shape.name}"
+        path = self.work / f"seed-{SEED}{shape}-scale-{scale:g}.db"
         if not path.exists():
             self.say(f"makes {path}")
-            make_benchmark(path, scale=scale, seed=SEED)
+            self.shape.make(path, scale)
         return path
-
-
-@cache
-def row_counts(sqlite: Path) -> dict[str, int]:
-    """The number of rows of each of the 20 tables in a SQLite file."""
-    with closing(sqlite3.connect(f"{sqlite.as_uri()}?mode=ro", uri=True)) as connection:
-        return {table: connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0] for table in ROWS}

@@ -11,6 +11,7 @@ from sqlalchemy import URL
 
 from tests.benchmarks.cluster import Cluster
 from tests.benchmarks.results import GOALS, Goal, Result, reached, to_markdown
+from tests.benchmarks.shapes import SHAPES, Shape, row_counts
 from tests.benchmarks.ways import WAYS, Scene, Way
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +48,25 @@ def test_our_commands_take_the_options_that_we_measure(way: Way, tmp_path: Path)
     _, _, module, *options = way.command(Scene(cluster, tmp_path / "a.db", "bench", tmp_path))
     parser = import_module(module).build_parser()
     assert parser.parse_args(options).sqlite == tmp_path / "a.db"
+
+
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape.target], ids=lambda shape: shape.name)
+def test_shapes_come_out_the_same_and_name_known_ways(shape: Shape, tmp_path: Path) -> None:
+    files = [tmp_path / "a.db", tmp_path / "b.db"]
+    for file in files:
+        shape.make(file, 0.001)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert all(row_counts(files[0]).values())
+    assert set(shape.ways) <= {way.name for way in WAYS}
+
+
+def test_measures_another_shape(tmp_path: Path) -> None:
+    options = ["--shape", "rejects", "--scale", "0.001", "--rounds", "1", "--only", "load-unvalidated"]
+    done = benchmark(tmp_path, *options)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "500,000 rows, each fiftieth refused: 500 rows in 1 tables" in done.stdout
+    assert "Failed" not in done.stdout
 
 
 def test_names_an_unknown_way(tmp_path: Path) -> None:

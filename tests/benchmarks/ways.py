@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from etl.schema.unified import TABLE_NAMES
-from tests.benchmarks.cluster import CHANGED, EMPTY, LOADED, Cluster
+from tests.benchmarks.cluster import CHANGED, EMPTY, LOADED, MISSING, Cluster
 from tests.benchmarks.ready_made import csv_script, limit_script
+from tests.benchmarks.shapes import row_counts
 
+_BY_LIBPQ = ("guide.py", "duckdb_insert.py")  # the others connect by SQLAlchemy's URL
 _PEERS = Path(__file__).with_name("peers")
 _DUCKDB_PACKAGES = (
     "duckdb",
@@ -83,8 +84,8 @@ def _derived(scene: Scene) -> list[str]:
 
 def _script(name: str) -> Callable[[Scene], list[str]]:
     def command(scene: Scene) -> list[str]:
-        target = scene.url if name == "pandas_to_sql.py" else scene.cluster.libpq(scene.database)
-        return [sys.executable, str(_PEERS / name), str(scene.sqlite), target, *TABLE_NAMES]
+        target = scene.cluster.libpq(scene.database) if name in _BY_LIBPQ else scene.url
+        return [sys.executable, str(_PEERS / name), str(scene.sqlite), target, *row_counts(scene.sqlite)]
 
     return command
 
@@ -118,6 +119,10 @@ def _without_duckdb(_: Cluster) -> str | None:
     return f"pip install {' '.join(missing)}" if missing else None
 
 
+def _without_dlt(_: Cluster) -> str | None:
+    return None if importlib.util.find_spec("dlt") else "pip install 'dlt[postgres,sql_database]'"
+
+
 def _without_psql(cluster: Cluster) -> str | None:
     return None if (cluster.programs / "psql").exists() else f"there is no psql in {cluster.programs}"
 
@@ -130,6 +135,7 @@ WAYS = (
     Way("load-unvalidated", "etl.run --skip-validation: counted", _ours("run", "--skip-validation", *_COUNTED)),
     Way("load-compared", "etl.run: validated, every value compared", _ours("run")),
     Way("load-again", "etl.run again, all rows present", _ours("run", *_COUNTED), template=LOADED),
+    Way("load-missing", "etl.run again, 1 % of the messages missing", _ours("run", *_COUNTED), template=MISSING),
     Way("dry-run", "etl.run --dry-run", _ours("run", "--dry-run"), leaves_rows=False),
     Way("schema", "etl schema: the schema derived from all values, no load", _derived, leaves_rows=False),
     Way("reconcile", "etl.reconcile", _ours("reconcile"), template=LOADED),
@@ -139,6 +145,14 @@ WAYS = (
     Way("pandas", "pandas read_sql, to_sql", _script("pandas_to_sql.py"), Size.TENTH, ours=False),
     Way("pgloader", "pgloader, data only", _pgloader, ours=False, missing=_without_pgloader),
     Way("duckdb", "DuckDB, both attached", _script("duckdb_insert.py"), ours=False, missing=_without_duckdb),
+    Way(
+        "dlt",
+        "dlt by pyarrow, into tables of its own, without keys",
+        _script("dlt_load.py"),
+        template="template0",
+        ours=False,
+        missing=_without_dlt,
+    ),
     Way(
         "copy-csv",
         "psql \\copy of ready-made CSV",
