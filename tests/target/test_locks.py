@@ -246,7 +246,8 @@ def held(database: Database) -> dict[str, str]:
     found = query(
         database,
         "SELECT c.relname, l.mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE l.granted "
-        "AND (c.relkind = 'r' OR c.relkind = 'S' AND l.mode <> 'AccessShareLock') AND c.relnamespace = 'public'::regnamespace AND l.pid = "
+        "AND (c.relkind = 'r' OR c.relkind = 'S' AND l.mode <> 'AccessShareLock') "
+        "AND c.relnamespace = 'public'::regnamespace AND l.pid = "
         "(SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND database = "
         "(SELECT oid FROM pg_database WHERE datname = current_database()))",
     )
