@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl.console.command_line import exit_code_of, leave, over
-from etl.console.options import Parser, add_output, add_settings
+from etl.console.options import Parser, add_settings
 from etl.core.lazy_imports import postponed_imports
 from etl.runs.settings import CommonSettings
 
@@ -30,7 +30,9 @@ def build_parser() -> Parser:
     parser.add_argument("run", type=Path, metavar="REPORT", help="the report folder of the run that is to be undone")
     add_settings(parser, CommonSettings, "pg", "report_folder")
     parser.add_argument("--dry-run", action="store_true", help="say what would be taken back and left; change nothing")
-    add_output(parser)
+    parser.add_argument("--json", action="store_true", help="print the report object alone on stdout")
+    parser.add_argument("-q", "--quiet", action="store_true", help="only what was left, the outcome and errors")
+    parser.add_argument("--no-color", action="store_true", help="no colours (NO_COLOR is honoured too)")
     return parser
 
 

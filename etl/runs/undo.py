@@ -202,8 +202,7 @@ class _Undo:
             counts = rows.forecast()
             self.created += things.forecast(rows.remaining(counts))
         else:
-            counts = rows.take_back()
-            self.created += things.drop()
+            counts = self._take_back_for_good(rows, things)
         self.sequences += restore_sequences(session, self.record, rows.staying(), dry_run=self.settings.dry_run)
         for item in self.record.tables:
             table = there.get(item.oid)
@@ -224,6 +223,17 @@ class _Undo:
         ruled = [f"{table.shown} ({', '.join(table.delete_triggers)})" for table in tables if table.delete_triggers]
         if ruled:
             self.remarks.append(f"triggers fire for each deleted row as for any other: {'; '.join(ruled)}")
+
+    def _take_back_for_good(self, rows: RunRows, things: CreatedThings) -> Mapping[int, TakenBack]:
+        """Tables that the run created, and nobody has used since, go with their rows, which is by far the quickest."""
+        alone = rows.if_nothing_else_is_there() if self.record.created else None
+        dropped = None if alone is None else things.drop_with_rows(alone)
+        if alone is not None and dropped is not None:
+            self.created += dropped
+            return alone
+        counts = rows.take_back()
+        self.created += things.drop()
+        return counts
 
     def _overwritten(self, table: WrittenTable) -> Iterator[Mapping[str, Any]]:
         return read_overwritten(self.settings.report, self.record.kind, table.record.source)

@@ -1,6 +1,6 @@
 """Tables, views and columns that the run created: dropped where they are empty, unchanged and unused."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import psycopg2
 from psycopg2 import sql
@@ -27,6 +27,20 @@ class CreatedThings:
         self._names = {oid: (schema, name) for oid, schema, name in session.rows(sql.SQL(_FOUND).format(oids=oids))}
         self._created = [item for item in created if item.oid in self._names]
         self._digests = definitions(session, self._names)
+
+    def drop_with_rows(self, tables: Collection[int]) -> list[ThingUndone] | None:
+        """Drops everything at once, with the rows of the run in it, where `tables`, which hold these rows and nothing
+        else, were all created by the run and nothing stands against that; else changes nothing and gives None."""
+        views = [item for item in self._created if item.kind is CreatedKind.VIEW]
+        created = [item for item in self._created if item.kind is CreatedKind.TABLE]
+        whole = len(views) + len(created) == len(self._created) and {item.oid for item in created}.issuperset(tables)
+        if not whole or any(self._in_the_way(item, 0 if item.oid in tables else None) for item in self._created):
+            return None
+        statements = [sql.SQL("DROP VIEW {} RESTRICT").format(self._names_of(views))] if views else []
+        statements.append(sql.SQL("DROP TABLE {} RESTRICT").format(self._names_of(created)))
+        if not created or self._attempt(*statements) is not None:
+            return None
+        return [ThingUndone(item.kind, self._shown(item), True, _DROPPED) for item in (*views, *created)]
 
     def drop(self) -> Iterator[ThingUndone]:
         """Drops what can go: views, then tables, then columns of other tables."""
@@ -80,13 +94,16 @@ class CreatedThings:
 
     def _try(self, word: str, items: Sequence[Created]) -> str | None:
         """What the server says against it."""
-        names = sql.SQL(", ").join(sql.Identifier(*self._names[item.oid]) for item in items)
-        return self._attempt(sql.SQL("DROP {} {} RESTRICT").format(sql.SQL(word), names))
+        return self._attempt(sql.SQL("DROP {} {} RESTRICT").format(sql.SQL(word), self._names_of(items)))
 
-    def _attempt(self, statement: sql.Composable) -> str | None:
+    def _names_of(self, items: Sequence[Created]) -> sql.Composable:
+        return sql.SQL(", ").join(sql.Identifier(*self._names[item.oid]) for item in items)
+
+    def _attempt(self, *statements: sql.Composable) -> str | None:
         try:
             with self._session.savepoint():
-                self._session.run(statement)
+                for statement in statements:
+                    self._session.run(statement)
         except psycopg2.Error as error:
             return first_line(error)
         return None

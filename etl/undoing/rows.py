@@ -87,6 +87,12 @@ class RunRows:
             detail = f"{counted(missing, 'row')} of the run not as it left them"
             self._left.note(table, LeftReason.CHANGED, since, by=NOBODY, detail=detail)
 
+    def if_nothing_else_is_there(self) -> Mapping[int, TakenBack] | None:
+        """What there is to take back, by the oid of the table; None where a table holds anything but that."""
+        found = {table.oid: TakenBack(self._count(table, self._goes[table.oid]("r"))) for table in self._tables}
+        alone = all(self._count(table, sql.SQL("true")) == found[table.oid].removed for table in self._tables)
+        return found if alone else None
+
     def forecast(self) -> Mapping[int, TakenBack]:
         """What would go, by the oid of the table; nothing is written but temporary tables."""
         self._kept.find(self._references, self._goes, dict.fromkeys(self._goes, self._marks.on))
