@@ -580,3 +580,23 @@ def test_a_sync_can_be_undone(database: Database, shop: Path, tmp_path: Path) ->
     undone = etl.undo(report, url_as(database), report_folder=tmp_path / "undo")
     assert undone.exit_code == 0
     assert state(database) == before
+
+
+def test_a_key_that_the_target_takes_for_the_same_loses_no_row(database: Database, tmp_path: Path) -> None:
+    if not value(database, "SELECT count(*) FROM pg_collation WHERE collprovider = 'i'"):
+        pytest.skip("this server knows no ICU collations")
+    source = make_sqlite(
+        tmp_path / "a.db", "CREATE TABLE t (k TEXT PRIMARY KEY, v TEXT)", "INSERT INTO t VALUES ('ann', '1')"
+    )
+    execute(
+        database,
+        "CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
+        "CREATE TABLE t (k text COLLATE ci PRIMARY KEY, v text)",
+    )
+    assert load(database, source, tmp_path / "load").exit_code == 0
+    change(source, "UPDATE t SET k = 'Ann'")
+    report = sync(database, source, tmp_path / "sync", delete=True)
+    assert counts(report, "t") == (0, 0, 0, 0, 1, 0)
+    assert contents(database, "t") == {"t": ["(ann,1)"]}
+    (kept,) = lines(report, "kept", "t")
+    assert "spelled otherwise" in kept["reason"]
