@@ -24,7 +24,7 @@ from etl.runs.load_session import prepare_load_session
 from etl.runs.run_id import new_run_id
 from etl.runs.transaction import one_transaction
 from etl.target.commit import commit
-from etl.target.identity import own_number
+from etl.target.identity import next_number, own_number
 from etl.target.privileges import require_to_undo
 from etl.target.session import Session
 from etl.undoing.created import CreatedThings
@@ -190,7 +190,7 @@ class _Undo:
         before: Sequence[Undone],
         left: LeftBehind,
     ) -> None:
-        marks = Marks(self.record)
+        marks = Marks(self.record, next_number(session))
         olds = {
             table.oid: OldRows(session, table, marks, self._overwritten(table), again=bool(before)) for table in tables
         }

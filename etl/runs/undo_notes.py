@@ -59,7 +59,9 @@ class UndoNotes:
         identity = identify(self.session)
         wrote = [table for table in wrote if table.inserted or table.updated or table.deleted]
         ruled = [table.plan.target for table in wrote if table.plan.target.has_triggers and table.plan.target.lockable]
-        marks = {*self.session.savepoint_marks(), *marks_of_triggers(self.session, ruled, self.locked_since)}
+        savepoints = whole_numbers(self._marks(), self.transaction)
+        hidden = marks_of_triggers(self.session, ruled, self.locked_since, max(savepoints))
+        savepoints = whole_numbers({*savepoints, *hidden}, self.transaction)
         after = sequence_states(self.session, self.sequences)
         return UndoRecord(
             run=self.run,
@@ -74,12 +76,18 @@ class UndoNotes:
                 if after[name] != before
             ),
             created=tuple(created),
-            savepoints=whole_numbers(marks, self.transaction),
+            savepoints=savepoints,
             timeline=identity.timeline,
             database=identity.database,
             target=self.target.display_url,
             embedded=self.target.embedded,
         )
+
+    def _marks(self) -> list[int]:
+        """Those of all savepoints; the last one is opened here, and so is higher than any that wrote a row."""
+        with self.session.savepoint():
+            pass
+        return self.session.savepoint_marks()
 
 
 def _table(wrote: Wrote) -> UndoTable:

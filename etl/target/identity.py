@@ -62,12 +62,22 @@ def whole_numbers(marks: Iterable[int], transaction: int) -> tuple[int, ...]:
     return tuple(sorted(transaction + (mark - transaction) % IDS for mark in marks))
 
 
-def marks_of_triggers(session: Session, tables: Sequence[TargetTable], since: int) -> set[int]:
-    """What rows of `tables` bear that are as new as the number `since`: functions that catch errors write in savepoints
-    of their own. Others must not have been able to write since."""
-    query = "SELECT DISTINCT xmin::text::bigint FROM {} WHERE age(xmin) BETWEEN 0 AND age({}::xid)"
+def number_between(xmin: sql.Composable, first: int, last: int) -> sql.Composable:
+    """Whether the 32 bits that `xmin` shows are those of a number from `first` to `last`.
+
+    Not by `age`, which takes the savepoints of the asking transaction for newer than new.
+    """
+    return sql.SQL("({}::text::bigint - {} + {ids}) % {ids} <= {}").format(
+        xmin, sql.Literal(first % IDS), sql.Literal(last - first), ids=sql.Literal(IDS)
+    )
+
+
+def marks_of_triggers(session: Session, tables: Sequence[TargetTable], first: int, last: int) -> set[int]:
+    """What rows of `tables` bear from the number `first` to `last`: functions that catch errors write in savepoints of
+    their own. Others must not have been able to write meanwhile."""
+    which = number_between(sql.Identifier("xmin"), first, last)
     found: set[int] = set()
     for table in tables:
-        newest = sql.SQL(query).format(identifier(table), sql.Literal(str(since % IDS)))
-        found |= {number for (number,) in session.rows(newest)}
+        query = sql.SQL("SELECT DISTINCT xmin::text::bigint FROM {} WHERE {}").format(identifier(table), which)
+        found |= {number for (number,) in session.rows(query)}
     return found

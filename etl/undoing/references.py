@@ -123,17 +123,20 @@ class Kept:
         session.run(sql.SQL("CREATE TEMP TABLE etl_kept (rel oid, at tid, by text) ON COMMIT DROP"))
         session.run(sql.SQL("CREATE INDEX ON {} (rel, at)").format(KEPT))
 
-    def find(self, references: Sequence[Reference], goes: Mapping[int, Goes]) -> None:
-        """Finds them anew. `goes` says by the oid of each table which of its rows are to be deleted."""
+    def find(
+        self, references: Sequence[Reference], goes: Mapping[int, Goes], lets_go: Mapping[int, Goes] | None = None
+    ) -> None:
+        """Finds them anew. `goes` says by the oid of each table which of its rows are to be deleted; `lets_go` which
+        ones do not refer any more then, where these are others: rows that are to get their old values."""
         self._session.run(sql.SQL("TRUNCATE {}").format(KEPT))
-        while sum(self._find_by(reference, goes) for reference in references):
+        while sum(self._find_by(reference, goes, lets_go or goes) for reference in references):
             pass
 
-    def _find_by(self, reference: Reference, goes: Mapping[int, Goes]) -> int:
+    def _find_by(self, reference: Reference, goes: Mapping[int, Goes], lets_go: Mapping[int, Goes]) -> int:
         ours = self._ours.get(reference.child_oid)
         stays: sql.Composable = sql.SQL("true")
         if ours is not None:
-            stays = sql.SQL("NOT ({} AND NOT {})").format(goes[ours.oid]("c"), is_kept("c"))
+            stays = sql.SQL("NOT ({} AND NOT {})").format(lets_go[ours.oid]("c"), is_kept("c"))
         equal = sql.SQL(" AND ").join(
             sql.SQL("c.{} = r.{}").format(sql.Identifier(one), sql.Identifier(other))
             for one, other in zip(reference.columns, reference.parent_columns, strict=True)

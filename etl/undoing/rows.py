@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from psycopg2 import sql
 
+from etl.core.errors import TargetError
 from etl.core.text import counted
 from etl.core.undo_report import LeftReason, LeftRows
 from etl.reporting.values import key_text
@@ -64,11 +65,16 @@ class RunRows:
         changed = old.changed_since()
         overwritten = self._left.note(table, LeftReason.CHANGED, changed, by=NOBODY, detail="updated by the run")
         lost = old.count(UPDATED, done=False) - old.restorable() - overwritten
-        missing = max(0, table.record.inserted - taken_before - self._count(table, old.goes("r")))
-        if missing:
+        missing = table.record.inserted - taken_before - self._count(table, old.goes("r"))
+        if missing < 0 and not table.has_triggers:
+            raise TargetError(
+                f"{table.shown} has {-missing:,} more rows with the numbers of run {self._marks.record.run} than it "
+                "wrote, so these numbers were given twice. Nothing was changed."
+            )
+        if missing > 0:
             since = sql.SQL("{} AND NOT ({})").format(self._marks.since("r"), changed)
             self._note_written_since(table, since, missing)
-        return missing + max(0, lost)
+        return max(0, missing) + max(0, lost)
 
     def _note_written_since(self, table: WrittenTable, since: sql.Composable, missing: int) -> None:
         query = "SELECT count(*), count(DISTINCT xmin::text) FROM {} r WHERE {}"
@@ -83,7 +89,7 @@ class RunRows:
 
     def forecast(self) -> Mapping[int, TakenBack]:
         """What would go, by the oid of the table; nothing is written but temporary tables."""
-        self._kept.find(self._references, self._goes)
+        self._kept.find(self._references, self._goes, dict.fromkeys(self._goes, self._marks.on))
         found = {}
         for table in self._tables:
             old = self._olds[table.oid]
@@ -131,8 +137,15 @@ class RunRows:
         return {oid: done + TakenBack(removed[oid]) for oid, done in came.items()}
 
     def staying(self) -> Mapping[int, Staying]:
-        """Which rows of each table stay, by its oid."""
-        return {table.oid: (table.identifier, sql.SQL("NOT ({})").format(self._going(table))) for table in self._tables}
+        """Which rows of each table stay that were not there before the run, by its oid."""
+        stays = sql.SQL("({} OR {} AND NOT ({}))")
+        return {
+            table.oid: (
+                table.identifier,
+                stays.format(self._marks.since("r"), self._marks.on("r"), self._going(table)),
+            )
+            for table in self._tables
+        }
 
     def _going(self, table: WrittenTable) -> sql.Composable:
         return sql.SQL("{} AND NOT {}").format(self._goes[table.oid]("r"), is_kept("r"))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from psycopg2 import sql
 
 from etl.core.errors import TargetError
-from etl.core.undo_record import IDS, UndoRecord, UndoTable
+from etl.core.undo_record import UndoRecord, UndoTable
+from etl.target.identity import number_between
 from etl.target.session import Row, Session
 
 _TABLES = """
@@ -16,6 +17,7 @@ SELECT c.oid, n.nspname, c.relname, c.relkind = 'p', row_security_active(c.oid),
         SELECT tgname::text FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal AND tgenabled <> 'D'
             AND tgtype & 8 <> 0 ORDER BY tgname
     ),
+    EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal),
     ARRAY(
         WITH RECURSIVE below(oid) AS (
             SELECT inhrelid FROM pg_inherits WHERE inhparent = c.oid
@@ -54,7 +56,8 @@ class WrittenTable:
     schema: str
     name: str
     partitioned: bool
-    delete_triggers: tuple[str, ...]
+    delete_triggers: tuple[str, ...]  # in force
+    has_triggers: bool
     below: tuple[int, ...]
     columns: tuple[Column, ...]
 
@@ -96,8 +99,17 @@ def read_tables(session: Session, record: UndoRecord) -> list[WrittenTable]:
 
 
 def _table(table: UndoTable, row: Row, columns: Sequence[Column]) -> WrittenTable:
-    _, schema, name, partitioned, _, triggers, below = row
-    return WrittenTable(table, schema, name, partitioned, tuple(triggers), tuple(below), tuple(columns))
+    _, schema, name, partitioned, _, delete_triggers, has_triggers, below = row
+    return WrittenTable(
+        record=table,
+        schema=schema,
+        name=name,
+        partitioned=partitioned,
+        delete_triggers=tuple(delete_triggers),
+        has_triggers=has_triggers,
+        below=tuple(below),
+        columns=tuple(columns),
+    )
 
 
 def _refuse_created_anew(session: Session, missing: Iterable[UndoTable]) -> None:
@@ -126,9 +138,10 @@ def _refuse_hidden(tables: Iterable[str]) -> None:
 
 @dataclass(frozen=True)
 class Marks:
-    """The numbers that the run's rows bear."""
+    """The numbers that the run's rows bear; `following` is the one after all that others have committed by now."""
 
     record: UndoRecord
+    following: int
 
     def on(self, alias: str) -> sql.Composable:
         """Whether the row `alias` is as the run left it."""
@@ -137,9 +150,8 @@ class Marks:
 
     def since(self, alias: str) -> sql.Composable:
         """Whether somebody else has written the row `alias` since the run began."""
-        begun = sql.Literal(str(self.record.transaction % IDS))
-        newer = sql.SQL("age({}.xmin) BETWEEN 0 AND age({}::xid)").format(sql.Identifier(alias), begun)
-        return sql.SQL("({} AND NOT {})").format(newer, self.on(alias))
+        between = number_between(sql.Identifier(alias, "xmin"), self.record.transaction, self.following)
+        return sql.SQL("({} AND NOT {})").format(between, self.on(alias))
 
 
 def by_oid(tables: Iterable[WrittenTable]) -> Mapping[int, WrittenTable]:

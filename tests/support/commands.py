@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from etl.console.undo import main as undo
 from etl.reconcile import main as reconcile
 from etl.run import main as load
 
@@ -35,6 +36,10 @@ class Commands:
     def reconcile(self, sqlite: Path, url: str, report: Path) -> Done:
         """`python -m etl.reconcile`."""
         return self._run(reconcile, ["--sqlite", str(sqlite), "--pg", url, "--report", str(report)])
+
+    def undo(self, run: Path, url: str, report: Path, *more: str) -> Done:
+        """`python -m etl undo`."""
+        return self._run(undo, [str(run), "--pg", url, "--report", str(report), *more])
 
     def _run(self, main: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> Done:
         self._capsys.readouterr()
