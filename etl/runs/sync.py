@@ -24,6 +24,7 @@ from etl.core.rejects import TableFault
 from etl.core.report import Outcome, Status
 from etl.core.text import unknown_names
 from etl.core.undo_record import OVERWRITTEN, Created, UndoKind
+from etl.files.left_rows import add_found_rows
 from etl.files.private_files import PrivateFolder, RowFile
 from etl.files.reject_files import TableRejects
 from etl.files.undo_files import write_undo_record
@@ -296,6 +297,8 @@ class _Sync:
                     keep_extra_rows(self.session, table.surplus, kept.write_json)
             proof = Proof.as_found(table) if self.settings.dry_run else self._prove(table, reaches=reaches)
             table.seconds += time.monotonic() - started
+            if proof.found_left:
+                add_found_rows(self.record.folder, table.plan.name, FOUND, extra_only=proof.in_part)
             report = table.report(proof)
             self.record.accounting.tables.append(report)
             self.record.accounting.findings += proof.findings

@@ -134,10 +134,12 @@ def test_rows_of_the_target_alone_stay_without_delete(database: Database, shop: 
     assert report.exit_code == 3
     assert table_report(report, "person").extra_rows == 1
     assert [item["kind"] for item in report.differences] == ["extra"]
+    assert [line["kind"] for line in lines(report, "differences", "person")] == ["extra"]
     assert value(database, "SELECT count(*) FROM person") == 4
     change(shop, "UPDATE person SET name = 'Bobby' WHERE id = 2")
     report = sync(database, shop, tmp_path / "again")  # the row is named beside changes as well
     assert [item["kind"] for item in report.differences] == ["extra"]
+    assert [line["kind"] for line in lines(report, "differences", "person")] == ["extra"]
     assert counts(report, "person") == (2, 0, 1, 0, 0, 0)
 
 
