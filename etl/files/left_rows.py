@@ -1,7 +1,7 @@
 """The differences that a sync leaves, in the one file in which a reader of the report looks for them."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,7 +25,7 @@ def add_found_rows(report_folder: Path, table: str, found: str, *, extra_only: b
                 kept.write_json(line)
 
 
-def _lines(files: list[BinaryIO]) -> Iterator[bytes]:
+def _lines(files: Sequence[BinaryIO]) -> Iterator[bytes]:
     for file in files:
         for line in file:
             yield line.rstrip(b"\n")

@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg2.errors
 import pytest
 from support.database import Database
 from support.loads import load, rejects, table_report
@@ -585,16 +586,14 @@ def test_a_sync_can_be_undone(database: Database, shop: Path, tmp_path: Path) ->
 
 
 def test_a_key_that_the_target_takes_for_the_same_loses_no_row(database: Database, tmp_path: Path) -> None:
-    if not value(database, "SELECT count(*) FROM pg_collation WHERE collprovider = 'i'"):
-        pytest.skip("this server knows no ICU collations")
     source = make_sqlite(
         tmp_path / "a.db", "CREATE TABLE t (k TEXT PRIMARY KEY, v TEXT)", "INSERT INTO t VALUES ('ann', '1')"
     )
-    execute(
-        database,
-        "CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
-        "CREATE TABLE t (k text COLLATE ci PRIMARY KEY, v text)",
-    )
+    try:
+        execute(database, "CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")
+    except psycopg2.errors.FeatureNotSupported:
+        pytest.skip("this server was built without ICU")
+    execute(database, "CREATE TABLE t (k text COLLATE ci PRIMARY KEY, v text)")
     assert load(database, source, tmp_path / "load").exit_code == 0
     change(source, "UPDATE t SET k = 'Ann'")
     report = sync(database, source, tmp_path / "sync", delete=True)
