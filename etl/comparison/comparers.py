@@ -148,7 +148,7 @@ def compare_written(
         raise MeaninglessError
     if not readers.means_same(stored, written, target):
         return CellResult(DifferenceKind.OTHER)
-    return Question(target, stored, written) if readers.needs_server(target) else EQUAL
+    return Question(target, stored, written) if target.needs_server else EQUAL
 
 
 # -- large values -------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import numpy as np
 
 from etl.comparison import meaning
 from etl.comparison.meaning import MeaninglessError
-from etl.comparison.rewritten import tokens
+from etl.comparison.words import tokens
 from etl.core.types import Kind, TargetType
 
 NOT_A_NUMBER = "not a number"
@@ -126,6 +126,10 @@ def read_document(text: str, _target: TargetType, _written: bool) -> object:
     return meaning.plain_json(text)
 
 
-def read_words(text: str, _target: TargetType, _written: bool) -> Counter[str | Decimal]:
-    """The words and numbers of a text that only the server can read."""
-    return tokens(text)
+_VERBATIM = ("name", '"char"')
+"""Types of the catalogue that hold a text as it stands, and cut one that is longer than they are."""
+
+
+def read_words(text: str, target: TargetType, _written: bool) -> Counter[str | Decimal] | str:
+    """The words and numbers of a text that only the server can read; all of it, where it is kept as it stands."""
+    return text if target.base in _VERBATIM else tokens(text)

@@ -25,12 +25,6 @@ def read(text: str, target: TargetType, *, written: bool) -> Plain:
     return READERS[target.kind](text, target, written)
 
 
-def needs_server(target: TargetType) -> bool:
-    """Whether only the server can read the type, or a type that it is made of."""
-    parts = [*filter(None, (target.element, target.subtype)), *(type_ for _, type_ in target.fields)]
-    return target.kind is Kind.OTHER or any(map(needs_server, parts))
-
-
 def stored_text(value: StorageValue, target: TargetType) -> str:
     """The text of a stored value, where its storage class has one in this type."""
     if isinstance(value, str):
@@ -44,7 +38,7 @@ def means_same(stored: str, written: str, target: TargetType) -> bool:
     """Whether the target's output is what the stored text means; raises MeaninglessError where that has no meaning.
 
     Parts that only the server can read are taken for the same if they hold the same words: ask the server as well
-    where `needs_server` says so.
+    where `TargetType.needs_server` says so.
     """
     return read(stored, target, written=False) == read(written, target, written=True)
 

@@ -1,35 +1,21 @@
-"""Whether the server's spelling of a text still means the text, for types that only the server can read.
+"""Whether the server's spelling of a text still means the text, for types that only the server can read."""
 
-Two texts are taken for the same if they hold the same words and the same numbers, however often each, whatever white
-space, quotes and marks of lists stand between them. Everything else is another meaning: in doubt it is not the same.
-"""
-
-import re
-from collections import Counter
-from decimal import Decimal
-
-from etl.core.types import Rewriting
-
-# A number stands alone: no letter or digit touches it, and it does not begin with zeros, as a code may. Words and signs
-# carry meaning; white space, quotes, brackets and the marks of lists only part them.
-_TOKEN = re.compile(
-    r"(?P<number>(?<![\w.])[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?(?![\w.]))"
-    r"|(?P<word>\w+|[^\s,;:.'\"(){}\[\]])"
-)
+from etl.comparison.meaning import MeaninglessError
+from etl.comparison.readers import means_same
+from etl.core.types import Rewriting, TargetType
 
 
-def classify_rewriting(stored: str, written: str) -> Rewriting:
+def classify_rewriting(stored: str, written: str, target: TargetType) -> Rewriting:
     """What `written`, the server's spelling, says about `stored`, the text that it was given.
 
     :param stored: the text as the source holds it.
     :param written: the same value as the server writes it.
+    :param target: the type that read it; its parts are read by their own types.
     :returns: SAME, REWRITTEN (another spelling of the same), or BENT (another value).
     """
     if stored == written:
         return Rewriting.SAME
-    return Rewriting.REWRITTEN if tokens(stored) == tokens(written) else Rewriting.BENT
-
-
-def tokens(text: str) -> Counter[str | Decimal]:
-    """The words and signs of a text, and its numbers by their exact value, each with how often it occurs."""
-    return Counter(Decimal(found["number"]) if found["number"] else found["word"] for found in _TOKEN.finditer(text))
+    try:
+        return Rewriting.REWRITTEN if means_same(stored, written, target) else Rewriting.BENT
+    except MeaninglessError:
+        return Rewriting.BENT

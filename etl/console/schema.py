@@ -16,6 +16,8 @@ from etl.console.command_line import exit_code_of, leave
 from etl.console.options import Parser, add_settings, add_source, source_path
 from etl.core.errors import CannotRun
 from etl.runs.settings import Settings
+from etl.runs.startup import Startup
+from etl.source.database import Source
 
 OPTIONS = ("tables", "mapping", "names", "types", "virtual_tables", "times", "assume_timezone")
 
@@ -37,9 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     path = source_path(options)
-    from etl.api import propose_schema  # here, so that --help need not wait for pandas
-
-    sql = propose_schema(path, **{name: getattr(options, name) for name in OPTIONS}).sql
+    with Startup(path, validate=False) as startup:
+        startup.source.count_classes_ahead(options.tables)
+        sql = _script(options, startup.source)
     if options.sql is None:
         sys.stdout.write(sql)
         return 0
@@ -48,6 +50,14 @@ def _run(options: argparse.Namespace) -> int:
     except OSError as error:
         raise CannotRun(f"--sql {options.sql} cannot be written: {error.strerror}.") from error
     return 0
+
+
+def _script(options: argparse.Namespace, source: Source) -> str:
+    from etl.reporting.schema import ProposedSchema  # here, so that reading goes on while pandas is imported
+    from etl.runs.create_schema import propose
+
+    settings = Settings.of(source.path, **{name: getattr(options, name) for name in OPTIONS})
+    return ProposedSchema(propose(source, settings), source.path.name).sql
 
 
 if __name__ == "__main__":

@@ -44,9 +44,8 @@ class Family:
     `casts`: by SQLite's storage class; a class that is missing is refused with the reason `otherwise`. `arrow`: the
     type of a converted column. `binary`: PostgreSQL's binary format has exactly the bytes of that Arrow type; else the
     values are texts that the server's input reads. `zoned`: the casts take the zone of times without one. `canonical`:
-    the server may write another spelling of the same value, which is counted as rewritten. `checked`: only the server
-    can read its texts, and what it writes back has to mean the same. `any_storage`: the casts of further classes, for
-    columns that were made to take them.
+    the server may write another spelling of the same value, which is counted as rewritten. `any_storage`: the casts of
+    further classes, for columns that were made to take them.
     """
 
     casts: Mapping[Storage, Cast]
@@ -55,7 +54,6 @@ class Family:
     binary: bool = False
     zoned: Mapping[Storage, Callable[..., Cells]] | None = None
     canonical: bool = False
-    checked: bool = False
     any_storage: Mapping[Storage, Cast] = field(default_factory=dict)
 
     def cast_of(self, storage: Storage, zone: ZoneInfo, unit: TimeUnit, *, any_storage: bool = False) -> Cast | None:
@@ -215,6 +213,6 @@ FAMILIES: Mapping[Kind, Family] = {
     Kind.RANGE: _RANGES,
     Kind.MULTIRANGE: _RANGES,
     Kind.COMPOSITE: _made_of_parts(nested.NOT_COMPOSITE),
-    Kind.OTHER: Family(_TEXTS, _TEXT, _BLOB_INTO_TEXT, checked=True),
+    Kind.OTHER: Family(_TEXTS, _TEXT, _BLOB_INTO_TEXT),
 }
 """The rules of loading: every kind has its family."""

@@ -108,6 +108,12 @@ class TargetType:
         """Whether it has checks of its own, which the server applies."""
         return self.base_sql is not None
 
+    @property
+    def needs_server(self) -> bool:
+        """Whether only the server can read it, or a type that it is made of."""
+        parts = [*filter(None, (self.element, self.subtype)), *(type_ for _, type_ in self.fields)]
+        return self.kind is Kind.OTHER or any(part.needs_server for part in parts)
+
 
 _OTHER_SPELLINGS = {
     "timestamp with time zone": Kind.TIMESTAMPTZ,

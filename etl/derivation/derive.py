@@ -23,14 +23,13 @@ from etl.derivation.hints import could_be
 from etl.derivation.keys import Keys
 from etl.derivation.names import Names, column_names, renamed, styled, table_names
 from etl.derivation.proof import Proof, prove
-from etl.derivation.references import add_foreign_keys, parent_columns
+from etl.derivation.references import add_foreign_keys, count_orphans, parent_columns
 from etl.derivation.said import without_columns
 from etl.derivation.tables import Draft
 from etl.derivation.views import propose_views
 from etl.schema.declarations import Declarations, UnreadableError, read_create_table
 from etl.source.catalog import read_source_catalog
 from etl.source.database import Source
-from etl.source.storage_classes import storage_classes
 from etl.source.time_forms import time_forms
 
 Cell = tuple[str, str]  # (table, column) of the source
@@ -82,6 +81,7 @@ def derive(
         for name, table in tables.items()
         if only is None or name in only
     }
+    source.count_classes_ahead(chosen)
     views = tuple(view for view in catalog.views if styled(view.name, wishes.names) not in taken)
     return _Derivation(source, wishes, replace(catalog, views=views), chosen, taken).proposal()
 
@@ -121,6 +121,7 @@ class _Derivation:
         names = table_names(list(self._tables), wishes.names, self._relations, {**wishes.said_tables})
         for name, table in self._tables.items():
             self._drafts[name] = self._draft(table, names[name])
+        orphans = self._source.begin(lambda: count_orphans(self._source, self._drafts), name="etl-orphans")
         self._choose_types()
         for draft in self._drafts.values():
             self._complete_columns(draft)
@@ -132,7 +133,7 @@ class _Derivation:
         for draft in self._drafts.values():
             add_checks(self._source, draft, self._wishes.names)
         for draft in self._drafts.values():
-            add_foreign_keys(self._source, draft, self._drafts, self._wishes.names)
+            add_foreign_keys(self._source, draft, self._drafts, orphans.result(), self._wishes.names)
         tables = tuple(map(self._proposed, self._drafts.values()))
         views, lost_views = propose_views(self._catalog.views, self._drafts, self._relations, self._wishes.names)
         return Proposal(
@@ -151,7 +152,7 @@ class _Derivation:
         columns = [column.name for column in table.columns]
         names = column_names(columns, wishes.names)
         names |= {column: name for (of, column), name in wishes.said_columns.items() if of == table.name}
-        evidence = storage_classes(self._source, table.name, columns) if columns else {}
+        evidence = self._source.storage_classes(table.name, columns) if columns else {}
         draft = Draft(
             catalog=table,
             source=self._source.tables[table.name],

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from etl.concurrency.background import Abandoned
 from etl.core.proposal import NameStyle, ObjectKind, ProposedConstraint
 from etl.core.source_catalog import CatalogForeignKey
 from etl.core.source_tables import quoted
@@ -27,18 +28,48 @@ def parent_columns(key: CatalogForeignKey, drafts: Mapping[str, Draft]) -> tuple
     return (parent, found) if len(found) == len(wanted) == len(key.columns) else None
 
 
-def add_foreign_keys(source: Source, draft: Draft, drafts: Mapping[str, Draft], style: NameStyle) -> None:
+def count_orphans(source: Source, drafts: Mapping[str, Draft]) -> dict[str, int]:
+    """The orphans of every foreign key whose parent has an index for it, by the query that finds them.
+
+    Neither types nor keys need be known, so this can go on beside finding them. Without an index a count may take
+    hours, and PostgreSQL may refuse the key anyway; `add_foreign_keys` then counts for itself.
+
+    :raises Abandoned: where the source has been left meanwhile.
+    :raises SourceError: where the source cannot be read.
+    """
+    found: dict[str, int] = {}
+    for draft in drafts.values():
+        for key in draft.catalog.foreign_keys:
+            meant = parent_columns(key, drafts)
+            if meant is None or set(meant[1]) not in _indexed(meant[0]):
+                continue
+            if source.left:
+                raise Abandoned
+            query = _orphans(draft, meant[0], list(zip(key.columns, meant[1], strict=True)))
+            found[query] = source.count(query)
+    return found
+
+
+def _indexed(parent: Draft) -> list[set[str | None]]:
+    unique = [{part.column for part in index.parts} for index in parent.catalog.indexes if index.unique]
+    return [set(parent.catalog.primary_key), *unique]
+
+
+def add_foreign_keys(
+    source: Source, draft: Draft, drafts: Mapping[str, Draft], orphans: Mapping[str, int], style: NameStyle
+) -> None:
     """Adds the foreign keys of a table.
 
-    :param source: an open source, which counts the orphans.
+    :param source: an open source, which counts the orphans that `orphans` lacks.
     :param draft: the table; its constraints are completed.
     :param drafts: all tables by name, their types tied and their keys known.
+    :param orphans: what `count_orphans` found.
     :param style: how names are carried.
     """
     declared = list(draft.declarations.foreign_keys)
     known = len(declared) == len(draft.catalog.foreign_keys)
     for place, key in enumerate(draft.catalog.foreign_keys):
-        _add(source, draft, key, declared[place] if known else _WITHOUT_TEXT, drafts, style)
+        _add(source, draft, key, declared[place] if known else _WITHOUT_TEXT, drafts, orphans, style)
 
 
 def _add(
@@ -47,6 +78,7 @@ def _add(
     key: CatalogForeignKey,
     declared: DeclaredForeignKey,
     drafts: Mapping[str, Draft],
+    orphans: Mapping[str, int],
     style: NameStyle,
 ) -> None:
     listed = ", ".join(key.columns)
@@ -86,7 +118,7 @@ def _add(
             sql,
             words,
             unchecked=f"{sql} NOT VALID",
-            broken_rows=_number(source.query(f"SELECT count(*) {query}")[0][0]),
+            broken_rows=orphans[query] if query in orphans else source.count(query),
             broken_query=query,
         ),
         listed,
@@ -124,7 +156,3 @@ def _orphans(draft: Draft, parent: Draft, pairs: list[tuple[str, str]]) -> str:
         f"FROM main.{quoted(draft.catalog.name)} c WHERE {given} AND NOT EXISTS "
         f"(SELECT 1 FROM main.{quoted(parent.catalog.name)} p WHERE {same}{f' AND {exact}' if exact else ''})"
     )
-
-
-def _number(value: object) -> int:
-    return value if isinstance(value, int) else 0

@@ -27,8 +27,8 @@ from etl.target.session import Session
 def can_be_fast(session: Session, table: TargetTable) -> bool:
     """Whether `table` is empty, ours to alter, and plain enough that COPY into it means the same as INSERT."""
     plain = table.owned and table.ordinary and not table.row_security and not table.has_triggers
-    families = [FAMILIES[column.type.kind] for column in table.columns]
-    plain = plain and not any(family.checked or family.canonical for family in families)
+    types = [column.type for column in table.columns]
+    plain = plain and not any(type_.needs_server or FAMILIES[type_.kind].canonical for type_ in types)
     return plain and not session.value(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(identifier(table)))
 
 

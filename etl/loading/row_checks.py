@@ -13,7 +13,7 @@ from etl.core.errors import TargetError
 from etl.core.plan import ColumnPlan
 from etl.core.rejects import Fault, RejectRule, RejectStage
 from etl.core.tables import Check, ForeignKey, TargetColumn, UniqueKey
-from etl.core.types import SERVER_READ, Rewriting
+from etl.core.types import SERVER_READ, Rewriting, TargetType
 from etl.loading.staging import (
     ROW,
     Present,
@@ -27,9 +27,9 @@ from etl.loading.staging import (
     staged_type,
 )
 from etl.target.constraints import OLDER
-from etl.target.session import cannot_be_read, concerns_one_row, first_line
+from etl.target.session import NO_READING_ERRORS, cannot_be_read, concerns_one_row, first_line
 
-RewritingClassifier = Callable[[str, str], Rewriting]
+RewritingClassifier = Callable[[str, str, TargetType], Rewriting]
 """Says what the server's spelling of a text means for it: the comparison's own code, handed in by the conductor."""
 
 EXAMPLES = 3
@@ -47,13 +47,21 @@ _IS_COMPOSITE = sql.SQL(
 _INPUT_ERROR_FUNCTION = sql.SQL(
     """
 CREATE FUNCTION pg_temp.etl_input_error(value {staged}) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    said text;
 BEGIN
     EXECUTE 'SELECT pg_temp.etl_read($1)' USING value;
     RETURN NULL;
-EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR plpgsql_error
-    OR syntax_error OR invalid_name OR undefined_table OR undefined_object OR undefined_function OR ambiguous_function
-    OR invalid_schema_name OR internal_error THEN
-    RETURN SQLERRM;
+EXCEPTION WHEN OTHERS THEN
+    IF SQLSTATE ~ '^({serious})' THEN
+        RAISE;
+    END IF;
+    said := SQLERRM;
+    BEGIN
+        RETURN convert_from(textsend(said), pg_client_encoding());
+    EXCEPTION WHEN character_not_in_repertoire THEN
+        RETURN 'PostgreSQL cannot read it';  -- it names a part of a character, which nobody could read either
+    END;
 END $$
 """
 )
@@ -86,7 +94,8 @@ def _check_type(stage: Staging, column: ColumnPlan, classify: RewritingClassifie
     body = (_READ_COMPOSITE_BODY if composite else _READ_BODY).replace("{type}", column.type.sql)
     stage.session.run(_READ_FUNCTION.format(staged=sql.SQL(staged), type=type_, body=sql.Literal(body)))
     if not _readable(stage, column):
-        stage.session.run(_INPUT_ERROR_FUNCTION.format(staged=sql.SQL(staged)))
+        serious = sql.SQL("|".join(NO_READING_ERRORS))
+        stage.session.run(_INPUT_ERROR_FUNCTION.format(staged=sql.SQL(staged), serious=serious))
         error = compose("pg_temp.etl_input_error({})", name)
         words = f"not accepted as {column.type.sql}"
         fault = Fault(RejectStage.CONVERT, RejectRule.NOT_ACCEPTED, column.source, words)
@@ -99,8 +108,8 @@ def _check_type(stage: Staging, column: ColumnPlan, classify: RewritingClassifie
 
 def _check_rewriting(stage: Staging, column: ColumnPlan, classify: RewritingClassifier) -> None:
     """Refuses what the server would write back with another meaning, and counts other spellings of the same."""
-    family = FAMILIES[column.type.kind]
-    if not (family.checked or family.canonical):
+    checked = column.type.needs_server
+    if not (checked or FAMILIES[column.type.kind].canonical):
         return
     name = sql.Identifier(column.target)
     others = stage.session.rows(
@@ -112,7 +121,9 @@ def _check_rewriting(stage: Staging, column: ColumnPlan, classify: RewritingClas
             stage.name,
         )
     )
-    bent = [stored for stored, written, _ in others if family.checked and classify(stored, written) is Rewriting.BENT]
+    bent = [
+        stored for stored, written, _ in others if checked and classify(stored, written, column.type) is Rewriting.BENT
+    ]
     if bent:
         words = f"PostgreSQL would keep another value than this {column.type.sql}"
         fault = Fault(RejectStage.CONVERT, RejectRule.KEPT_OTHERWISE, column.source, words)

@@ -1,19 +1,22 @@
 """The source: one SQLite file in one consistent state, with its tables and their values."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from etl.concurrency.background import run_in_background
+from etl.core.evidence import ColumnEvidence
 from etl.core.source_tables import WHOLE_TABLE, RowidRange, SourceTable, quoted
 from etl.core.time_units import NumberRange
 from etl.core.values import LargeText, StorageValue, UndecodableText
 from etl.source.measure import measure_tables
 from etl.source.snapshot import Snapshot
+from etl.source.storage_classes import classes_of_tables, storage_classes
 
+T = TypeVar("T")
 ROWS_PER_LOOKUP = 500  # well below SQLite's limit of 32,766 bound parameters
 _LEAST = -(2**63) + 1  # of which `abs` is a number, too
 
@@ -24,6 +27,8 @@ class Source(Snapshot):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._measured: Future[dict[str, SourceTable]] | None = None
+        self._classes: Future[dict[str, dict[str, ColumnEvidence]]] | None = None
+        self._begun: list[Future[Any]] = []
 
     def __enter__(self) -> Self:
         self.open()
@@ -33,16 +38,31 @@ class Source(Snapshot):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.left = True
-        if self._measured is None:
-            self.close()
+        self._close_after(self._begun)
+
+    def begin(self, work: Callable[[], T], *, name: str) -> "Future[T]":
+        """Runs `work`, which reads from here, on a thread called `name`; nothing is closed before it has ended."""
+        future = run_in_background(work, name=name)
+        self._begun.append(future)
+        return future
+
+    def _close_after(self, reading: "Sequence[Future[Any]]") -> None:
+        if reading:
+            reading[0].add_done_callback(lambda _: self._close_after(reading[1:]))
         else:
-            self._measured.add_done_callback(lambda _: self.close())  # not before it has stopped reading
+            self.close()
 
     # -- tables -------------------------------------------------------------------------------------------------
 
     def measure_ahead(self) -> None:
         """Begins on a thread of its own to find out what `tables` will be asked for."""
-        self._measured = run_in_background(lambda: measure_tables(self), name="etl-measure")
+        self._measured = self.begin(lambda: measure_tables(self), name="etl-measure")
+
+    def count_classes_ahead(self, only: Collection[str] = ()) -> None:
+        """Begins on a thread of its own to find out what `storage_classes` will be asked for, of all tables or `only`
+        these. Once begun, a second call changes nothing."""
+        if self._classes is None:
+            self._classes = self.begin(lambda: classes_of_tables(self, only), name="etl-classes")
 
     @cached_property
     def tables(self) -> dict[str, SourceTable]:
@@ -50,12 +70,24 @@ class Source(Snapshot):
         their own left out."""
         return measure_tables(self) if self._measured is None else self._measured.result()
 
+    def storage_classes(self, table: str, columns: Sequence[str]) -> dict[str, ColumnEvidence]:
+        """The storage classes of the values in each of these columns of `table`."""
+        known = self._classes.result() if self._classes is not None else {}
+        if table in known:
+            return {column: known[table][column] for column in columns}
+        return storage_classes(self, table, columns)
+
     # -- values -------------------------------------------------------------------------------------------------
 
     def query(self, statement: str, parameters: Sequence[StorageValue] = ()) -> list[tuple[StorageValue, ...]]:
         """All rows of a SELECT in this state; for questions that no other method answers."""
         with self.failing_clearly():
             return self.careful.execute(statement, parameters).fetchall()
+
+    def count(self, rows: str) -> int:
+        """How many rows there are; `rows` is SQL from its FROM on."""
+        with self.failing_clearly():
+            return int(self.careful.execute(f"SELECT count(*) {rows}").fetchone()[0])
 
     def number_ranges(self, table: str, columns: Sequence[str]) -> dict[str, NumberRange | None]:
         """The numbers in each of these columns of `table`: lowest, highest, whether any is a real; None without any."""

@@ -20,16 +20,20 @@ def measure_tables(snapshot: Snapshot) -> dict[str, SourceTable]:
     """
     with snapshot.failing_clearly():
         listed = snapshot.careful.execute("PRAGMA main.table_list").fetchall()
-        ordinary = {_name(snapshot, row[1]): bool(row[4]) for row in listed if row[2] == "table"}
         shadows = [_name(snapshot, row[1]) for row in listed if row[2] == "shadow"]
         virtual = [_virtual(snapshot, _name(snapshot, row[1]), shadows) for row in listed if row[2] == "virtual"]
         tables = {
-            name: _table(snapshot, name, without_rowid)
-            for name, without_rowid in ordinary.items()
-            if not name.startswith("sqlite_")
+            name: _table(snapshot, name, without_rowid) for name, without_rowid in ordinary_tables(snapshot).items()
         }
         tables |= {table.name: table for table in virtual if table is not None}
         return dict(sorted(tables.items()))
+
+
+def ordinary_tables(snapshot: Snapshot) -> dict[str, bool]:
+    """Which tables there are besides virtual ones and SQLite's own, and whether each is WITHOUT ROWID."""
+    listed = snapshot.careful.execute("PRAGMA main.table_list").fetchall()
+    names = {_name(snapshot, row[1]): bool(row[4]) for row in listed if row[2] == "table"}
+    return {name: without_rowid for name, without_rowid in names.items() if not name.startswith("sqlite_")}
 
 
 def _virtual(snapshot: Snapshot, name: str, shadows: list[str]) -> SourceTable | None:
@@ -40,7 +44,7 @@ def _virtual(snapshot: Snapshot, name: str, shadows: list[str]) -> SourceTable |
         return None
     if found.rows is None:
         return SourceTable(name, (), found.shadow_rows, 0, None, None, unreadable=found.reason)
-    columns = _columns(snapshot, name)
+    columns = read_columns(snapshot, name)
     sizes = _sum_sql([f"coalesce(length(CAST({quoted(column.name)} AS BLOB)), 0)" for column in columns])
     query = f"SELECT coalesce(max({sizes}), 0) FROM main.{quoted(name)}"
     largest = snapshot.careful.execute(query).fetchone()[0]
@@ -56,7 +60,7 @@ def _name(snapshot: Snapshot, name: str | UndecodableText) -> str:
 def _table(snapshot: Snapshot, name: str, without_rowid: bool) -> SourceTable:
     if snapshot.left:
         raise Abandoned
-    columns = _columns(snapshot, name)
+    columns = read_columns(snapshot, name)
     rows, largest, without_numbers = _measure(snapshot, name, columns)
     return SourceTable(
         name=name,
@@ -69,7 +73,8 @@ def _table(snapshot: Snapshot, name: str, without_rowid: bool) -> SourceTable:
     )
 
 
-def _columns(snapshot: Snapshot, name: str) -> tuple[SourceColumn, ...]:
+def read_columns(snapshot: Snapshot, name: str) -> tuple[SourceColumn, ...]:
+    """The columns that hold something of each row, in their order; hidden ones of virtual tables do not."""
     return tuple(
         SourceColumn(_name(snapshot, column), _legible(declared), bool(not_null), key)
         for _, column, declared, not_null, _, key, hidden in snapshot.careful.execute(

@@ -176,14 +176,15 @@ def concerns_one_row(error: psycopg2.Error, *, row_security: bool = False) -> bo
     return code.startswith(_ROW_CLASSES) or (row_security and code == "42501")
 
 
-# What the input of regclass, tsquery, jsonpath and their like says of a text: it names nothing, or is none of theirs.
-# XX000 is what a function gives that names no code at all, such as hstore's input before PostgreSQL 16.
-_READING_CODES = ("42601", "42602", "42P01", "42704", "42883", "42725", "3F000", "XX000")
+# By SQLSTATE, what is no fault of the text that is read: lost connections, full disks, a cancelled statement, a damaged
+# page. Anything else may be what some type's input says of a text: regclass names no table, aclitem finds a name too
+# long, xml is not built in, hstore before PostgreSQL 16 gives no code of its own.
+NO_READING_ERRORS = ("08", "25", "40", "53", "57", "58", "XX001", "XX002")
 
 
 def cannot_be_read(error: psycopg2.Error) -> bool:
     """Whether a type's input refused a text; only to be asked where the statement itself is known to be right."""
-    return error.pgcode in _READING_CODES
+    return error.pgcode is not None and not error.pgcode.startswith(NO_READING_ERRORS)
 
 
 class _LastWords:

@@ -197,7 +197,16 @@ def test_every_kind_has_a_family_and_a_reader() -> None:
     ],
 )
 def test_what_the_server_writes_back(stored: str, written: str, expected: Rewriting) -> None:
-    assert classify_rewriting(stored, written) is expected
+    assert classify_rewriting(stored, written, OTHER) is expected
+
+
+@pytest.mark.parametrize("name", ["name", '"char"'])
+@pytest.mark.parametrize(("stored", "written"), [("1.0", "1"), ("a ", "a"), ("1[", "1"), ("ab", "a")])
+def test_types_that_hold_texts_as_they_stand_may_not_cut_them(name: str, stored: str, written: str) -> None:
+    target = TargetType(Kind.OTHER, name)
+    assert classify_rewriting(stored, written, target) is Rewriting.BENT
+    assert classify_rewriting(f'{{"{stored}"}}', f'{{"{written}"}}', array_of(target)) is Rewriting.BENT
+    assert classify_rewriting(f'{{"{written}"}}', f"{{{written}}}", array_of(target)) is Rewriting.REWRITTEN
 
 
 @pytest.mark.parametrize(

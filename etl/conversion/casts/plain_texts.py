@@ -1,6 +1,7 @@
 """Types whose texts follow one short pattern: bit strings, uuid, network and hardware addresses, oid, money."""
 
 import ipaddress
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
@@ -23,6 +24,7 @@ LARGEST_OID = 2**32 - 1
 _HEX = "[0-9A-Fa-f]"
 _DIGITS = rf"(?:{_HEX}{{4}}-?){{7}}{_HEX}{{4}}"
 _UUID = rf"^(?:{_DIGITS}|\{{{_DIGITS}\}})$"
+_PLAIN_DIGITS = re.compile("0|[1-9][0-9]{0,9}")
 _GROUPS = {Kind.MACADDR: 6, Kind.MACADDR8: 8}
 _MONEY = TargetType(Kind.NUMERIC, "numeric(19,2)", precision=19, scale=2)  # cents, in the units of the locale C
 
@@ -82,12 +84,12 @@ def oid_from_integer(values: pa.Array, _target: TargetType) -> Cells:
 
 
 def oid_from_text(values: pa.Array, _target: TargetType) -> Cells:
-    """The same in digits."""
+    """The same in digits, without zeros before them: PostgreSQL would read these as octal."""
     return look_singly(values, pa.nulls(len(values), values.type), _read_oid)
 
 
 def _read_oid(text: str) -> str:
-    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= LARGEST_OID):
+    if not (_PLAIN_DIGITS.fullmatch(text) and int(text) <= LARGEST_OID):
         raise RefusalError(*NOT_OID)
     return text
 
