@@ -105,7 +105,6 @@ class _Load:
         """All stages in their order, but for the COMMIT."""
         with self._timed("plan"):
             prepare_load_session(self.session, self.target.schema)
-            notes = self._begin_notes()
             new = self._create_schema()
             plan = self._plan(new.names)
             accepted = self._use_suites(plan)
@@ -113,7 +112,7 @@ class _Load:
             self.observer.table_finished(table)
         self.record.accounting.remarks += [remark for table in plan.tables for remark in unreachable_ids(table)]
         with self._timed("load"):
-            self._move(plan, notes)
+            notes = self._move(plan)
             if accepted:
                 accepted.result()
         with self._timed("schema"):
@@ -130,11 +129,11 @@ class _Load:
             self.source.verify_sound()
         return plan
 
-    def _begin_notes(self) -> UndoNotes | None:
+    def _begin_notes(self, plan: Plan) -> UndoNotes | None:
         """What is needed to undo the load; a dry run needs none."""
         if self.settings.dry_run:
             return None
-        return UndoNotes.begin(self.record.run_id, UndoKind.LOAD, self.target, self.session)
+        return UndoNotes.begin(self.record.run_id, UndoKind.LOAD, self.target, self.session, plan.tables)
 
     def _wrote(self, plan: Plan) -> Iterator[Wrote]:
         """Rows by table. Where others could not write, those count too that triggers have put there."""
@@ -200,13 +199,12 @@ class _Load:
         folder = self.settings.expectations or description_of(self.source.tables).suites
         return self.validator.use(suites_for(folder, [table.target for table in plan.tables]))
 
-    def _move(self, plan: Plan, notes: UndoNotes | None) -> None:
+    def _move(self, plan: Plan) -> UndoNotes | None:
         require_to_load(self.session, plan.tables, dry_run=self.settings.dry_run)
         require_locks(self.session, [table.target for table in plan.tables])
         if not self.settings.dry_run:
             lock_tables(self.session, plan)
-        if notes is not None:
-            notes.tables_locked(plan.tables)
+        notes = self._begin_notes(plan)
         mover = Mover(
             settings=self.settings,
             observer=self.observer,
@@ -220,6 +218,7 @@ class _Load:
                 mover.move_all(plan)
         else:
             mover.move_all(plan)
+        return notes
 
     def _reset_sequences(self, plan: Plan) -> None:
         for table in plan.tables:

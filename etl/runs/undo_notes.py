@@ -1,11 +1,11 @@
 """What a run notes on its way so that it can be undone; the record is written before the COMMIT.
 
-`etl.core.undo_record` says what is noted. A run calls `begin` outside of any savepoint and before its first row,
-`tables_locked` when other writers wait, and `write` at its end.
+`etl.core.undo_record` says what is noted. A run calls `begin` outside of any savepoint, before its first row, when its
+rights are asked for and other writers wait; and `write` at its end.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from etl.core.plan import TablePlan
@@ -27,7 +27,7 @@ class Wrote:
     deleted: int = 0
 
 
-@dataclass
+@dataclass(frozen=True)
 class UndoNotes:
     """The notes of one run."""
 
@@ -36,19 +36,24 @@ class UndoNotes:
     target: Target
     session: Session
     transaction: int
-    locked_since: int = 0
-    sequences: Mapping[SequenceName, SequenceState] = field(default_factory=dict)
+    locked_since: int
+    sequences: Mapping[SequenceName, SequenceState]
 
     @classmethod
-    def begin(cls, run: str, kind: UndoKind, target: Target, session: Session) -> "UndoNotes":
-        """From here on every savepoint of the session is noted."""
+    def begin(
+        cls, run: str, kind: UndoKind, target: Target, session: Session, plans: Sequence[TablePlan]
+    ) -> "UndoNotes":
+        """Notes where the sequences of the tables stand, and from here on every savepoint of the session."""
         session.mark_savepoints()
-        return cls(run, kind, target, session, own_number(session))
-
-    def tables_locked(self, plans: Sequence[TablePlan]) -> None:
-        """Notes where the sequences stand; nothing was written yet."""
-        self.locked_since = next_number(self.session)
-        self.sequences = sequence_states(self.session, sequences_of(self.session, plans))
+        return cls(
+            run=run,
+            kind=kind,
+            target=target,
+            session=session,
+            transaction=own_number(session),
+            locked_since=next_number(session),
+            sequences=sequence_states(session, sequences_of(session, plans)),
+        )
 
     def write(self, folder: Path, wrote: Iterable[Wrote], created: Iterable[Created] = ()) -> None:
         """Writes the record into the report folder; raises `CannotRun` where that cannot be."""

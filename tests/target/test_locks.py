@@ -239,11 +239,14 @@ READ, CHECKED, WRITERS_WAIT, ALL_WAIT = STRENGTH[0], STRENGTH[1], STRENGTH[5], S
 
 
 def held(database: Database) -> dict[str, str]:
-    """The strongest lock of the load on each table and sequence; the load is who holds the lock of a run."""
+    """The strongest lock of the load on each table and sequence; the load is who holds the lock of a run.
+
+    That it reads where the sequences stand is in nobody's way.
+    """
     found = query(
         database,
         "SELECT c.relname, l.mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE l.granted "
-        "AND c.relkind IN ('r', 'S') AND c.relnamespace = 'public'::regnamespace AND l.pid = "
+        "AND (c.relkind = 'r' OR c.relkind = 'S' AND l.mode <> 'AccessShareLock') AND c.relnamespace = 'public'::regnamespace AND l.pid = "
         "(SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND database = "
         "(SELECT oid FROM pg_database WHERE datname = current_database()))",
     )
