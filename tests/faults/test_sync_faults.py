@@ -211,7 +211,7 @@ def test_other_writers_wait(scene: Scene) -> None:
             scene.database,
             "SELECT DISTINCT c.relname, l.mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation "
             "WHERE c.relnamespace = 'public'::regnamespace AND l.pid <> pg_backend_pid() "
-            "AND l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock')",
+            "AND l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock') ORDER BY 1",
         )
         assert locks == [(name, "ShareRowExclusiveLock") for name in ("authors", "notes", "tags")]
         with pytest.raises(Exception, match="lock timeout"):

@@ -601,3 +601,25 @@ def test_a_key_that_the_target_takes_for_the_same_loses_no_row(database: Databas
     assert contents(database, "t") == {"t": ["(ann,1)"]}
     (kept,) = lines(report, "kept", "t")
     assert "spelled otherwise" in kept["reason"]
+
+
+def test_what_is_written_is_validated(database: Database, tmp_path: Path) -> None:
+    """The rows that differ, and no others, by the suites of the load."""
+    source = tmp_path / "sample.db"
+    make_sample(source)
+    assert load(database, source, tmp_path / "load", create_schema=True).exit_code == 0
+    change(
+        source,
+        "PRAGMA ignore_check_constraints = ON",
+        "UPDATE users SET role = 'king', email = 'spoilt@x' WHERE rowid = 1",
+        "UPDATE users SET email = 'renamed@x' WHERE rowid = 2",
+    )
+    report = sync(database, source, tmp_path / "sync", validate=True)
+    assert counts(report, "users") == (3, 0, 1, 0, 1, 0)
+    (refused,) = lines(report, "rejects", "users")
+    assert (refused["stage"], refused["column"], refused["row_number"]) == ("validate", "role", 1)
+    assert {item.table for item in report.expectations} == {"users"}
+    assert {item.judged_rows for item in report.expectations if item.column == "role"} == {2}
+    failed = [item for item in report.expectations if not item.success and item.column == "role"]
+    assert [item.unexpected_rows for item in failed] == [1]
+    assert value(database, "SELECT count(*) FROM users WHERE email IN ('spoilt@x', 'renamed@x')") == 1
