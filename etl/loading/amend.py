@@ -91,20 +91,32 @@ def _all(groups: Groups) -> list[Amendment]:
 
 
 def _refuse_taken_keys(amendment: Amendment) -> Callable[[Staging], Present]:
+    """New rows whose key the target has all the same: the source has it twice, or the target's own collation takes
+    another spelling for it. The row of the target then stays."""
+
     def refuse(stage: Staging) -> Present:
         if stage.plan.key:
             names = [column.target for column in stage.plan.key]
-            words = (
-                f"primary key ({', '.join(names)}) is taken by a row of the target that another one of the source has"
-            )
+            words = f"primary key ({', '.join(names)}) is taken by a row of the target that"
+            taken = compose("NOT {} AND {}", amendment.is_update(), equal(names, "s", "o"))
+            if amendment.surplus is not None:
+                amendment.surplus.keep_where(compose("EXISTS (SELECT FROM {} s WHERE {})", stage.name, taken), _SPELLED)
             stage.reject(
-                compose("NOT {} AND {}", amendment.is_update(), equal(names, "s", "o")),
-                Fault(RejectStage.LOAD, RejectRule.DUPLICATE_IN_SOURCE, stage.source_name(names[0]), words),
+                taken,
+                Fault(
+                    RejectStage.LOAD,
+                    RejectRule.DUPLICATE_IN_SOURCE,
+                    stage.source_name(names[0]),
+                    f"{words} another row of the source has, or that is spelled otherwise",
+                ),
                 using=stage.target,
             )
         return Present()
 
     return refuse
+
+
+_SPELLED = "the target takes its key for that of a row of the source that is spelled otherwise: UPDATE the key there"
 
 
 def _check_together(groups: Groups, referrers: Sequence[Referrer]) -> None:

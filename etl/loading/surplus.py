@@ -69,6 +69,15 @@ class Surplus:
             sql.Literal(reason),
         )
 
+    def keep_where(self, condition: sql.Composable, reason: str) -> int:
+        """The same, by a condition on the target's row `o`; as long as nothing was written."""
+        return self.keep(
+            compose(
+                "EXISTS (SELECT FROM {} o WHERE o.ctid = e.place AND o.tableoid = e.rel AND {})", self.target, condition
+            ),
+            reason,
+        )
+
     def stays(self, alias: str = "e") -> sql.Composable:
         """Joins `places` with the target's row `o` where it stands now."""
         if self.plan.key:
@@ -139,12 +148,8 @@ def _keep_referred_by(
         found.append(
             compose("EXISTS (SELECT FROM {} c WHERE {} AND {})", stage.name, all_present(referrer.columns), refers)
         )
-    condition = compose(
-        "EXISTS (SELECT FROM {} o WHERE o.ctid = e.place AND o.tableoid = e.rel AND ({}))",
-        surplus.target,
-        sql.SQL(" OR ").join(found),
-    )
-    return surplus.keep(condition, f"{referrer.schema}.{referrer.table} refers to it ({referrer.name})")
+    condition = compose("({})", sql.SQL(" OR ").join(found))
+    return surplus.keep_where(condition, f"{referrer.schema}.{referrer.table} refers to it ({referrer.name})")
 
 
 def is_updated(stage: Staging, updates: sql.Identifier, alias: str) -> sql.Composable:

@@ -234,10 +234,15 @@ def _about_changes(report: ReportData, sums: Sums) -> Iterator[Note]:
     done = f"{sums.inserted:,} inserted, {sums.updated:,} updated, {sums.deleted:,} deleted"
     kept = " (what they were before: overwritten/)" if (sums.updated or sums.deleted) and not be else ""
     any_change = sums.inserted or sums.updated or sums.deleted
-    yield Note(Tone.NOTE, f"Rows {be}{done}{kept}." if any_change else "Nothing had changed, nothing was written.")
+    yield Note(Tone.NOTE, f"Rows {be}{done}{kept}." if any_change else "There was nothing to write.")
     if sums.altered_by_target:
         rows = counted(sums.altered_by_target, "row")
         yield Note(Tone.BAD, f"{rows} altered by the target itself as they were written (a trigger, say).")
+    if sums.extra:
+        yield Note(
+            Tone.CAUTION,
+            "Rows that only the target has are listed in found/; those that could not be deleted, in kept/.",
+        )
     if sums.kept:
         rows = counted(sums.kept, "row")
         text = f"{rows} with other values left as the target has them: newer there (listed in kept/), or different"

@@ -24,6 +24,7 @@ from etl.core.rejects import TableFault
 from etl.core.report import Outcome, Status
 from etl.core.text import unknown_names
 from etl.core.undo_record import OVERWRITTEN, Created, UndoKind
+from etl.files.left_rows import add_found_rows
 from etl.files.private_files import PrivateFolder, RowFile
 from etl.files.reject_files import TableRejects
 from etl.files.undo_files import write_undo_record
@@ -158,16 +159,13 @@ class _Sync:
         with self._timed("plan"):
             prepare_load_session(self.session, self.target.schema)
             prepare_session(self.session)
-            notes = None if self.settings.dry_run else self._begin_notes()
             plan = self._plan()
             self._refuse_unknown_column(plan)
         for left_out in accounting.note_tables_left_out(plan):
             self.observer.table_finished(left_out)
         require_to_sync(self.session, plan.tables, delete=self.settings.delete, dry_run=self.settings.dry_run)
         require_locks(self.session, [table.target for table in plan.tables])
-        if notes is not None:
-            lock_tables(self.session, plan)
-            notes.tables_locked(plan.tables)
+        notes = None if self.settings.dry_run else self._begin_to_write(plan)
         with self._timed("compare"):
             for table in plan.tables:
                 self._compare(table)
@@ -296,6 +294,8 @@ class _Sync:
                     keep_extra_rows(self.session, table.surplus, kept.write_json)
             proof = Proof.as_found(table) if self.settings.dry_run else self._prove(table, reaches=reaches)
             table.seconds += time.monotonic() - started
+            if proof.found_left:
+                add_found_rows(self.record.folder, table.plan.name, FOUND, extra_only=proof.in_part)
             report = table.report(proof)
             self.record.accounting.tables.append(report)
             self.record.accounting.findings += proof.findings
@@ -355,8 +355,10 @@ class _Sync:
         if record.tables or record.sequences or record.created:
             write_undo_record(self.record.folder, record)
 
-    def _begin_notes(self) -> UndoNotes:
-        return UndoNotes.begin(self.record.run_id, UndoKind.SYNC, self.target, self.session)
+    def _begin_to_write(self, plan: Plan) -> UndoNotes:
+        """Other writers wait from here on; what is needed to undo the sync is noted."""
+        lock_tables(self.session, plan)
+        return UndoNotes.begin(self.record.run_id, UndoKind.SYNC, self.target, self.session, plan.tables)
 
     def commit(self, interruptions: Interruptions) -> None:
         """The end of the transaction; what there is to say about it becomes a remark of the report."""

@@ -177,6 +177,8 @@ class Proof:
     missing: int
     extra: int
     findings: Findings
+    in_part: bool = False
+    found_left: bool = False  # what was found is what is left; `in_part`: of rows that only the target has
 
     @classmethod
     def as_found(cls, table: SyncTable) -> Self:
@@ -189,22 +191,25 @@ class Proof:
             missing=0,
             extra=table.comparison.extra_rows - table.amended.deleted,
             findings=Findings.of(table.comparison),
+            found_left=True,
         )
 
     @classmethod
     def of(cls, table: SyncTable, comparison: TableComparison, target_rows: int, *, in_part: bool) -> Self:
         """After the rows that were written, or all, were compared again."""
         findings = Findings.of(comparison)
+        found_left = False
         if in_part:
             altered = comparison.different_rows
             different = _left(table) + altered
             extra = table.comparison.extra_rows - table.amended.deleted
-            findings += _about_extra(table, extra)
+            found_left = bool(extra) and not table.amended.deleted
+            findings += _about_extra(table) if found_left else Findings()
         else:
             different, extra = comparison.different_rows, comparison.extra_rows
             expected = table.comparison.matched_rows + table.amended.inserted + table.amended.updated
             altered = max(0, expected - comparison.matched_rows)
-        return cls(target_rows, different, altered, comparison.missing_rows, extra, findings)
+        return cls(target_rows, different, altered, comparison.missing_rows, extra, findings, in_part, found_left)
 
 
 def _left(table: SyncTable) -> int:
@@ -212,10 +217,8 @@ def _left(table: SyncTable) -> int:
     return table.found.kept_rows + len(table.found.different) - table.amended.updated
 
 
-def _about_extra(table: SyncTable, extra: int) -> Findings:
-    """Rows of the target alone that stay, as they were found; where some went, the files name the others."""
-    if not extra or extra < table.comparison.extra_rows:
-        return Findings()
+def _about_extra(table: SyncTable) -> Findings:
+    """Rows of the target alone, as they were found: none of them went."""
     found = Findings.of(table.comparison)
     return replace(
         found,

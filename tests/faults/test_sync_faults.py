@@ -14,7 +14,7 @@ import pytest
 from support.database import Database, Server, fresh_database
 from support.loads import load
 from support.sources import make_sqlite, series
-from support.targets import execute, state, url_as
+from support.targets import execute, query, state, url_as
 
 import etl
 from etl.core.errors import LockedError, TargetError
@@ -207,6 +207,13 @@ def test_other_writers_wait(scene: Scene) -> None:
     try:
         assert holding.reached.wait(60)
         assert len(scene.before) == len(state(scene.database))  # reads
+        locks = query(
+            scene.database,
+            "SELECT DISTINCT c.relname, l.mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation "
+            "WHERE c.relnamespace = 'public'::regnamespace AND l.pid <> pg_backend_pid() "
+            "AND l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock') ORDER BY 1",
+        )
+        assert locks == [(name, "ShareRowExclusiveLock") for name in ("authors", "notes", "tags")]
         with pytest.raises(Exception, match="lock timeout"):
             execute(scene.database, "SET lock_timeout = '200ms'", "UPDATE notes SET size = 0")
     finally:

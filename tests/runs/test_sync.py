@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg2.errors
 import pytest
 from support.database import Database
 from support.loads import load, rejects, table_report
@@ -134,10 +135,12 @@ def test_rows_of_the_target_alone_stay_without_delete(database: Database, shop: 
     assert report.exit_code == 3
     assert table_report(report, "person").extra_rows == 1
     assert [item["kind"] for item in report.differences] == ["extra"]
+    assert [line["kind"] for line in lines(report, "differences", "person")] == ["extra"]
     assert value(database, "SELECT count(*) FROM person") == 4
     change(shop, "UPDATE person SET name = 'Bobby' WHERE id = 2")
     report = sync(database, shop, tmp_path / "again")  # the row is named beside changes as well
     assert [item["kind"] for item in report.differences] == ["extra"]
+    assert [line["kind"] for line in lines(report, "differences", "person")] == ["extra"]
     assert counts(report, "person") == (2, 0, 1, 0, 0, 0)
 
 
@@ -580,3 +583,43 @@ def test_a_sync_can_be_undone(database: Database, shop: Path, tmp_path: Path) ->
     undone = etl.undo(report, url_as(database), report_folder=tmp_path / "undo")
     assert undone.exit_code == 0
     assert state(database) == before
+
+
+def test_a_key_that_the_target_takes_for_the_same_loses_no_row(database: Database, tmp_path: Path) -> None:
+    source = make_sqlite(
+        tmp_path / "a.db", "CREATE TABLE t (k TEXT PRIMARY KEY, v TEXT)", "INSERT INTO t VALUES ('ann', '1')"
+    )
+    try:
+        execute(database, "CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")
+    except psycopg2.errors.FeatureNotSupported:
+        pytest.skip("this server was built without ICU")
+    execute(database, "CREATE TABLE t (k text COLLATE ci PRIMARY KEY, v text)")
+    assert load(database, source, tmp_path / "load").exit_code == 0
+    change(source, "UPDATE t SET k = 'Ann'")
+    report = sync(database, source, tmp_path / "sync", delete=True)
+    assert counts(report, "t") == (0, 0, 0, 0, 1, 0)
+    assert contents(database, "t") == {"t": ["(ann,1)"]}
+    (kept,) = lines(report, "kept", "t")
+    assert "spelled otherwise" in kept["reason"]
+
+
+def test_what_is_written_is_validated(database: Database, tmp_path: Path) -> None:
+    """The rows that differ, and no others, by the suites of the load."""
+    source = tmp_path / "sample.db"
+    make_sample(source)
+    assert load(database, source, tmp_path / "load", create_schema=True).exit_code == 0
+    change(
+        source,
+        "PRAGMA ignore_check_constraints = ON",
+        "UPDATE users SET role = 'king', email = 'spoilt@x' WHERE rowid = 1",
+        "UPDATE users SET email = 'renamed@x' WHERE rowid = 2",
+    )
+    report = sync(database, source, tmp_path / "sync", validate=True)
+    assert counts(report, "users") == (3, 0, 1, 0, 1, 0)
+    (refused,) = lines(report, "rejects", "users")
+    assert (refused["stage"], refused["column"], refused["row_number"]) == ("validate", "role", 1)
+    assert {item.table for item in report.expectations} == {"users"}
+    assert {item.judged_rows for item in report.expectations if item.column == "role"} == {2}
+    failed = [item for item in report.expectations if not item.success and item.column == "role"]
+    assert [item.unexpected_rows for item in failed] == [1]
+    assert value(database, "SELECT count(*) FROM users WHERE email IN ('spoilt@x', 'renamed@x')") == 1
