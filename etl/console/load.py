@@ -13,7 +13,7 @@ from rich.text import Text
 from etl.console.page import Page, shown_name
 from etl.core.plan import Plan, TablePlan
 from etl.core.redaction import printable
-from etl.core.report import ReportData, SequenceReport, Status, TableReport
+from etl.core.report import ExpectationReport, ReportData, SequenceReport, Status, TableReport
 from etl.core.text import counted
 from etl.reporting.verdict import sums_of
 from etl.runs.connect import Target
@@ -21,6 +21,7 @@ from etl.runs.connect import Target
 REASONS_SHOWN = 20
 BAR_ROWS = 20_000  # shorter tables are through before a bar could be read
 SUCCESS = "Migration completed successfully!"
+UNCOMPARED = "Migration completed."
 FINDINGS = "Migration completed with findings; all other rows are committed."
 
 
@@ -202,18 +203,18 @@ class ConsoleObserver(Page):
             ),
             report,
         )
-        self.print_verdict(report, None if self._dry_run else SUCCESS if report.settled else FINDINGS)
+        self.print_verdict(report, None if self._dry_run else _lead(report))
 
     def _print_expectations(self, report: ReportData) -> None:
         """Those that failed, and with -v the others too."""
         if not report.validated:
             return
         failed = [item for item in report.expectations if not item.success]
-        self.out.print(Text(f"Expectations: {len(report.expectations) - len(failed)} met, {len(failed)} not met"))
+        self.out.print(Text(_expectations_in_words(report.expectations)))
         for item in report.expectations if self.verbose else failed:
             place = f"{item.table}.{item.column}" if item.column else item.table
-            mark = "✓" if item.success else "✗" if item.severity == "critical" else "⚠️ "
-            rows = f": {item.unexpected_rows:,} rows" if item.unexpected_rows else ""
+            mark = "✓" if item.success else "✗" if item.critical else "⚠️ "
+            rows = f": {counted(item.unexpected_rows, 'row')}" if item.unexpected_rows else ""
             self.out.print(Text(f"  {mark} {printable(place)} [{item.severity}] {printable(item.expectation)}{rows}"))
         self.out.print()
 
@@ -228,6 +229,24 @@ class ConsoleObserver(Page):
             self.out.print(Text(f"  … and {len(report.rejects) - REASONS_SHOWN} more reasons in report.json"))
         self.out.print(Text(f"  Each row, with what is wrong with it: {printable(report.folder)}/rejects/"))
         self.out.print()
+
+
+def _lead(report: ReportData) -> str:
+    if not report.settled:
+        return FINDINGS
+    return SUCCESS if sums_of(report).compared else UNCOMPARED
+
+
+def _expectations_in_words(expectations: Sequence[ExpectationReport]) -> str:
+    """`Expectations: 163 held, 1 warning`."""
+    failed = [item for item in expectations if not item.success]
+    warnings = sum(not item.critical for item in failed)
+    counts = [f"{len(expectations) - len(failed):,} held"]
+    if len(failed) > warnings:
+        counts.append(f"{len(failed) - warnings:,} did not hold")
+    if warnings:
+        counts.append(counted(warnings, "warning"))
+    return f"Expectations: {', '.join(counts)}"
 
 
 def _closing_table(report: ReportData) -> Table:

@@ -15,8 +15,8 @@ from etl.runs.observer import Observer
 
 RULE = "=" * 60
 WIDE = 160
-_STYLES = {Tone.GOOD: "bold green", Tone.NOTE: "bold green", Tone.CAUTION: "bold yellow", Tone.BAD: "bold red"}
-_NOTE_STYLES = {Tone.NOTE: "", Tone.CAUTION: "yellow", Tone.BAD: "red"}
+_STYLES = {Tone.GOOD: "bold green", Tone.NOTE: "bold bright_blue", Tone.CAUTION: "bold yellow", Tone.BAD: "bold red"}
+_NOTE_STYLES = {Tone.NOTE: "bright_blue", Tone.CAUTION: "yellow", Tone.BAD: "red"}
 
 
 def make_console(*, stderr: bool, no_color: bool) -> Console:
@@ -120,14 +120,13 @@ class Page(Observer):
             self.out.print(Text(f"{name + ':':<{width}}{value}"))
 
     def print_verdict(self, report: ReportData, lead: str | None = None) -> None:
-        """The verdict in the words of the report, and what there is to note; also with -q."""
+        """The verdict in the words, with the sign and in the colour of the report, and what there is to note; also with
+        -q. `lead` stands before it."""
         verdict = verdict_of(report)
-        mark = "✓" if not report.exit_code else "✗"
-        title = printable(verdict.title)
         self.out.print()
-        self.out.print(Text(f"{mark} {lead or title}", style=_STYLES[verdict.tone]))
-        if lead is not None:
-            self.out.print(Text(f"  {title}"))
+        for words in (lead, verdict.sentence):
+            if words is not None:
+                self.out.print(Text(f"{verdict.tone.symbol} {printable(words)}", style=_STYLES[verdict.tone]))
         for note in verdict.notes:
             if note.tone is not Tone.GOOD:
                 self.out.print(Text(f"  {note.tone.symbol} {printable(note.text)}", style=_NOTE_STYLES[note.tone]))

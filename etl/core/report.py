@@ -169,6 +169,11 @@ class ExpectationReport:
     success: bool
     notes: str
 
+    @property
+    def critical(self) -> bool:
+        """Whether rows that fail it are rejected."""
+        return self.severity == "critical"
+
 
 @dataclass(frozen=True)
 class Difference:

@@ -101,7 +101,8 @@ def _left_out(view: ReportView) -> Iterator[str]:
         tables = (
             f"{escaped(name(table.name))} ({counted(table.source_rows or 0, 'row')})" for table in view.not_migrated
         )
-        yield f"Only in the source, **not migrated**: {', '.join(tables)}."
+        done = "not compared" if view.report.compares_only else "not migrated"
+        yield f"Only in the source, **{done}**: {', '.join(tables)}."
         yield ""
     if view.left_out:
         tables = (f"{escaped(name(table.name))} ({counted(table.source_rows or 0, 'row')})" for table in view.left_out)

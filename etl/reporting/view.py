@@ -114,7 +114,8 @@ class Bounded(Generic[Item_co]):
 class Column:
     """A count that stands in the table of tables.
 
-    `finding`: anything but 0 needs somebody's attention, except for the rows in the count named by `excused`.
+    `finding`: anything but 0 needs somebody's attention, except for the rows in the count named by `excused`. The
+    column gives way to the count named by `unless`, which has the same rows.
     """
 
     field: str
@@ -122,6 +123,7 @@ class Column:
     finding: bool = False
     only_if_any: bool = False
     excused: str | None = None
+    unless: str | None = None
 
     def rows(self, table: TableReport) -> int | None:
         """The count of a table; None where it was not made."""
@@ -141,7 +143,7 @@ _COLUMNS = (
     Column("source_rows", "Source"),
     Column("loaded_rows", "Loaded"),
     Column("present_rows", "Present"),
-    Column("present_different_rows", "Present, other content", finding=True, only_if_any=True),
+    Column("present_different_rows", "Present, other content", finding=True, only_if_any=True, unless="different_rows"),
     Column("rejected_rows", "Rejected", finding=True),
     Column("unaccounted_rows", "Unaccounted", finding=True),
     Column("target_rows_before", "Target before", only_if_any=True),
@@ -195,6 +197,7 @@ class ReportView:
     narrowed: Bounded[DifferenceTotal]
     expectations_held: int
     expectations_failed: Bounded[ExpectationReport]
+    warnings: int
     left_out: tuple[TableReport, ...]
     names: Bounded[NamePair]
     drift: Bounded[Drift]
@@ -224,7 +227,8 @@ def view_of(report: ReportData) -> ReportView:
         examples=_examples(report.differences),
         narrowed=_bounded(narrowed, SHOWN_GROUPS),
         expectations_held=len(report.expectations) - len(failed),
-        expectations_failed=_bounded(failed, SHOWN_GROUPS),
+        expectations_failed=_bounded(sorted(failed, key=lambda item: not item.critical), SHOWN_GROUPS),
+        warnings=sum(not item.critical for item in failed),
         drift=_bounded([_drift(item) for item in report.drift if item.kind in DRIFT_WORDS], SHOWN_GROUPS),
         left_out=tuple(by_status[Status.LEFT_OUT]),
         names=_bounded(report.names, SHOWN_GROUPS),
@@ -257,6 +261,8 @@ def _schema_view(schema: SchemaReport | None) -> SchemaView:
 
 
 def _is_worth_showing(column: Column, tables: Sequence[TableReport]) -> bool:
+    if column.unless is not None and all(getattr(table, column.unless) is not None for table in tables):
+        return False
     values = [column.rows(table) for table in tables]
     return any(values) if column.only_if_any else any(value is not None for value in values)
 

@@ -78,11 +78,11 @@ def closing_words(report: Report, *, quiet: bool, capsys: pytest.CaptureFixture[
     [
         (examples.clean(), "✓ Migration completed successfully!"),
         (examples.bad(), "✗ Migration completed with findings"),
-        (examples.report(examples.uncompared(examples.table())), "✓ Migration completed successfully!"),
+        (examples.report(examples.uncompared(examples.table())), "! Migration completed."),
         (examples.report(examples.table(extra_rows=2)), "✗ Migration completed with findings"),
         (examples.report(examples.table(target_rows_after=4)), "✗ Migration completed with findings"),
-        (examples.dry_run(), "✗ Dry run: 2 of 100 rows would not arrive."),
-        (examples.compare_only(), "✓ All 5 rows of 1 table match the source, value by value."),
+        (examples.dry_run(), "! Dry run: 2 of 100 rows would not arrive."),
+        (examples.compare_only(), "✓ Reconciled: All 5 rows of 1 table match the source, value by value."),
     ],
 )
 def test_the_last_words_are_those_of_the_report(
@@ -92,7 +92,7 @@ def test_the_last_words_are_those_of_the_report(
     printed = closing_words(report, quiet=quiet, capsys=capsys)
     verdict = verdict_of(report)
     assert f"\n{first}" in printed
-    assert verdict.title in printed
+    assert f"\n{verdict.tone.symbol} {verdict.sentence}" in printed
     for note in verdict.notes:
         assert (note.text in printed) == (note.tone is not Tone.GOOD)
 
