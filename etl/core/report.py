@@ -4,7 +4,7 @@ Its JSON form is the evidence of a load; the field names are a contract.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -17,6 +17,7 @@ from etl.core.name_map import NamePair
 from etl.core.proposal import Choice, NotCarried
 from etl.core.redaction import with_controls_escaped
 from etl.core.rejects import TableFault
+from etl.core.row_examples import RowExample
 from etl.core.version import __version__
 
 TOOL = "sqlite-to-postgres-etl"
@@ -105,7 +106,11 @@ class TableReport:
 
 @dataclass(frozen=True)
 class RejectGroup:
-    """Rejected rows of one table that share a fault. `code` is a `RejectRule`, which `reason` says in words."""
+    """Rejected rows of one table that share a fault. `code` is a `RejectRule`, which `reason` says in words.
+
+    `examples` are up to three of the rows, `file` (below the report folder) has all of them; reports of older versions
+    have neither.
+    """
 
     table: str
     stage: str
@@ -113,13 +118,19 @@ class RejectGroup:
     reason: str
     rows: int
     code: str | None = None  # reports of older versions have none
+    examples: tuple[RowExample, ...] = ()
+    file: str | None = None
 
 
-def reject_groups(rejects: Counter[TableFault]) -> tuple[RejectGroup, ...]:
-    """Rejected rows by table, stage, column and fault, the most frequent first."""
+def reject_groups(
+    rejects: Counter[TableFault], examples: Mapping[TableFault, Sequence[RowExample]] | None = None
+) -> tuple[RejectGroup, ...]:
+    """Rejected rows by table, stage, column and fault, the most frequent first, with what there is of examples."""
+    known = examples or {}
     return tuple(
-        RejectGroup(table, fault.stage, fault.column, fault.words, rows, fault.code)
-        for (table, fault), rows in rejects.most_common()
+        RejectGroup(table, fault.stage, fault.column, fault.words, rows, fault.code, tuple(known.get(key, ())))
+        for key, rows in rejects.most_common()
+        for table, fault in [key]
     )
 
 
@@ -158,7 +169,10 @@ class DriftReport:
 
 @dataclass(frozen=True)
 class ExpectationReport:
-    """An expectation over all rows of a table: how many failed it, and whether that is a failure."""
+    """An expectation over all rows of a table: how many failed it, and whether that is a failure.
+
+    `examples` are up to three of the rows that failed a warning; `file` (below the report folder) has the rows.
+    """
 
     table: str
     expectation: str
@@ -168,6 +182,8 @@ class ExpectationReport:
     judged_rows: int
     success: bool
     notes: str
+    examples: tuple[RowExample, ...] = ()
+    file: str | None = None
 
     @property
     def critical(self) -> bool:

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from etl.core import text as report_text
 from etl.core.report import ReportData, TableReport
+from etl.reporting.values import example_key, example_values
 from etl.reporting.view import view_of
 
 BAR_WIDTH = 100.0
@@ -89,7 +90,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {name: getattr(report_text, name) for name in _FILTERS} | {"link": _link, "bars": bars}
+    environment.filters |= {name: getattr(report_text, name) for name in _FILTERS}
+    environment.filters |= {"link": _link, "bars": bars, "example_key": example_key, "example_values": example_values}
     return environment
 
 

@@ -7,10 +7,22 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from etl.core.name_map import NamePair
-from etl.core.report import ExpectationReport, ReportData, TableReport
+from etl.core.report import ReportData, TableReport
+from etl.core.row_examples import RowExample
 from etl.core.text import counted, duration, moment, name, readable
+from etl.reporting.values import example_text
 from etl.reporting.verdict import Tone
-from etl.reporting.view import Bounded, DifferenceGroup, Drift, Example, Rejects, ReportView, SchemaChoice, view_of
+from etl.reporting.view import (
+    Bounded,
+    DifferenceGroup,
+    Drift,
+    Example,
+    FailedExpectation,
+    Rejects,
+    ReportView,
+    SchemaChoice,
+    view_of,
+)
 
 SHOWN_LINES = 15
 _SYMBOLS = {Tone.GOOD: "✅", Tone.NOTE: "ℹ️", Tone.CAUTION: "⚠️", Tone.BAD: "❌"}
@@ -114,8 +126,11 @@ def _left_out(view: ReportView) -> Iterator[str]:
 
 
 def _rejects(view: ReportView) -> Iterator[str]:
-    rows: list[list[Cell]] = [[item.rows, _place(item), item.reason, name(item.file)] for item in view.rejects.items]
-    yield from _section("Rejected rows", ["Rows", "Where", "Reason", "File"], rows, view.rejects, numbers=[0])
+    rows: list[list[Cell]] = [
+        [item.rows, _place(item), item.reason, _examples(item.examples), name(item.file)] for item in view.rejects.items
+    ]
+    headings = ["Rows", "Where", "Reason", "Such as", "File"]
+    yield from _section("Rejected rows", headings, rows, view.rejects, numbers=[0])
 
 
 def _differences(view: ReportView) -> Iterator[str]:
@@ -131,6 +146,10 @@ def _differences(view: ReportView) -> Iterator[str]:
     yield from _section("Examples of differences", headings, examples, view.examples)
 
 
+def _examples(rows: Sequence[RowExample]) -> str:
+    return "; ".join(map(example_text, rows)) or "–"
+
+
 def _kind(group: DifferenceGroup) -> str:
     before = " (in a row that was there before)" if group.present_before else ""
     return group.kind + (f": {group.shift}" if group.shift else "") + before
@@ -139,9 +158,13 @@ def _kind(group: DifferenceGroup) -> str:
 def _expectations(view: ReportView) -> Iterator[str]:
     failed = view.expectations_failed
     rows: list[list[Cell]] = [
-        [item.unexpected_rows, _place(item), item.expectation, item.severity] for item in failed.items
+        [
+            *(item.rows, _place(item), item.expectation, item.severity, _examples(item.examples)),
+            None if item.file is None else name(item.file),
+        ]
+        for item in failed.items
     ]
-    headings = ["Rows", "Where", "Expectation", "Severity"]
+    headings = ["Rows", "Where", "Expectation", "Severity", "Such as", "File"]
     yield from _section("Expectations that did not hold", headings, rows, failed, numbers=[0])
 
 
@@ -170,7 +193,7 @@ def _schema(view: ReportView) -> Iterator[str]:
     yield from _section("Not carried", ["What", "Name", "Table", "Why"], lost, schema.not_carried)
 
 
-def _place(item: Rejects | DifferenceGroup | Example | ExpectationReport | Drift | NamePair | SchemaChoice) -> str:
+def _place(item: Rejects | DifferenceGroup | Example | FailedExpectation | Drift | NamePair | SchemaChoice) -> str:
     return name(item.table) if item.column is None else f"{name(item.table)}.{name(item.column)}"
 
 

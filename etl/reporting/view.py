@@ -25,9 +25,10 @@ from etl.core.report import (
     TableReport,
     Unvalidated,
 )
+from etl.core.row_examples import RowExample
 from etl.core.text import shift
 from etl.core.version import __version__
-from etl.files.private_files import file_name
+from etl.files.reject_files import REJECTS, WARNED_ROWS_KEPT, rows_file
 from etl.reporting.values import Excerpt, excerpts, key_text
 from etl.reporting.verdict import Sums, Verdict, sums_of, verdict_of
 
@@ -42,14 +43,34 @@ _QUOTED_VALUE = re.compile(r': ".*"', re.DOTALL)  # PostgreSQL: invalid input va
 
 @dataclass(frozen=True)
 class Rejects:
-    """Rejected rows with the same fault, and the file that holds them."""
+    """Rejected rows with the same fault, a few of them, and the file that holds all."""
 
     table: str
     stage: str
     column: str | None
     reason: str
     rows: int
+    examples: tuple[RowExample, ...]
     file: str
+
+
+@dataclass(frozen=True)
+class FailedExpectation:
+    """An expectation that does not hold, a few of the rows that fail it, and the file that holds them.
+
+    `rows_left_out`: so many are not in the file.
+    """
+
+    table: str
+    column: str | None
+    expectation: str
+    severity: str
+    critical: bool
+    notes: str
+    rows: int
+    examples: tuple[RowExample, ...]
+    file: str | None
+    rows_left_out: int
 
 
 @dataclass(frozen=True)
@@ -196,7 +217,7 @@ class ReportView:
     examples: Bounded[Example]
     narrowed: Bounded[DifferenceTotal]
     expectations_held: int
-    expectations_failed: Bounded[ExpectationReport]
+    expectations_failed: Bounded[FailedExpectation]
     warnings: int
     left_out: tuple[TableReport, ...]
     names: Bounded[NamePair]
@@ -207,7 +228,7 @@ class ReportView:
 
 def view_of(report: ReportData) -> ReportView:
     """Prepares a report for its readers."""
-    failed = [item for item in report.expectations if not item.success]
+    failed = [_failed(item) for item in report.expectations if not item.success]
     totals = sorted(report.difference_kinds, key=lambda total: -total.rows)
     narrowed = [total for total in totals if total.kind == DifferenceKind.NARROWED]
     differing = [_difference_group(total) for total in totals if total.kind != DifferenceKind.NARROWED]
@@ -274,11 +295,23 @@ def _bounded(items: Sequence[Item], most: int) -> Bounded[Item]:
 def _rejects(group: RejectGroup) -> Rejects:
     secret = group.column is not None and is_secret(group.column)
     reason = _QUOTED_VALUE.sub(f": {HIDDEN}", group.reason) if secret else group.reason
-    return Rejects(group.table, group.stage, group.column, reason, group.rows, _file("rejects", group.table))
+    file = group.file or rows_file(REJECTS, group.table)
+    return Rejects(group.table, group.stage, group.column, reason, group.rows, group.examples, file)
 
 
-def _file(folder: str, table: str) -> str:
-    return f"{folder}/{file_name(table + '.ndjson')}"
+def _failed(item: ExpectationReport) -> FailedExpectation:
+    return FailedExpectation(
+        table=item.table,
+        column=item.column,
+        expectation=item.expectation,
+        severity=item.severity,
+        critical=item.critical,
+        notes=item.notes,
+        rows=item.unexpected_rows,
+        examples=item.examples,
+        file=item.file,
+        rows_left_out=0 if item.critical or not item.file else max(0, item.unexpected_rows - WARNED_ROWS_KEPT),
+    )
 
 
 def _difference_group(total: DifferenceTotal) -> DifferenceGroup:
@@ -289,7 +322,7 @@ def _difference_group(total: DifferenceTotal) -> DifferenceGroup:
         rows=total.rows,
         shift=_shift(total),
         present_before=total.present_before,
-        file=_file("differences", total.table),
+        file=rows_file("differences", total.table),
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from etl.core import defaults
 from etl.core.errors import CannotRun, CommittedError, DriftError, EtlError, UnconfirmedError
-from etl.core.report import Outcome, SourceReport, TargetReport, all_settled, reject_groups
+from etl.core.report import Outcome, SourceReport, TargetReport, all_settled
 from etl.files.private_files import PrivateFolder
 from etl.files.report_folder import prepare_folder
 from etl.reporting.report import Report
@@ -73,7 +73,7 @@ class RunRecord:
             target=self.target,
             tables=tuple(accounting.tables),
             sequences=tuple(accounting.sequences),
-            rejects=reject_groups(accounting.rejects),
+            rejects=accounting.reject_groups(),
             drift=tuple(accounting.drift),
             expectations=tuple(accounting.expectations),
             timings=accounting.timings,

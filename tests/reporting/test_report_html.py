@@ -278,7 +278,10 @@ def test_columns_without_content_are_left_out() -> None:
     ("heading", "facts"),
     [
         ("Tables that only one side has", ["legacy_notes (1,204 rows)", "not migrated", "skipped: alert_history"]),
-        ("Rejected rows", ["5 users.created_at 0000-00-00 is not a date convert rejects/users.ndjson"]),
+        (
+            "Rejected rows",
+            ["5 users.created_at 0000-00-00 is not a date id = 'u-4' '0000-00-00' row 9 convert rejects/users.ndjson"],
+        ),
         (
             "Differences",
             [
@@ -292,7 +295,16 @@ def test_columns_without_content_are_left_out() -> None:
                 "tag = 'blue' no such row",
             ],
         ),
-        ("Expectations", ["1 of 2 expectations held", "8 users.role role is one of 'user', 'admin'", "critical"]),
+        (
+            "Expectations",
+            [
+                "1 of 3 expectations held; 1 warning.",
+                "8 users.role role is one of 'user', 'admin'",
+                "critical",
+                "id = 'u-7' '' warning warnings/users.ndjson",
+                "without the last 100,000",
+            ],
+        ),
         (
             "How the two schemas differ",
             [
@@ -370,7 +382,9 @@ def test_references_stay_within_the_report_folder() -> None:
     for report in EXAMPLES:
         page = Page(render_html(report()))
         links = [attributes["href"] or "" for attributes in page.all("a")]
-        assert [link for link in links if not re.fullmatch(r"(rejects|differences)/[\w.%~-]+|report\.json", link)] == []
+        assert [
+            link for link in links if not re.fullmatch(r"(rejects|warnings|differences)/[\w.%~-]+|report\.json", link)
+        ] == []
         assert not {"link", "img", "iframe", "object", "form", "base"} & {tag for tag, _ in page.elements}
         assert not [a for _, a in page.elements if {"src", "srcset", "style", "action"} & set(a)]
         style = render_html(report()).split("<style>")[1].split("</style>")[0]

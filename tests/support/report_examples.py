@@ -17,6 +17,7 @@ from etl.core.report import (
     TableReport,
     TargetReport,
 )
+from etl.core.row_examples import RowExample
 from etl.reporting.report import Report
 
 STARTED = datetime(2026, 11, 22, 22, 43, 21, tzinfo=UTC)
@@ -127,7 +128,11 @@ def bad() -> Report:
         TableReport("legacy_notes", Status.NOT_MIGRATED, source_rows=1204),
         outcome=Outcome.DIFFERENCES,
         rejects=(
-            RejectGroup("users", "convert", "created_at", "0000-00-00 is not a date", 5),
+            RejectGroup(
+                *("users", "convert", "created_at", "0000-00-00 is not a date", 5),
+                examples=(RowExample(4, 4, {"id": "u-4"}, {"created_at": "'0000-00-00'"}), RowExample(9, None, {}, {})),
+                file="rejects/users.ndjson",
+            ),
             RejectGroup("users", "load", "access_token", f'invalid input value for enum kind: "{SECRET}"', 3),
         ),
         drift=(
@@ -137,7 +142,17 @@ def bad() -> Report:
                 Drift("legacy_notes", None, DriftKind.TABLE_MISSING_IN_TARGET, 1204, DriftAction.NOT_MIGRATED)
             ),
         ),
-        expectations=(expectation(unexpected_rows=8), expectation(success=True)),
+        expectations=(
+            expectation(unexpected_rows=8),
+            expectation(
+                column="bio",
+                severity="warning",
+                unexpected_rows=200_000,
+                file="warnings/users.ndjson",
+                examples=(RowExample(7, 7, {"id": "u-7"}, {"bio": "''"}),),
+            ),
+            expectation(success=True),
+        ),
         differences=(
             difference(table="messages"),
             difference(table="messages", column="password_hash", source=SECRET, target=SECRET + "!"),
@@ -171,7 +186,10 @@ def hostile() -> Report:
         outcome=Outcome.DIFFERENCES,
         source=SourceReport(HOSTILE[0] + HOSTILE[1], 1, HOSTILE[0]),
         target=TargetReport(HOSTILE[1], HOSTILE[0], embedded=True),
-        rejects=tuple(RejectGroup(text, other, other, text, 1) for text, other in groups),
+        rejects=tuple(
+            RejectGroup(text, other, other, text, 1, examples=(RowExample(1, 1, {text: other}, {other: text}),))
+            for text, other in groups
+        ),
         differences=tuple(
             difference(table=text, column=other, key={text: other}, source=text, storage=text, target=other)
             for text, other in groups
