@@ -72,7 +72,7 @@ class Page(Observer):
     def target_opened(self, target: Target) -> None:
         """Which server."""
         kind = "embedded PostgreSQL" if target.embedded else "PostgreSQL"
-        self.line(f"Target: {printable(target.name)} ({kind} {target.server_version})")
+        self.line(f"Target: {printable(target.report.label)} ({kind} {target.server_version})")
 
     def planned(self, plan: Plan) -> None:
         """How names were paired that are not exactly equal, and what the plan warns of."""

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import orjson
 
@@ -270,11 +271,18 @@ class SchemaReport:
 
 @dataclass(frozen=True)
 class SourceReport:
-    """Which file was read."""
+    """Which file was read: `path` as it was given, and from the root.
+
+    `sha256` is that of the file, in hexadecimal, `wal_sha256` that of its write-ahead log, where it has one. None where
+    it was not computed: the run failed before, the file was written to meanwhile, or an older version wrote the report.
+    """
 
     path: str
     bytes: int
     sqlite_version: str
+    absolute_path: str | None = None
+    sha256: str | None = None
+    wal_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -290,6 +298,20 @@ class TargetReport:
     def name(self) -> str:
         """The URL, and the schema where one was asked for."""
         return self.url if self.schema is None else f"{self.url}, schema {self.schema}"
+
+    @property
+    def label(self) -> str:
+        """The name for people: of an embedded server the database and its folder, in place of the URL of its socket."""
+        return embedded_label(self.url, self.schema) if self.embedded else self.name
+
+
+def embedded_label(url: str, schema: str | None = None) -> str:
+    """`demo in data/postgres`, from the URL of a database of the embedded server."""
+    parts = urlsplit(url)
+    sockets = Path(parse_qs(parts.query).get("host", [""])[0])
+    within = f" in {sockets.parent}" if sockets.name == "socket" else ""  # else the folder's path is too long for one
+    asked_for = "" if schema is None else f", schema {schema}"
+    return f"{unquote(parts.path.removeprefix('/'))}{within}{asked_for}"
 
 
 def all_settled(tables: Iterable[TableReport], drift: Iterable[DriftReport]) -> bool:

@@ -83,7 +83,11 @@ def _facts(view: ReportView) -> Iterator[str]:
     embedded = "embedded " if report.target.embedded else ""
     versions = f"PostgreSQL {escaped(report.target.server_version)}"
     yield f"- Source: {escaped(report.source.path)} (SQLite {escaped(report.source.sqlite_version)})"
-    yield f"- Target: {escaped(report.target.name)} ({embedded}{versions})"
+    if report.source.absolute_path not in (None, report.source.path):
+        yield f"- Source, from the root: {escaped(report.source.absolute_path)}"
+    if report.source.sha256 is not None:
+        yield f"- SHA-256 of the source: `{escaped(report.source.sha256)}`"
+    yield f"- Target: {escaped(report.target.label)} ({embedded}{versions})"
     yield f"- Run: {escaped(report.run_id)}, {moment(report.started_at)}, {duration(report.seconds)}"
     yield f"- Tool: {escaped(view.tool)} {escaped(view.version)}"
     yield ""
@@ -98,6 +102,8 @@ def _tables(view: ReportView) -> Iterator[str]:
         [*(_table(table, view) for table in view.tables), [Ready("**total**"), *totals]],
         numbers=range(1, len(view.columns) + 1),
     )
+    if view.folded:
+        yield from (f"0 in every table, and so left out here: {', '.join(view.folded).lower()}.", "")
 
 
 def _table(table: TableReport, view: ReportView) -> list[Cell]:

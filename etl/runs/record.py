@@ -3,7 +3,7 @@
 import contextlib
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from etl.core.errors import CannotRun, CommittedError, DriftError, EtlError, Unc
 from etl.core.report import Outcome, SourceReport, TargetReport, all_settled
 from etl.files.private_files import PrivateFolder
 from etl.files.report_folder import prepare_folder
+from etl.reporting.index import write_index
 from etl.reporting.report import Report
 from etl.reporting.write import write_report
 from etl.runs.accounting import Accounting
@@ -24,8 +25,8 @@ MAP_FILE = "map.toml"
 
 
 def describe_source(source: Source) -> SourceReport:
-    """The file as the report names it."""
-    return SourceReport(str(source.path), source.bytes, source.sqlite_version)
+    """The file as the report names it, before it has a fingerprint."""
+    return SourceReport(str(source.path), source.bytes, source.sqlite_version, str(source.path.absolute()))
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,12 @@ class RunRecord:
         """Gives the run its identity, and makes its folder; raises `CannotRun` where that cannot be written."""
         started = datetime.now(UTC)
         run_id = new_run_id(started)
+        source.fingerprint_ahead()
         return cls(
             run_id=run_id,
             started_at=started,
             source=describe_source(source),
-            target=TargetReport(target.display_url, target.server_version, target.embedded, target.schema),
+            target=target.report,
             folder=prepare_folder(report_folder or defaults.REPORTS / run_id),
             accounting=Accounting(source),
             validated=validated,
@@ -69,7 +71,7 @@ class RunRecord:
             started_at=self.started_at,
             finished_at=datetime.now(UTC),
             outcome=outcome,
-            source=self.source,
+            source=self._fingerprinted(wait=outcome is not Outcome.FAILED),
             target=self.target,
             tables=tuple(accounting.tables),
             sequences=tuple(accounting.sequences),
@@ -88,6 +90,16 @@ class RunRecord:
             names=accounting.names,
             schema=accounting.schema,
         )
+
+    def _fingerprinted(self, *, wait: bool) -> SourceReport:
+        found = self.accounting.source.fingerprint(wait=wait)
+        return self.source if found is None else replace(self.source, sha256=found.file, wal_sha256=found.wal)
+
+    def write(self, report: Report) -> None:
+        """Writes the report, and where the runs have a folder together, its index; raises `CannotRun`."""
+        write_report(report, self.folder)
+        if self.folder.absolute().parent == defaults.REPORTS.absolute():
+            write_index(self.folder.parent)
 
     @contextlib.contextmanager
     def failures_reported(self) -> Iterator[None]:
@@ -129,7 +141,7 @@ class RunRecord:
     def _write_failure(self, outcome: Outcome, error: str) -> None:
         """Where the folder itself is what failed, the reason on the console is all there is."""
         with contextlib.suppress(CannotRun, OSError):
-            write_report(self.report(outcome, error), self.folder)
+            self.write(self.report(outcome, error))
 
     def finish(self, outcome: Outcome | None = None) -> Report:
         """Writes the report of a run that has committed, or of a dry run.
@@ -138,7 +150,7 @@ class RunRecord:
         """
         finished = self.report(outcome)
         try:
-            write_report(finished, self.folder)
+            self.write(finished)
         except Exception as error:
             if outcome is Outcome.DRY_RUN:
                 raise

@@ -11,6 +11,7 @@ from etl.concurrency.background import run_in_background
 from etl.core.source_tables import WHOLE_TABLE, RowidRange, SourceTable, quoted
 from etl.core.time_units import NumberRange
 from etl.core.values import LargeText, StorageValue, UndecodableText
+from etl.source.fingerprint import Fingerprint, fingerprint
 from etl.source.measure import measure_tables
 from etl.source.snapshot import Snapshot
 
@@ -24,6 +25,7 @@ class Source(Snapshot):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._measured: Future[dict[str, SourceTable]] | None = None
+        self._fingerprint: Future[Fingerprint | None] | None = None
 
     def __enter__(self) -> Self:
         self.open()
@@ -43,6 +45,18 @@ class Source(Snapshot):
     def measure_ahead(self) -> None:
         """Begins on a thread of its own to find out what `tables` will be asked for."""
         self._measured = run_in_background(lambda: measure_tables(self), name="etl-measure")
+
+    def fingerprint_ahead(self) -> None:
+        """Begins to compute the file's fingerprint, which nobody has to wait for before the end."""
+        self._fingerprint = run_in_background(
+            lambda: fingerprint(self.path, stopped=lambda: self.left), name="etl-fingerprint"
+        )
+
+    def fingerprint(self, *, wait: bool) -> Fingerprint | None:
+        """The file's fingerprint; None where there is none, or (without `wait`) not yet."""
+        if self._fingerprint is None or not (wait or self._fingerprint.done()):
+            return None
+        return self._fingerprint.result()
 
     @cached_property
     def tables(self) -> dict[str, SourceTable]:

@@ -220,6 +220,24 @@ def many_differences() -> Report:
     )
 
 
+def every_count_is_large() -> Report:
+    """Twelve tables of 9 billion rows with long names, and something in each column."""
+    counts = {
+        "loaded_rows": 9_123_456_789,
+        "present_rows": 1_234_567,
+        "rejected_rows": 123_456_789,
+        "unaccounted_rows": 12,
+        "target_rows_before": 1_234_567,
+        "target_rows_after": 9_124_691_356,
+        "matched_rows": 9_000_000_000,
+        "different_rows": 123_456,
+        "missing_rows": 12,
+        "extra_rows": 99,
+    }
+    names = [f"a_rather_long_table_name_of_an_application_{place}" for place in range(12)]
+    return report(*(table(name, 9_248_148_157, **counts) for name in names), outcome=Outcome.DIFFERENCES)
+
+
 def dry_run() -> Report:
     """Two of 100 rows would be rejected, validation skipped."""
     forecast = table("users", 100, loaded_rows=98, rejected_rows=2, target_rows_after=None)
