@@ -7,13 +7,13 @@ import orjson
 from rich.table import Table
 from rich.text import Text
 
-from etl.console.page import Page, make_console
+from etl.console.page import Page, make_console, rows_match
 from etl.core.difference_kinds import DifferenceKind
 from etl.core.drift import DriftKind
 from etl.core.plan import Plan
 from etl.core.redaction import printable
 from etl.core.report import DifferenceTotal, ReportData, TableReport
-from etl.core.text import shift
+from etl.core.text import counted, shift
 from etl.reporting.verdict import sums_of
 from etl.runs.self_test import SelfTest
 
@@ -37,7 +37,7 @@ class ReconcileConsole(Page):
         for drift in plan.drift:
             if drift.kind is DriftKind.COLUMN_MISSING_IN_TARGET and drift.values:
                 place = printable(f"{drift.table}.{drift.column}")
-                self.warn(f"{place}: the target lacks this column, which holds {drift.values:,} values")
+                self.warn(f"{place}: the target lacks this column, which holds {counted(drift.values, 'value')}")
         self.line()
         self.line("Comparing tables...")
 
@@ -53,7 +53,7 @@ class ReconcileConsole(Page):
             (table.unaccounted_rows, "UNACCOUNTED"),
         )
         others = [f"{count:,} {what}" for count, what in counts if count]
-        return ", ".join([f"{table.matched_rows or 0:,} rows match", *others])
+        return ", ".join([rows_match(table), *others])
 
     def finished(self, report: ReportData) -> None:
         """Totals, kinds and the verdict; also with -q."""
@@ -64,8 +64,8 @@ class ReconcileConsole(Page):
         self.print_numbers(
             (
                 ("Tables", f"{sums.tables}"),
-                ("Source", f"{sums.source:,} rows"),
-                ("Target", f"{sums.target:,} rows"),
+                ("Source", counted(sums.source, "row")),
+                ("Target", counted(sums.target, "row")),
                 ("Matched", f"{sums.matched:,}"),
                 ("Different", f"{sums.different:,}"),
                 ("Missing", f"{sums.missing:,}"),

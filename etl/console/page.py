@@ -9,6 +9,7 @@ from etl.core.errors import OutputError
 from etl.core.plan import Plan
 from etl.core.redaction import printable
 from etl.core.report import ReportData, SourceReport, Status, TableReport
+from etl.core.text import counted
 from etl.reporting.verdict import Tone, verdict_of
 from etl.runs.connect import Target
 from etl.runs.observer import Observer
@@ -30,6 +31,11 @@ def make_console(*, stderr: bool, no_color: bool) -> Console:
 def shown_name(table: TableReport) -> str:
     """The source's name, the target's beside it where it is another."""
     return printable(table.name if table.target_name is None else f"{table.name} → {table.target_name}")
+
+
+def rows_match(table: TableReport) -> str:
+    """`1 row matches`."""
+    return f"{counted(table.matched_rows or 0, 'row')} {'matches' if table.matched_rows == 1 else 'match'}"
 
 
 class Page(Observer):
@@ -88,13 +94,13 @@ class Page(Observer):
 
     def table_finished(self, table: TableReport) -> None:
         """The table's line."""
-        name = shown_name(table)
+        name, rows = shown_name(table), counted(table.source_rows or 0, "row")
         if table.status is Status.MISSING_IN_SOURCE:
             self.warn(f"Table '{name}' not found in SQLite, skipping")
         elif table.status is Status.LEFT_OUT:
-            self.warn(f"Table '{name}' left out, as the map says: {table.source_rows or 0:,} rows")
+            self.warn(f"Table '{name}' left out, as the map says: {rows}")
         elif table.status is Status.NOT_MIGRATED:
-            self.warn(f"Table '{name}' not found in PostgreSQL: {table.source_rows:,} rows {self.skipped}")
+            self.warn(f"Table '{name}' not found in PostgreSQL: {rows} {self.skipped}")
         else:
             mark, style = ("✓", "") if table.settled else ("✗", "red")
             self.line(f"  {mark} {name}: {self.outcome_of(table)}", style)

@@ -12,10 +12,12 @@ from typing import Protocol, Self
 from etl.core.rejects import Fault, RejectedRow
 from etl.core.row_examples import EXAMPLES, RowExample, example_of
 from etl.core.values import StorageValue
+from etl.files.csv_file import CsvFile
 from etl.files.private_files import PrivateFolder, RowFile, file_name, jsonable
 
 REJECTS = "rejects"
 WARNINGS = "warnings"
+CSV_HEADINGS = ("reject_row_number", "reject_rowid", "reject_stage", "reject_code", "reject_column", "reject_reason")
 WARNED_ROWS_KEPT = 100_000  # of each expectation
 
 
@@ -101,6 +103,7 @@ class TableRejects:
         self._run_id = run_id
         self._hidden = hidden
         self._rejects = RowFile(PrivateFolder(report_folder / REJECTS), table)
+        self._csv = CsvFile(PrivateFolder(report_folder / REJECTS), table)
         self._warnings = RowFile(PrivateFolder(report_folder / WARNINGS), table)
         self._dropped = RowFile(PrivateFolder(report_folder / "dropped"), table)
         self._lock = threading.Lock()  # rows are rejected by the thread that reads and by the one that loads
@@ -120,7 +123,7 @@ class TableRejects:
     def close(self) -> None:
         """Closes the files; those that hold nothing are removed."""
         with contextlib.ExitStack() as ends:
-            for file in (self._rejects, self._warnings, self._dropped):
+            for file in (self._rejects, self._csv, self._warnings, self._dropped):
                 ends.callback(file.close)
 
     @property
@@ -130,13 +133,14 @@ class TableRejects:
 
     def restart(self) -> None:
         """The table is read again: start anew."""
-        for file in (self._rejects, self._warnings, self._dropped):
+        for file in (self._rejects, self._csv, self._warnings, self._dropped):
             file.restart()
         for known in (self.faults, self.examples, self._warned, self.warned_examples):
             known.clear()
 
     def reject(self, rejected: RejectedRow) -> None:
         """Writes one rejected row with its original values."""
+        fault = rejected.fault
         values = {name: jsonable(value) for name, value in rejected.row.items()}
         line = {
             "run_id": self._run_id,
@@ -156,6 +160,8 @@ class TableRejects:
                 columns = () if rejected.fault.column is None else (rejected.fault.column,)
                 self.examples.setdefault(rejected.fault, []).append(self._example(rejected, columns))
             self._rejects.write(line)
+            reason = (rejected.row_number, rejected.rowid, fault.stage, fault.code, fault.column, rejected.reason)
+            self._csv.write((*CSV_HEADINGS, *rejected.row), (*reason, *rejected.row.values()))
 
     def wanted_of(self, rule: Hashable) -> int:
         """How many more rows of a warning are kept: one about all rows of a large table would delay the load."""

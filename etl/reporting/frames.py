@@ -10,6 +10,7 @@ import pandas as pd
 from etl.core.name_map import NamePair
 from etl.core.proposal import Choice, NotCarried
 from etl.core.redaction import is_secret
+from etl.core.text import counted
 from etl.reporting.values import example_text, excerpts, key_text
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _DTYPES = {bool: "bool", int: "int64", float: "float64", str: "str"}
 _NULLABLE = {bool: "boolean", int: "Int64", float: "Float64", str: "str"}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ReportFrames:
     """The lists of a report, one row for each entry; column names are those of `report.json`, with `table` for a table.
 
@@ -75,6 +76,15 @@ class ReportFrames:
     not_carried: pd.DataFrame = field(repr=False)
     unvalidated: pd.DataFrame = field(repr=False)
     timings: pd.DataFrame = field(repr=False)
+
+    def __repr__(self) -> str:
+        """Each frame with its rows and columns."""
+        width = max(len(item.name) for item in fields(self))
+        return "\n".join(
+            f"{item.name:<{width}}  {counted(len(frame), 'row'):>10}: {', '.join(frame.columns)}"
+            for item in fields(self)
+            for frame in [getattr(self, item.name)]
+        )
 
 
 def frames_of(report: "ReportData") -> ReportFrames:

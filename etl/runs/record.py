@@ -10,7 +10,8 @@ from pathlib import Path
 from etl.core import defaults
 from etl.core.errors import CannotRun, CommittedError, DriftError, EtlError, UnconfirmedError
 from etl.core.report import Outcome, SourceReport, TargetReport, all_settled
-from etl.files.private_files import PrivateFolder
+from etl.files.checkout import keep_out_of_git, would_be_added
+from etl.files.private_files import PrivateFolder, writable
 from etl.files.report_folder import prepare_folder
 from etl.reporting.index import write_index
 from etl.reporting.report import Report
@@ -22,11 +23,25 @@ from etl.source.database import Source
 from etl.target.session import first_line
 
 MAP_FILE = "map.toml"
+IN_A_CHECKOUT = (
+    "The report folder {} lies in a git checkout that does not ignore it, and holds rows of the data: keep it out of "
+    "commits, or name another folder with --report DIR."
+)
 
 
 def describe_source(source: Source) -> SourceReport:
     """The file as the report names it, before it has a fingerprint."""
     return SourceReport(str(source.path), source.bytes, source.sqlite_version, str(source.path.absolute()))
+
+
+def _prepared_folder(given: Path | None, run_id: str) -> Path:
+    """The folder that was named, else one of the run's own, which git does not see."""
+    if given is not None:
+        return prepare_folder(given)
+    folder = prepare_folder(defaults.REPORTS / run_id)
+    with writable(defaults.REPORTS):
+        keep_out_of_git(defaults.REPORTS)
+    return folder
 
 
 @dataclass(frozen=True)
@@ -50,13 +65,17 @@ class RunRecord:
         started = datetime.now(UTC)
         run_id = new_run_id(started)
         source.fingerprint_ahead()
+        folder = _prepared_folder(report_folder, run_id)
+        accounting = Accounting(source)
+        if would_be_added(folder):
+            accounting.remarks.append(IN_A_CHECKOUT.format(folder))
         return cls(
             run_id=run_id,
             started_at=started,
             source=describe_source(source),
             target=target.report,
-            folder=prepare_folder(report_folder or defaults.REPORTS / run_id),
-            accounting=Accounting(source),
+            folder=folder,
+            accounting=accounting,
             validated=validated,
             reconciled=reconciled,
         )
