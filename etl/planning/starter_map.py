@@ -37,9 +37,8 @@ def guess_tables(table: SourceTable, open_targets: Mapping[str, TargetTable]) ->
         shared = len(match_names(table.column_names, [column.name for column in other.columns]).pairs)
         share = shared / max(len(table.columns), len(other.columns), 1)
         score = 0.5 * likeness(table.name, name) + 0.5 * share
-        evidence = (
-            f"{shared} of {counted(len(table.columns), 'column')} {'has' if shared == 1 else 'have'} the same name"
-        )
+        verb = "has" if len(table.columns) == 1 else "have"
+        evidence = f"{shared} of {counted(len(table.columns), 'column')} {verb} the same name"
         if other.rows_about is not None:
             evidence += f"; about {counted(other.rows_about, 'row')} in the target, {table.row_count:,} here"
         guesses.append(Guess(name, score, evidence))
