@@ -691,7 +691,7 @@ def test_the_report_has_the_agreed_form(target: Database, source: Path, tmp_path
     assert agreed <= report.keys()
     assert datetime.fromisoformat(report["started_at"]) <= datetime.fromisoformat(report["finished_at"])
     assert report["tool"]["name"] == "sqlite-to-postgres-etl"
-    assert report["source"].keys() == {"path", "bytes", "sqlite_version"}
+    assert report["source"].keys() == {"path", "bytes", "sqlite_version", "absolute_path", "sha256", "wal_sha256"}
     assert report["source"]["path"] == str(source)
     assert report["target"].keys() == {"url", "server_version", "embedded", "schema"}
     users = next(table for table in report["tables"] if table["name"] == "users")
@@ -704,7 +704,7 @@ def test_the_report_has_the_agreed_form(target: Database, source: Path, tmp_path
     assert len(report["tables"]) == 20
     assert report["sequences"][0].keys() == {"sequence", "table", "column", "last_value", "next_value"}
     (group,) = report["rejects"]
-    assert group.keys() == {"table", "stage", "column", "reason", "rows", "code"}
+    assert group.keys() == {"table", "stage", "column", "reason", "rows", "code", "examples", "file"}
     assert group["code"] == "not_a_boolean"
     assert (group["table"], group["stage"], group["column"], group["rows"]) == ("users", "convert", "is_active", 1)
     assert "7" not in group["reason"]
