@@ -1,6 +1,7 @@
 """What a comparison says on the terminal: one line a table, the kinds of difference, and the verdict."""
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 
 import orjson
@@ -82,13 +83,21 @@ class ReconcileConsole(Page):
         table.add_column("rows", justify="right")
         table.add_column("table.column", overflow="fold")
         table.add_column("difference", overflow="fold")
-        for total in kinds[:KINDS_SHOWN]:
-            place = f"{total.table}.{total.column}" if total.column else total.table
-            table.add_row(f"{total.rows:,}", printable(place), kind_in_words(total))
+        lines = _lines(kinds)
+        for (place, words), rows in lines[:KINDS_SHOWN]:
+            table.add_row(f"{rows:,}", printable(place), words)
         self.out.print(table, soft_wrap=False)
-        if len(kinds) > KINDS_SHOWN:
-            self.out.print(Text(f"… and {len(kinds) - KINDS_SHOWN} more in report.json"))
+        if len(lines) > KINDS_SHOWN:
+            self.out.print(Text(f"… and {len(lines) - KINDS_SHOWN:,} more in report.json"))
         self.out.print()
+
+
+def _lines(kinds: Sequence[DifferenceTotal]) -> list[tuple[tuple[str, str], int]]:
+    """Rows by place and words, the most frequent first: shifts that differ by seconds read the same."""
+    rows: Counter[tuple[str, str]] = Counter()
+    for total in kinds:
+        rows[f"{total.table}.{total.column}" if total.column else total.table, kind_in_words(total)] += total.rows
+    return rows.most_common()
 
 
 def kind_in_words(total: DifferenceTotal) -> str:
