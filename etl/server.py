@@ -23,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _end_like_ctrl_c)
     try:
+        _require_server(options.data)
         with EmbeddedServer(options.data) as server:
             return _hold_open(server) if options.psql is None else _open_psql(server, options.psql)
     except EtlError as error:
@@ -43,9 +44,17 @@ def build_parser() -> Parser:
         help="where it is kept (default: %(default)s)",
     )
     parser.add_argument(
-        "--psql", nargs="?", const="", metavar="DATABASE", help="open psql in DATABASE (default: the only one there is)"
+        "--psql", nargs="?", const="", metavar="DATABASE", help="open psql in DATABASE (default: that of the last run)"
     )
     return parser
+
+
+def _require_server(folder: Path) -> None:
+    """A folder that somebody names is one that is there: a mistyped one would become a new and empty server."""
+    if folder != defaults.SERVER_FOLDER and not EmbeddedServer(folder).exists:
+        raise UsageError(
+            f"There is no embedded PostgreSQL in {folder}. python -m etl.run makes one, in {defaults.SERVER_FOLDER}."
+        )
 
 
 def _end_like_ctrl_c(_number: int, _frame: object) -> None:
@@ -70,7 +79,7 @@ def _welcome(server: EmbeddedServer, names: Sequence[str]) -> str:
 
 
 def _open_psql(server: EmbeddedServer, wanted: str) -> int:
-    command = server.psql(_database(server.databases(), wanted))
+    command = server.psql(_database(server.databases(), wanted or server.last_database or ""))
     # Ctrl-C inside psql is psql's: it cancels a query, and must not end us before it.
     with _ignoring_ctrl_c():
         return subprocess.run(command, check=False).returncode

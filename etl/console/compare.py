@@ -1,6 +1,7 @@
 """What a comparison says on the terminal: one line a table, the kinds of difference, and the verdict."""
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 
 import orjson
@@ -8,13 +9,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from etl.console.page import Page, make_console
+from etl.console.page import Page, make_console, rows_match
 from etl.core.difference_kinds import DifferenceKind
 from etl.core.drift import DriftKind
 from etl.core.plan import Plan
 from etl.core.redaction import printable
 from etl.core.report import DifferenceTotal, ReportData, TableReport
-from etl.core.text import shift
+from etl.core.text import counted, shift
 from etl.reporting.verdict import sums_of
 from etl.runs.self_test import SelfTest
 
@@ -38,7 +39,7 @@ class ReconcileConsole(Page):
         for drift in plan.drift:
             if drift.kind is DriftKind.COLUMN_MISSING_IN_TARGET and drift.values:
                 place = printable(f"{drift.table}.{drift.column}")
-                self.warn(f"{place}: the target lacks this column, which holds {drift.values:,} values")
+                self.warn(f"{place}: the target lacks this column, which holds {counted(drift.values, 'value')}")
         self.line()
         self.line("Comparing tables...")
 
@@ -54,7 +55,7 @@ class ReconcileConsole(Page):
             (table.unaccounted_rows, "UNACCOUNTED"),
         )
         others = [f"{count:,} {what}" for count, what in counts if count]
-        return ", ".join([f"{table.matched_rows or 0:,} rows match", *others])
+        return ", ".join([rows_match(table), *others])
 
     def finished(self, report: ReportData) -> None:
         """Totals, kinds and the verdict; also with -q."""
@@ -65,8 +66,8 @@ class ReconcileConsole(Page):
         self.print_numbers(
             (
                 ("Tables", f"{sums.tables}"),
-                ("Source", f"{sums.source:,} rows"),
-                ("Target", f"{sums.target:,} rows"),
+                ("Source", counted(sums.source, "row")),
+                ("Target", counted(sums.target, "row")),
                 ("Matched", f"{sums.matched:,}"),
                 ("Different", f"{sums.different:,}"),
                 ("Missing", f"{sums.missing:,}"),
@@ -85,13 +86,21 @@ def print_kinds(out: Console, kinds: Sequence[DifferenceTotal]) -> None:
     table.add_column("rows", justify="right")
     table.add_column("table.column", overflow="fold")
     table.add_column("difference", overflow="fold")
-    for total in kinds[:KINDS_SHOWN]:
-        place = f"{total.table}.{total.column}" if total.column else total.table
-        table.add_row(f"{total.rows:,}", printable(place), kind_in_words(total))
+    lines = _lines(kinds)
+    for (place, words), rows in lines[:KINDS_SHOWN]:
+        table.add_row(f"{rows:,}", printable(place), words)
     out.print(table, soft_wrap=False)
-    if len(kinds) > KINDS_SHOWN:
-        out.print(Text(f"… and {len(kinds) - KINDS_SHOWN} more in report.json"))
+    if len(lines) > KINDS_SHOWN:
+        out.print(Text(f"… and {len(lines) - KINDS_SHOWN:,} more in report.json"))
     out.print()
+
+
+def _lines(kinds: Sequence[DifferenceTotal]) -> list[tuple[tuple[str, str], int]]:
+    """Rows by place and words, the most frequent first: shifts that differ by seconds read the same."""
+    rows: Counter[tuple[str, str]] = Counter()
+    for total in kinds:
+        rows[f"{total.table}.{total.column}" if total.column else total.table, kind_in_words(total)] += total.rows
+    return rows.most_common()
 
 
 def kind_in_words(total: DifferenceTotal) -> str:

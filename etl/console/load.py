@@ -1,5 +1,7 @@
 """What a run says: results to stdout in the guide's form, progress bars to stderr where that is a terminal."""
 
+import json
+import re
 import threading
 from collections.abc import Sequence
 from types import TracebackType
@@ -9,18 +11,22 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
+from sqlalchemy.dialects.postgresql.base import RESERVED_WORDS
 
-from etl.console.page import Page, shown_name
+from etl.console.page import Page, rows_match, shown_name
 from etl.core.plan import Plan, TablePlan
 from etl.core.redaction import printable
-from etl.core.report import ReportData, SequenceReport, Status, TableReport
+from etl.core.report import ExpectationReport, ReportData, SequenceReport, Status, TableReport
+from etl.core.source_tables import quoted
 from etl.core.text import counted
 from etl.reporting.verdict import sums_of
 from etl.runs.connect import Target
 
 REASONS_SHOWN = 20
+_PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 BAR_ROWS = 20_000  # shorter tables are through before a bar could be read
 SUCCESS = "Migration completed successfully!"
+UNCOMPARED = "Migration completed."
 FINDINGS = "Migration completed with findings; all other rows are committed."
 
 
@@ -40,6 +46,7 @@ class ConsoleObserver(Page):
         self._lock = threading.Lock()
         self._tasks: dict[str, TaskID] = {}
         self._compared = False
+        self._pandas_url = ""  # of an embedded server
         self._progress = Progress(
             TextColumn("  {task.description}"),
             BarColumn(),
@@ -73,8 +80,7 @@ class ConsoleObserver(Page):
             self.line("No --pg, DATABASE_URL or PG* given, so the embedded server is used. It stops with this command.")
             self.line("  To look inside: python -m etl.server (keeps it up for pandas and others), then")
             self.line(f"  {target.psql}")
-            users = "users" if target.schema is None else f"{printable(target.schema)}.users"
-            self.line(f'  pd.read_sql("SELECT * FROM {users}", "{target.pandas_url}")')
+            self._pandas_url = target.pandas_url
         self.line("✓ Connected to SQLite", "green")
         self.line("✓ Connected to PostgreSQL", "green")
 
@@ -90,14 +96,16 @@ class ConsoleObserver(Page):
             self.line("Plan (parents before children):")
             for table in plan.tables:
                 renamed = f" → {table.target_name}" if table.target_name else ""
-                self.line(f"  {printable(table.name + renamed)}: {table.source.row_count:,} rows")
+                self.line(f"  {printable(table.name + renamed)}: {counted(table.source.row_count, 'row')}")
                 for column in table.columns:
                     renamed = f" → {column.target}" if column.source != column.target else ""
                     self.line(f"      {printable(column.source + renamed)}  {column.type.sql}")
+        if self._pandas_url and not self._dry_run and plan.tables:
+            self.line(f"  {_pandas_call(plan, self._pandas_url)}")
         super().planned(plan)
         for drift in plan.drift:
             if drift.column is not None and (drift.values or self.verbose):
-                values = f" ({drift.values:,} values)" if drift.values else ""
+                values = f" ({counted(drift.values, 'value')})" if drift.values else ""
                 self.warn(f"{printable(drift.table)}.{printable(drift.column)}{values}: {drift.action}")
         self.line()
         self.line("Forecasting tables..." if self._dry_run else "Migrating tables...")
@@ -136,7 +144,7 @@ class ConsoleObserver(Page):
         if not table.source_rows:
             return "0 rows"
         verb = "would be migrated" if self._dry_run else "migrated"
-        parts = [f"{table.loaded_rows:,} rows {verb}"]
+        parts = [f"{counted(table.loaded_rows or 0, 'row')} {verb}"]
         if table.present_rows:
             different = (
                 f" ({table.present_different_rows:,} with other content)" if table.present_different_rows else ""
@@ -172,9 +180,9 @@ class ConsoleObserver(Page):
         ]
         name = shown_name(table)
         if findings:
-            self.line(f"  ✗ {name}: {table.matched_rows:,} rows match, {', '.join(findings)}", "red")
+            self.line(f"  ✗ {name}: {rows_match(table)}, {', '.join(findings)}", "red")
         elif self.verbose:
-            self.line(f"  ✓ {name}: {table.matched_rows:,} rows match")
+            self.line(f"  ✓ {name}: {rows_match(table)}")
 
     def confirmation_lost(self, transaction: int) -> None:
         """Why it takes longer now; with -q as well."""
@@ -202,18 +210,18 @@ class ConsoleObserver(Page):
             ),
             report,
         )
-        self.print_verdict(report, None if self._dry_run else SUCCESS if report.settled else FINDINGS)
+        self.print_verdict(report, None if self._dry_run else _lead(report))
 
     def _print_expectations(self, report: ReportData) -> None:
         """Those that failed, and with -v the others too."""
         if not report.validated:
             return
         failed = [item for item in report.expectations if not item.success]
-        self.out.print(Text(f"Expectations: {len(report.expectations) - len(failed)} met, {len(failed)} not met"))
+        self.out.print(Text(_expectations_in_words(report.expectations)))
         for item in report.expectations if self.verbose else failed:
             place = f"{item.table}.{item.column}" if item.column else item.table
-            mark = "✓" if item.success else "✗" if item.severity == "critical" else "⚠️ "
-            rows = f": {item.unexpected_rows:,} rows" if item.unexpected_rows else ""
+            mark = "✓" if item.success else "✗" if item.critical else "⚠️ "
+            rows = f": {counted(item.unexpected_rows, 'row')}" if item.unexpected_rows else ""
             self.out.print(Text(f"  {mark} {printable(place)} [{item.severity}] {printable(item.expectation)}{rows}"))
         self.out.print()
 
@@ -225,9 +233,40 @@ class ConsoleObserver(Page):
             place = f"{group.table}.{group.column}" if group.column else group.table
             self.out.print(Text(f"  {group.rows:>8,}  {printable(place)} [{group.stage}]: {printable(group.reason)}"))
         if len(report.rejects) > REASONS_SHOWN:
-            self.out.print(Text(f"  … and {len(report.rejects) - REASONS_SHOWN} more reasons in report.json"))
+            self.out.print(Text(f"  … and {len(report.rejects) - REASONS_SHOWN} more in report.json"))
         self.out.print(Text(f"  Each row, with what is wrong with it: {printable(report.folder)}/rejects/"))
         self.out.print()
+
+
+def _pandas_call(plan: Plan, url: str) -> str:
+    """What shows the first table that has rows, as a line of Python."""
+    table = next((table for table in plan.tables if table.source.row_count), plan.tables[0]).target
+    names = [table.name] if table.schema == "public" else [table.schema, table.name]
+    query = "SELECT * FROM " + ".".join(map(_in_sql, names))
+    return f'pd.read_sql({printable(json.dumps(query, ensure_ascii=False))}, "{url}")'
+
+
+def _in_sql(name: str) -> str:
+    """A name as SQL takes it, in quotes only where it has to be."""
+    return name if _PLAIN_NAME.fullmatch(name) and name not in RESERVED_WORDS else quoted(name)
+
+
+def _lead(report: ReportData) -> str:
+    if not report.settled:
+        return FINDINGS
+    return SUCCESS if sums_of(report).compared else UNCOMPARED
+
+
+def _expectations_in_words(expectations: Sequence[ExpectationReport]) -> str:
+    """`Expectations: 163 held, 1 warning`."""
+    failed = [item for item in expectations if not item.success]
+    warnings = sum(not item.critical for item in failed)
+    counts = [f"{len(expectations) - len(failed):,} held"]
+    if len(failed) > warnings:
+        counts.append(f"{len(failed) - warnings:,} did not hold")
+    if warnings:
+        counts.append(counted(warnings, "warning"))
+    return f"Expectations: {', '.join(counts)}"
 
 
 def _closing_table(report: ReportData) -> Table:

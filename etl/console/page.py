@@ -9,14 +9,15 @@ from etl.core.errors import OutputError
 from etl.core.plan import Plan
 from etl.core.redaction import printable
 from etl.core.report import ReportData, SourceReport, Status, TableReport
+from etl.core.text import counted
 from etl.reporting.verdict import Tone, verdict_of
 from etl.runs.connect import Target
 from etl.runs.observer import Observer
 
 RULE = "=" * 60
 WIDE = 160
-_STYLES = {Tone.GOOD: "bold green", Tone.NOTE: "bold green", Tone.CAUTION: "bold yellow", Tone.BAD: "bold red"}
-_NOTE_STYLES = {Tone.NOTE: "", Tone.CAUTION: "yellow", Tone.BAD: "red"}
+_STYLES = {Tone.GOOD: "bold green", Tone.NOTE: "bold bright_blue", Tone.CAUTION: "bold yellow", Tone.BAD: "bold red"}
+_NOTE_STYLES = {Tone.NOTE: "bright_blue", Tone.CAUTION: "yellow", Tone.BAD: "red"}
 
 
 def make_console(*, stderr: bool, no_color: bool) -> Console:
@@ -30,6 +31,11 @@ def make_console(*, stderr: bool, no_color: bool) -> Console:
 def shown_name(table: TableReport) -> str:
     """The source's name, the target's beside it where it is another."""
     return printable(table.name if table.target_name is None else f"{table.name} → {table.target_name}")
+
+
+def rows_match(table: TableReport) -> str:
+    """`1 row matches`."""
+    return f"{counted(table.matched_rows or 0, 'row')} {'matches' if table.matched_rows == 1 else 'match'}"
 
 
 class Page(Observer):
@@ -72,7 +78,7 @@ class Page(Observer):
     def target_opened(self, target: Target) -> None:
         """Which server."""
         kind = "embedded PostgreSQL" if target.embedded else "PostgreSQL"
-        self.line(f"Target: {printable(target.name)} ({kind} {target.server_version})")
+        self.line(f"Target: {printable(target.report.label)} ({kind} {target.server_version})")
 
     def planned(self, plan: Plan) -> None:
         """How names were paired that are not exactly equal, and what the plan warns of."""
@@ -88,13 +94,13 @@ class Page(Observer):
 
     def table_finished(self, table: TableReport) -> None:
         """The table's line."""
-        name = shown_name(table)
+        name, rows = shown_name(table), counted(table.source_rows or 0, "row")
         if table.status is Status.MISSING_IN_SOURCE:
             self.warn(f"Table '{name}' not found in SQLite, skipping")
         elif table.status is Status.LEFT_OUT:
-            self.warn(f"Table '{name}' left out, as the map says: {table.source_rows or 0:,} rows")
+            self.warn(f"Table '{name}' left out, as the map says: {rows}")
         elif table.status is Status.NOT_MIGRATED:
-            self.warn(f"Table '{name}' not found in PostgreSQL: {table.source_rows:,} rows {self.skipped}")
+            self.warn(f"Table '{name}' not found in PostgreSQL: {rows} {self.skipped}")
         else:
             mark, style = ("✓", "") if table.settled else ("✗", "red")
             self.line(f"  {mark} {name}: {self.outcome_of(table)}", style)
@@ -120,14 +126,13 @@ class Page(Observer):
             self.out.print(Text(f"{name + ':':<{width}}{value}"))
 
     def print_verdict(self, report: ReportData, lead: str | None = None) -> None:
-        """The verdict in the words of the report, and what there is to note; also with -q."""
+        """The verdict in the words, with the sign and in the colour of the report, and what there is to note; also with
+        -q. `lead` stands before it."""
         verdict = verdict_of(report)
-        mark = "✓" if not report.exit_code else "✗"
-        title = printable(verdict.title)
         self.out.print()
-        self.out.print(Text(f"{mark} {lead or title}", style=_STYLES[verdict.tone]))
-        if lead is not None:
-            self.out.print(Text(f"  {title}"))
+        for words in (lead, verdict.sentence):
+            if words is not None:
+                self.out.print(Text(f"{verdict.tone.symbol} {printable(words)}", style=_STYLES[verdict.tone]))
         for note in verdict.notes:
             if note.tone is not Tone.GOOD:
                 self.out.print(Text(f"  {note.tone.symbol} {printable(note.text)}", style=_NOTE_STYLES[note.tone]))

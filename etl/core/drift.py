@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from etl.core.text import counted
+
 
 class DriftKind(StrEnum):
     """What differs, or is peculiar about a table of the target."""
@@ -130,7 +132,7 @@ class Drift:
         """What to say of a whole table before its rows move; None where its own line says it."""
         if self.column is not None or self.kind not in DRIFT_WORDS:
             return None
-        rows = f" ({self.values:,} rows)" if self.values and self.kind in _COUNTED else ""
+        rows = f" ({counted(self.values, 'row')})" if self.values and self.kind in _COUNTED else ""
         return f"{self.table}: {DRIFT_WORDS[self.kind]}{rows}; {self.action}"
 
 

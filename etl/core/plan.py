@@ -9,6 +9,7 @@ from etl.core.name_map import NamePair
 from etl.core.redaction import is_secret
 from etl.core.source_tables import SourceTable
 from etl.core.tables import TargetTable
+from etl.core.text import counted
 from etl.core.time_units import TimeUnit
 from etl.core.types import TargetType
 
@@ -113,7 +114,7 @@ class Plan:
 
     def __str__(self) -> str:
         lines = [
-            f"{table.name}: {table.source.row_count:,} rows, "
+            f"{table.name}: {counted(table.source.row_count, 'row')}, "
             + ", ".join(f"{column.source} → {column.type.sql}" for column in table.columns)
             for table in self.tables
         ]

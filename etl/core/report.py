@@ -4,11 +4,12 @@ Its JSON form is the evidence of a load; the field names are a contract.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import orjson
 
@@ -17,6 +18,7 @@ from etl.core.name_map import NamePair
 from etl.core.proposal import Choice, NotCarried
 from etl.core.redaction import with_controls_escaped
 from etl.core.rejects import TableFault
+from etl.core.row_examples import RowExample
 from etl.core.version import __version__
 
 TOOL = "sqlite-to-postgres-etl"
@@ -113,7 +115,11 @@ class TableReport:
 
 @dataclass(frozen=True)
 class RejectGroup:
-    """Rejected rows of one table that share a fault. `code` is a `RejectRule`, which `reason` says in words."""
+    """Rejected rows of one table that share a fault. `code` is a `RejectRule`, which `reason` says in words.
+
+    `examples` are up to three of the rows, `file` (below the report folder) has all of them; reports of older versions
+    have neither.
+    """
 
     table: str
     stage: str
@@ -121,13 +127,19 @@ class RejectGroup:
     reason: str
     rows: int
     code: str | None = None  # reports of older versions have none
+    examples: tuple[RowExample, ...] = ()
+    file: str | None = None
 
 
-def reject_groups(rejects: Counter[TableFault]) -> tuple[RejectGroup, ...]:
-    """Rejected rows by table, stage, column and fault, the most frequent first."""
+def reject_groups(
+    rejects: Counter[TableFault], examples: Mapping[TableFault, Sequence[RowExample]] | None = None
+) -> tuple[RejectGroup, ...]:
+    """Rejected rows by table, stage, column and fault, the most frequent first, with what there is of examples."""
+    known = examples or {}
     return tuple(
-        RejectGroup(table, fault.stage, fault.column, fault.words, rows, fault.code)
-        for (table, fault), rows in rejects.most_common()
+        RejectGroup(table, fault.stage, fault.column, fault.words, rows, fault.code, tuple(known.get(key, ())))
+        for key, rows in rejects.most_common()
+        for table, fault in [key]
     )
 
 
@@ -166,7 +178,10 @@ class DriftReport:
 
 @dataclass(frozen=True)
 class ExpectationReport:
-    """An expectation over all rows of a table: how many failed it, and whether that is a failure."""
+    """An expectation over all rows of a table: how many failed it, and whether that is a failure.
+
+    `examples` are up to three of the rows that failed a warning; `file` (below the report folder) has the rows.
+    """
 
     table: str
     expectation: str
@@ -176,6 +191,13 @@ class ExpectationReport:
     judged_rows: int
     success: bool
     notes: str
+    examples: tuple[RowExample, ...] = ()
+    file: str | None = None
+
+    @property
+    def critical(self) -> bool:
+        """Whether rows that fail it are rejected."""
+        return self.severity == "critical"
 
 
 @dataclass(frozen=True)
@@ -257,11 +279,18 @@ class SchemaReport:
 
 @dataclass(frozen=True)
 class SourceReport:
-    """Which file was read."""
+    """Which file was read: `path` as it was given, and from the root.
+
+    `sha256` is that of the file, in hexadecimal, `wal_sha256` that of its write-ahead log, where it has one. None where
+    it was not computed: the run failed before, the file was written to meanwhile, or an older version wrote the report.
+    """
 
     path: str
     bytes: int
     sqlite_version: str
+    absolute_path: str | None = None
+    sha256: str | None = None
+    wal_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -277,6 +306,20 @@ class TargetReport:
     def name(self) -> str:
         """The URL, and the schema where one was asked for."""
         return self.url if self.schema is None else f"{self.url}, schema {self.schema}"
+
+    @property
+    def label(self) -> str:
+        """The name for people: of an embedded server the database and its folder, in place of the URL of its socket."""
+        return embedded_label(self.url, self.schema) if self.embedded else self.name
+
+
+def embedded_label(url: str, schema: str | None = None) -> str:
+    """`demo in data/postgres`, from the URL of a database of the embedded server."""
+    parts = urlsplit(url)
+    sockets = Path(parse_qs(parts.query).get("host", [""])[0])
+    within = f" in {sockets.parent}" if sockets.name == "socket" else ""  # else the folder's path is too long for one
+    asked_for = "" if schema is None else f", schema {schema}"
+    return f"{unquote(parts.path.removeprefix('/'))}{within}{asked_for}"
 
 
 def all_settled(tables: Iterable[TableReport], drift: Iterable[DriftReport]) -> bool:

@@ -3,7 +3,8 @@
 Several processes may use the same folder at once. The server's user, its files and its parent process are the matter of
 `identity`, `cluster` and `supervisor`; here is what the others see of it, and who starts and stops it when.
 
-The folder holds `cluster/` (the data), `socket/`, `server.log`, and three files that are only locked:
+The folder holds `cluster/` (the data), `socket/`, `server.log`, `last_database` (a name), and three files that are only
+locked:
 
     lease     shared by every user of the server; taken for itself by the supervisor when the last one is gone
     running   held by the supervisor and every process of the server, so free only when all of them are gone
@@ -34,6 +35,7 @@ from etl.embedded import identity as _identity
 from etl.embedded.cluster import PORT, SUPERUSER
 from etl.embedded.identity import Identity
 from etl.embedded.locks import EXCLUSIVE, POLL_SECONDS, SHARED, open_private, opened, release, take, try_lock
+from etl.files.checkout import keep_out_of_git
 from etl.target.url import DRIVER, make_engine
 
 DEFAULT_VERSION = 18
@@ -41,6 +43,7 @@ DEFAULT_VERSION = 18
 START_SECONDS = 120.0  # usually below one; recovery after a crash in the middle of a big load takes longer
 STOP_SECONDS = 30.0
 
+LAST_DATABASE = "last_database"
 _LOG_BYTES = 1_000_000
 _SOCKET_NAME = f".s.PGSQL.{PORT}"
 _SOCKET_PATH_BYTES = 107  # unix(7), without the closing NUL
@@ -106,7 +109,22 @@ class EmbeddedServer:
         with self._starting(time.monotonic() + START_SECONDS):
             if name not in {"postgres", *self.databases()}:
                 self._create_database(name)
+            (self.folder / LAST_DATABASE).write_text(name, encoding="utf-8")
         return self.url(name)
+
+    @property
+    def last_database(self) -> str | None:
+        """The database that was made, or asked for, last; None where it is not known, or gone."""
+        try:
+            name = (self.folder / LAST_DATABASE).read_text(encoding="utf-8")
+        except FileNotFoundError:  # a folder of an older version
+            return None
+        return name if name in self.databases() else None
+
+    @property
+    def exists(self) -> bool:
+        """Whether the folder holds a server, running or not."""
+        return (self.folder / "cluster").is_dir()
 
     def _create_database(self, name: str) -> None:
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
@@ -180,6 +198,8 @@ class EmbeddedServer:
         try:
             for path in reversed(lineage[: lineage.index(existing)]):
                 path.mkdir(mode=identity.folder_mode, exist_ok=True)
+            if not self.exists:
+                keep_out_of_git(self.folder)  # it holds rows, too
         except OSError as error:
             raise TargetError(f"{self.folder} cannot be made for the embedded PostgreSQL: {error.strerror}.") from error
         return identity

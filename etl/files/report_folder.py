@@ -21,6 +21,7 @@ _OURS = (
     "report.html",
     "report.md",
     "rejects",
+    "warnings",
     "dropped",
     "differences",
     "schema",

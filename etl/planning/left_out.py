@@ -7,6 +7,7 @@ from psycopg2 import sql
 from etl.core.drift import Drift, DriftAction, DriftKind
 from etl.core.plan import Plan, TablePlan
 from etl.core.tables import ForeignKey, TargetTable
+from etl.core.text import counted
 from etl.planning.matching import match_names
 from etl.source.database import Source
 from etl.target.constraints import identifier
@@ -45,7 +46,7 @@ def _cost(
     there = int(session.value(sql.SQL("SELECT count(*) FROM {}").format(identifier(parent))))
     named = parent_name if parent_name == parent.name else f"{parent_name} ({parent.name} in the target)"
     if there:
-        code, detail = DriftAction.PARENTS_IN_TARGET, f"{named} has {there:,} rows"
+        code, detail = DriftAction.PARENTS_IN_TARGET, f"{named} has {counted(there, 'row')}"
     else:
         code, detail = DriftAction.PARENTS_ABSENT, named
     return Drift(table.name, ", ".join(columns), DriftKind.PARENT_LEFT_OUT, rows, code, detail)

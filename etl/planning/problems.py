@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from etl.core.text import counted
+
 
 class ProblemKind(StrEnum):
     """Which side lacks the column. The order is that of the message."""
@@ -29,7 +31,9 @@ class PlanProblem:
     def __str__(self) -> str:
         if self.kind is ProblemKind.EXTRA_COLUMN:
             paired = f"; its table is {self.target} in the target" if self.table != self.target else ""
-            return f"{self.table}.{self.column} ({self.values:,} values in {self.rows:,} rows{paired})"
+            return (
+                f"{self.table}.{self.column} ({counted(self.values, 'value')} in {counted(self.rows, 'row')}{paired})"
+            )
         paired = f"'s {self.table}" if self.table != self.target else ""
         return f"{self.target}.{self.column}: required by the target without a default, absent in the source{paired}"
 

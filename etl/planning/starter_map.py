@@ -37,7 +37,8 @@ def guess_tables(table: SourceTable, open_targets: Mapping[str, TargetTable]) ->
         shared = len(match_names(table.column_names, [column.name for column in other.columns]).pairs)
         share = shared / max(len(table.columns), len(other.columns), 1)
         score = 0.5 * likeness(table.name, name) + 0.5 * share
-        evidence = f"{shared} of {len(table.columns)} columns have the same name"
+        verb = "has" if len(table.columns) == 1 else "have"
+        evidence = f"{shared} of {counted(len(table.columns), 'column')} {verb} the same name"
         if other.rows_about is not None:
             evidence += f"; about {counted(other.rows_about, 'row')} in the target, {table.row_count:,} here"
         guesses.append(Guess(name, score, evidence))
@@ -136,7 +137,8 @@ def starter_map(unpaired: Unpaired) -> str:
 
 
 def _table_lines(table: SourceTable, open_targets: Mapping[str, TargetTable]) -> Iterator[str]:
-    yield f"# {_comment(table.name)}: {table.row_count:,} rows have no table in the target."
+    verb = "has" if table.row_count == 1 else "have"
+    yield f"# {_comment(table.name)}: {counted(table.row_count, 'row')} {verb} no table in the target."
     for guess in guess_tables(table, open_targets):
         yield f"# {key(table.name)} = {_quoted(guess.target)}  # {guess.evidence}"
     yield f"# {key(table.name)} = false"

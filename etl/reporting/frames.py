@@ -1,7 +1,7 @@
 """A report as DataFrames, for notebooks: what `report.json` holds in lists, with dtypes that count and sort."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import TYPE_CHECKING, get_args, get_type_hints
 
@@ -10,9 +10,11 @@ import pandas as pd
 from etl.core.name_map import NamePair
 from etl.core.proposal import Choice, NotCarried
 from etl.core.redaction import is_secret
-from etl.reporting.values import excerpts, key_text
+from etl.core.text import counted
+from etl.reporting.values import example_text, excerpts, key_text
 
 if TYPE_CHECKING:
+    from etl.core import report as kinds
     from etl.core.report import ReportData
 
 CHANGES = (
@@ -40,7 +42,7 @@ _DTYPES = {bool: "bool", int: "int64", float: "float64", str: "str"}
 _NULLABLE = {bool: "boolean", int: "Int64", float: "Float64", str: "str"}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ReportFrames:
     """The lists of a report, one row for each entry; column names are those of `report.json`, with `table` for a table.
 
@@ -54,10 +56,11 @@ class ReportFrames:
                       updated_rows, kept_rows, rejected_rows, unaccounted_rows, and whether the sum holds; beside it
                       altered_rows, deleted_rows, extra_rows
     sequences         sequence, table, column, last_value, next_value
-    rejects           table, stage, column, reason, rows, code: rejected rows by fault (`read_rejects` has the rows)
+    rejects           table, stage, column, reason, rows, code, file, examples: rejected rows by fault, up to three of
+                      them as text (`read_rejects` has the rows)
     names             table, column, target, by: every pair of names that are not exactly equal
     drift             table, column, kind, values, action, settled, code
-    expectations      table, expectation, column, severity, unexpected_rows, judged_rows, success, notes
+    expectations      table, expectation, column, severity, unexpected_rows, judged_rows, success, notes, file, examples
     suites            of each table's expectations: how many there are, held, failed critically, failed as warnings
     difference_kinds  table, column, kind, rows, …: rows by what differs
     differences       a bounded sample: table, key, column, kind, source, storage, target, as a person may see them
@@ -86,6 +89,15 @@ class ReportFrames:
     unvalidated: pd.DataFrame = field(repr=False)
     timings: pd.DataFrame = field(repr=False)
 
+    def __repr__(self) -> str:
+        """Each frame with its rows and columns."""
+        width = max(len(item.name) for item in fields(self))
+        return "\n".join(
+            f"{item.name:<{width}}  {counted(len(frame), 'row'):>10}: {', '.join(frame.columns)}"
+            for item in fields(self)
+            for frame in [getattr(self, item.name)]
+        )
+
 
 def frames_of(report: "ReportData") -> ReportFrames:
     """The frames of a report."""
@@ -94,14 +106,14 @@ def frames_of(report: "ReportData") -> ReportFrames:
     schema = report.schema
     tables = _frame(kinds.TableReport, report.tables).rename(columns={"name": "table"})
     tables["settled"] = pd.Series([table.settled for table in report.tables], dtype="bool")
-    expectations = _frame(kinds.ExpectationReport, report.expectations)
+    expectations = _with_examples(kinds.ExpectationReport, report.expectations)
     return ReportFrames(
         tables=tables,
         counts=tables[list(COUNTS)].copy(),
         equation=_equation(tables, "loaded_rows", OUTCOMES),
         changes=_equation(tables, "inserted_rows", CHANGES, beside=("altered_rows", "deleted_rows", "extra_rows")),
         sequences=_frame(kinds.SequenceReport, report.sequences),
-        rejects=_frame(kinds.RejectGroup, report.rejects),
+        rejects=_with_examples(kinds.RejectGroup, report.rejects),
         names=_frame(NamePair, report.names),
         drift=_frame(kinds.DriftReport, report.drift),
         expectations=expectations,
@@ -154,11 +166,19 @@ def _suites(expectations: pd.DataFrame) -> pd.DataFrame:
     return counted.groupby("table", sort=False)[counts].sum().astype("int64").reset_index()
 
 
-def _frame(kind: type, items: Sequence[object]) -> pd.DataFrame:
-    """A row for each dataclass instance, the dtypes from the types of its fields."""
+def _with_examples(
+    kind: type, items: "Sequence[kinds.RejectGroup] | Sequence[kinds.ExpectationReport]"
+) -> pd.DataFrame:
+    frame = _frame(kind, items, without="examples")
+    frame["examples"] = pd.Series(["; ".join(map(example_text, item.examples)) for item in items], dtype="str")
+    return frame
+
+
+def _frame(kind: type, items: Sequence[object], *, without: str = "") -> pd.DataFrame:
+    """A row for each dataclass instance, the dtypes from the types of its fields; `without` one of them."""
     hints = get_type_hints(kind)
-    dtypes = {item.name: _dtype(hints[item.name]) for item in fields(kind)}
-    records = [tuple(_plain(value) for value in asdict(item).values()) for item in items]  # type: ignore[call-overload]
+    dtypes = {item.name: _dtype(hints[item.name]) for item in fields(kind) if item.name != without}
+    records = [tuple(_plain(getattr(item, name)) for name in dtypes) for item in items]
     return pd.DataFrame(records, columns=list(dtypes), dtype=object).astype(dtypes)
 
 

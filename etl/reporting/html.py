@@ -6,55 +6,29 @@ with presentation attributes, not elements with styles.
 
 import base64
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
-from typing import NamedTuple
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from etl.core import text as report_text
-from etl.core.report import ReportData, TableReport
+from etl.core.report import TOOL, ReportData
+from etl.core.version import __version__
+from etl.reporting.charts import table_bars
+from etl.reporting.run_lines import Run
+from etl.reporting.values import example_key, example_values
 from etl.reporting.view import view_of
 
-BAR_WIDTH = 100.0
 _FILTERS = ("name", "number", "counted", "duration", "size", "moment")
-_LEAST_WIDTH = 1.5  # a single rejected row among millions has to be seen
-_OUTCOMES = (
-    ("loaded", "loaded_rows"),
-    ("present", "present_rows"),
-    ("bad", "rejected_rows"),
-    ("bad", "unaccounted_rows"),
-)
-_COMPARED = (("loaded", "matched_rows"), ("bad", "different_rows"), ("bad", "missing_rows"))
-
-
-_SYNCED = (
-    ("loaded", "matched_rows"),
-    ("present", "inserted_rows"),
-    ("present", "updated_rows"),
-    ("bad", "kept_rows"),
-    ("bad", "rejected_rows"),
-    ("bad", "unaccounted_rows"),
-)
-
-
-class Segment(NamedTuple):
-    """A piece of a bar, in hundredths of the longest one."""
-
-    kind: str
-    start: float
-    width: float
 
 
 def render_html(report: ReportData) -> str:
     """The whole page. Values of secret columns are hidden; long lists are cut, and say so."""
     style, script = _asset("report.css"), _asset("report.js")
-    allowed = f"style-src '{_hash(style)}'; script-src '{_hash(script)}'"
-    policy = f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
     template = _environment().get_template("report.html.j2")
-    return template.render(view=view_of(report), policy=policy, style=style, script=script)
+    return template.render(view=view_of(report), policy=_policy(style, script), style=style, script=script)
 
 
 def render_display(report: ReportData) -> str:
@@ -62,14 +36,11 @@ def render_display(report: ReportData) -> str:
     return _environment().get_template("display.html.j2").render(view=view_of(report))
 
 
-def bars(tables: Sequence[TableReport]) -> dict[str, tuple[Segment, ...]]:
-    """For each table the stacked bar of its rows' outcomes, or of the comparison where nothing was written."""
-    loaded, synced = (
-        any(getattr(table, count) is not None for table in tables) for count in ("loaded_rows", "inserted_rows")
-    )
-    parts = _OUTCOMES if loaded else _SYNCED if synced else _COMPARED
-    longest = max((_rows(table, parts) for table in tables), default=0) or 1
-    return {table.name: tuple(_segments(table, parts, longest)) for table in tables}
+def render_index(runs: Sequence[Run], *, more: int) -> str:
+    """The index of runs; `more` are not on it."""
+    style = _asset("report.css")
+    template = _environment().get_template("index.html.j2")
+    return template.render(runs=runs, more=more, policy=_policy(style), style=style, tool=TOOL, version=__version__)
 
 
 def _link(path: str) -> Markup:
@@ -77,19 +48,9 @@ def _link(path: str) -> Markup:
     return Markup(quote(path))
 
 
-def _rows(table: TableReport, parts: Sequence[tuple[str, str]]) -> int:
-    return sum(abs(getattr(table, count) or 0) for _, count in parts)
-
-
-def _segments(table: TableReport, parts: Sequence[tuple[str, str]], longest: int) -> Iterator[Segment]:
-    start = 0.0
-    for kind, count in parts:
-        rows = abs(getattr(table, count) or 0)
-        if rows:
-            width = max(_LEAST_WIDTH, rows / longest * BAR_WIDTH)
-            start = min(start, BAR_WIDTH - _LEAST_WIDTH)
-            yield Segment(kind, round(start, 2), round(min(width, BAR_WIDTH - start), 2))
-            start += width
+def _policy(style: Markup, script: Markup | None = None) -> str:
+    allowed = f"style-src '{_hash(style)}'" + (f"; script-src '{_hash(script)}'" if script else "")
+    return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
 
 
 @cache
@@ -102,7 +63,13 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {name: getattr(report_text, name) for name in _FILTERS} | {"link": _link, "bars": bars}
+    environment.filters |= {name: getattr(report_text, name) for name in _FILTERS}
+    environment.filters |= {
+        "link": _link,
+        "bars": table_bars,
+        "example_key": example_key,
+        "example_values": example_values,
+    }
     return environment
 
 

@@ -7,10 +7,22 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from etl.core.name_map import NamePair
-from etl.core.report import ExpectationReport, ReportData, TableReport
+from etl.core.report import ReportData, TableReport
+from etl.core.row_examples import RowExample
 from etl.core.text import counted, duration, moment, name, readable
+from etl.reporting.values import example_text
 from etl.reporting.verdict import Tone
-from etl.reporting.view import Bounded, DifferenceGroup, Drift, Example, Rejects, ReportView, SchemaChoice, view_of
+from etl.reporting.view import (
+    Bounded,
+    DifferenceGroup,
+    Drift,
+    Example,
+    FailedExpectation,
+    Rejects,
+    ReportView,
+    SchemaChoice,
+    view_of,
+)
 
 SHOWN_LINES = 15
 _SYMBOLS = {Tone.GOOD: "✅", Tone.NOTE: "ℹ️", Tone.CAUTION: "⚠️", Tone.BAD: "❌"}
@@ -71,7 +83,11 @@ def _facts(view: ReportView) -> Iterator[str]:
     embedded = "embedded " if report.target.embedded else ""
     versions = f"PostgreSQL {escaped(report.target.server_version)}"
     yield f"- Source: {escaped(report.source.path)} (SQLite {escaped(report.source.sqlite_version)})"
-    yield f"- Target: {escaped(report.target.name)} ({embedded}{versions})"
+    if report.source.absolute_path not in (None, report.source.path):
+        yield f"- Source, from the root: {escaped(report.source.absolute_path)}"
+    if report.source.sha256 is not None:
+        yield f"- SHA-256 of the source: `{escaped(report.source.sha256)}`"
+    yield f"- Target: {escaped(report.target.label)} ({embedded}{versions})"
     yield f"- Run: {escaped(report.run_id)}, {moment(report.started_at)}, {duration(report.seconds)}"
     yield f"- Tool: {escaped(view.tool)} {escaped(view.version)}"
     yield ""
@@ -86,6 +102,8 @@ def _tables(view: ReportView) -> Iterator[str]:
         [*(_table(table, view) for table in view.tables), [Ready("**total**"), *totals]],
         numbers=range(1, len(view.columns) + 1),
     )
+    if view.folded:
+        yield from (f"0 in every table, and so left out here: {', '.join(view.folded).lower()}.", "")
 
 
 def _table(table: TableReport, view: ReportView) -> list[Cell]:
@@ -101,7 +119,8 @@ def _left_out(view: ReportView) -> Iterator[str]:
         tables = (
             f"{escaped(name(table.name))} ({counted(table.source_rows or 0, 'row')})" for table in view.not_migrated
         )
-        yield f"Only in the source, **not migrated**: {', '.join(tables)}."
+        done = "not compared" if view.report.compares_only else "not migrated"
+        yield f"Only in the source, **{done}**: {', '.join(tables)}."
         yield ""
     if view.left_out:
         tables = (f"{escaped(name(table.name))} ({counted(table.source_rows or 0, 'row')})" for table in view.left_out)
@@ -113,8 +132,11 @@ def _left_out(view: ReportView) -> Iterator[str]:
 
 
 def _rejects(view: ReportView) -> Iterator[str]:
-    rows: list[list[Cell]] = [[item.rows, _place(item), item.reason, name(item.file)] for item in view.rejects.items]
-    yield from _section("Rejected rows", ["Rows", "Where", "Reason", "File"], rows, view.rejects, numbers=[0])
+    rows: list[list[Cell]] = [
+        [item.rows, _place(item), item.reason, _examples(item.examples), name(item.file)] for item in view.rejects.items
+    ]
+    headings = ["Rows", "Where", "Reason", "Such as", "File"]
+    yield from _section("Rejected rows", headings, rows, view.rejects, numbers=[0])
 
 
 def _differences(view: ReportView) -> Iterator[str]:
@@ -130,6 +152,10 @@ def _differences(view: ReportView) -> Iterator[str]:
     yield from _section("Examples of differences", headings, examples, view.examples)
 
 
+def _examples(rows: Sequence[RowExample]) -> str:
+    return "; ".join(map(example_text, rows)) or "–"
+
+
 def _kind(group: DifferenceGroup) -> str:
     before = " (in a row that was there before)" if group.present_before else ""
     return group.kind + (f": {group.shift}" if group.shift else "") + before
@@ -138,9 +164,13 @@ def _kind(group: DifferenceGroup) -> str:
 def _expectations(view: ReportView) -> Iterator[str]:
     failed = view.expectations_failed
     rows: list[list[Cell]] = [
-        [item.unexpected_rows, _place(item), item.expectation, item.severity] for item in failed.items
+        [
+            *(item.rows, _place(item), item.expectation, item.severity, _examples(item.examples)),
+            None if item.file is None else name(item.file),
+        ]
+        for item in failed.items
     ]
-    headings = ["Rows", "Where", "Expectation", "Severity"]
+    headings = ["Rows", "Where", "Expectation", "Severity", "Such as", "File"]
     yield from _section("Expectations that did not hold", headings, rows, failed, numbers=[0])
 
 
@@ -169,7 +199,7 @@ def _schema(view: ReportView) -> Iterator[str]:
     yield from _section("Not carried", ["What", "Name", "Table", "Why"], lost, schema.not_carried)
 
 
-def _place(item: Rejects | DifferenceGroup | Example | ExpectationReport | Drift | NamePair | SchemaChoice) -> str:
+def _place(item: Rejects | DifferenceGroup | Example | FailedExpectation | Drift | NamePair | SchemaChoice) -> str:
     return name(item.table) if item.column is None else f"{name(item.table)}.{name(item.column)}"
 
 

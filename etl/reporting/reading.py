@@ -30,6 +30,7 @@ from etl.core.report import (
     TargetReport,
     Unvalidated,
 )
+from etl.core.row_examples import RowExample
 from etl.core.values import StorageValue, UndecodableText
 from etl.files.private_files import file_name
 from etl.reporting.frames import DIFFERENCE_COLUMNS, differences_frame
@@ -52,6 +53,7 @@ _OVERVIEW = {
 }
 
 Item = TypeVar("Item")
+Evident = TypeVar("Evident", RejectGroup, ExpectationReport)
 Json = Mapping[str, Any]  # an object of a JSON file of ours
 
 
@@ -85,9 +87,9 @@ def _report(content: Json) -> Report:
         target=_of(TargetReport, content["target"]),
         tables=tuple(replace(_of(TableReport, item), status=Status(item["status"])) for item in content["tables"]),
         sequences=tuple(_of(SequenceReport, item) for item in content["sequences"]),
-        rejects=tuple(_of(RejectGroup, item) for item in content["rejects"]),
+        rejects=tuple(_with_examples(RejectGroup, item) for item in content["rejects"]),
         drift=tuple(_drift(item) for item in content["drift"]),
-        expectations=tuple(_of(ExpectationReport, item) for item in content["expectations"]),
+        expectations=tuple(_with_examples(ExpectationReport, item) for item in content["expectations"]),
         differences=tuple(content["differences"]),
         difference_kinds=tuple(_of(DifferenceTotal, item) for item in content["difference_kinds"]),
         timings=content["timings"],
@@ -115,6 +117,10 @@ def _schema(content: Json | None) -> SchemaReport | None:
         unvalidated=tuple(_of(Unvalidated, item) for item in content["unvalidated"]),
         not_carried=tuple(_of(NotCarried, item) for item in content["not_carried"]),
     )
+
+
+def _with_examples(kind: type[Evident], item: Json) -> Evident:
+    return _of(kind, {**item, "examples": tuple(_of(RowExample, row) for row in item.get("examples", ()))})
 
 
 def _drift(item: Json) -> DriftReport:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import orjson
 
 from etl.core.redaction import HIDDEN, is_secret
+from etl.core.row_examples import RowExample
 from etl.core.text import code_point, shortened, visible
 
 SHOWN_AROUND = 24  # characters of context before and after a difference
@@ -46,6 +47,25 @@ def key_text(key: object, *, rowid: object = None) -> str:
     if isinstance(key, Mapping) and key:
         return visible(shortened(written(key)))
     return "no key" if rowid is None else f"rowid {rowid}"
+
+
+def example_key(example: RowExample) -> str:
+    """What identifies the row of an example: its key, else its place in SQLite."""
+    if example.key or example.rowid is not None:
+        return key_text(example.key, rowid=example.rowid)
+    return f"row {example.row_number:,}"
+
+
+def example_values(example: RowExample) -> str:
+    """The values at fault on one line; with their columns where there are several."""
+    if len(example.values) == 1:
+        return visible(next(iter(example.values.values())))
+    return visible(", ".join(f"{name} = {value}" for name, value in example.values.items()))
+
+
+def example_text(example: RowExample) -> str:
+    """`id = 7: '0000-00-00'`."""
+    return ": ".join(filter(None, (example_key(example), example_values(example))))
 
 
 def excerpts(source: object, target: object, *, column: str | None, row_lacking: bool) -> tuple[Excerpt, Excerpt]:

@@ -4,8 +4,9 @@ HTML and Markdown are made of this, so that both say the same.
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from etl.core.difference_kinds import DifferenceKind
@@ -25,9 +26,11 @@ from etl.core.report import (
     TableReport,
     Unvalidated,
 )
+from etl.core.row_examples import RowExample
 from etl.core.text import shift
 from etl.core.version import __version__
-from etl.files.private_files import file_name
+from etl.files.reject_files import REJECTS, WARNED_ROWS_KEPT, rows_file
+from etl.reporting.charts import Chart, difference_chart, reject_chart
 from etl.reporting.values import Excerpt, excerpts, key_text
 from etl.reporting.verdict import Sums, Verdict, sums_of, verdict_of
 
@@ -37,19 +40,41 @@ Item_co = TypeVar("Item_co", covariant=True)
 SHOWN_GROUPS = 60  # rejects by reason, differences by kind, failed expectations
 SHOWN_EXAMPLES = 40
 EXAMPLES_PER_GROUP = 3
+MOST_DIGITS = 60  # of a line of the table of tables, in letters of the usual size
 _QUOTED_VALUE = re.compile(r': ".*"', re.DOTALL)  # PostgreSQL: invalid input value for enum kind: "…"
 
 
 @dataclass(frozen=True)
 class Rejects:
-    """Rejected rows with the same fault, and the file that holds them."""
+    """Rejected rows with the same fault, a few of them, and the file that holds all."""
 
     table: str
     stage: str
     column: str | None
     reason: str
+    kind: str  # the reason in a word or two, where it has a code
     rows: int
+    examples: tuple[RowExample, ...]
     file: str
+
+
+@dataclass(frozen=True)
+class FailedExpectation:
+    """An expectation that does not hold, a few of the rows that fail it, and the file that holds them.
+
+    `rows_left_out`: so many are not in the file.
+    """
+
+    table: str
+    column: str | None
+    expectation: str
+    severity: str
+    critical: bool
+    notes: str
+    rows: int
+    examples: tuple[RowExample, ...]
+    file: str | None
+    rows_left_out: int
 
 
 @dataclass(frozen=True)
@@ -114,14 +139,17 @@ class Bounded(Generic[Item_co]):
 class Column:
     """A count that stands in the table of tables.
 
-    `finding`: anything but 0 needs somebody's attention, except for the rows in the count named by `excused`.
+    `finding`: anything but 0 needs somebody's attention, except for the rows in the count named by `excused`. The
+    column gives way to the count named by `unless`, which has the same rows. It is folded away where it is 0 in every
+    table, but for those that are `always` there.
     """
 
     field: str
     heading: str
     finding: bool = False
-    only_if_any: bool = False
     excused: str | None = None
+    unless: str | None = None
+    always: bool = False
 
     def rows(self, table: TableReport) -> int | None:
         """The count of a table; None where it was not made."""
@@ -138,20 +166,20 @@ class Column:
 
 
 _COLUMNS = (
-    Column("source_rows", "Source"),
-    Column("loaded_rows", "Loaded"),
-    Column("inserted_rows", "Inserted"),
-    Column("updated_rows", "Updated"),
-    Column("kept_rows", "Kept", finding=True, only_if_any=True),
-    Column("deleted_rows", "Deleted", only_if_any=True),
-    Column("altered_rows", "Altered by the target", finding=True, only_if_any=True),
+    Column("source_rows", "Source", always=True),
+    Column("loaded_rows", "Loaded", always=True),
+    Column("inserted_rows", "Inserted", always=True),
+    Column("updated_rows", "Updated", always=True),
+    Column("kept_rows", "Kept", finding=True),
+    Column("deleted_rows", "Deleted"),
+    Column("altered_rows", "Altered by the target", finding=True),
     Column("present_rows", "Present"),
-    Column("present_different_rows", "Present, other content", finding=True, only_if_any=True),
+    Column("present_different_rows", "Present but different", finding=True, unless="different_rows"),
     Column("rejected_rows", "Rejected", finding=True),
     Column("unaccounted_rows", "Unaccounted", finding=True),
-    Column("target_rows_before", "Target before", only_if_any=True),
-    Column("target_rows_after", "Target after"),
-    Column("matched_rows", "Matched"),
+    Column("target_rows_before", "Target before"),
+    Column("target_rows_after", "Target after", always=True),
+    Column("matched_rows", "Matched", always=True),
     Column("different_rows", "Different", finding=True),
     Column("missing_rows", "Missing", finding=True),
     Column("extra_rows", "Extra", finding=True, excused="extra_present_rows"),
@@ -192,14 +220,19 @@ class ReportView:
     sums: Sums
     tables: tuple[TableReport, ...]  # with findings first, else in the order of the load
     columns: tuple[Column, ...]
+    dense: bool
+    folded: tuple[str, ...]  # headings of columns that are 0 in every table
     not_migrated: tuple[TableReport, ...]
     missing_in_source: tuple[str, ...]
     rejects: Bounded[Rejects]
     difference_groups: Bounded[DifferenceGroup]
+    reject_chart: Chart
+    difference_chart: Chart
     examples: Bounded[Example]
     narrowed: Bounded[DifferenceTotal]
     expectations_held: int
-    expectations_failed: Bounded[ExpectationReport]
+    expectations_failed: Bounded[FailedExpectation]
+    warnings: int
     left_out: tuple[TableReport, ...]
     names: Bounded[NamePair]
     drift: Bounded[Drift]
@@ -209,27 +242,35 @@ class ReportView:
 
 def view_of(report: ReportData) -> ReportView:
     """Prepares a report for its readers."""
-    failed = [item for item in report.expectations if not item.success]
+    failed = [_failed(item) for item in report.expectations if not item.success]
+    rejects = [_rejects(group) for group in report.rejects]
     totals = sorted(report.difference_kinds, key=lambda total: -total.rows)
     narrowed = [total for total in totals if total.kind == DifferenceKind.NARROWED]
     differing = [_difference_group(total) for total in totals if total.kind != DifferenceKind.NARROWED]
     by_status = {status: [table for table in report.tables if table.status is status] for status in Status}
+    tables = by_status[Status.MIGRATED]
+    columns = _columns(report, tables)
     return ReportView(
         report=report,
         tool=TOOL,
         version=__version__,
         verdict=verdict_of(report),
         sums=sums_of(report),
-        tables=tuple(sorted(by_status[Status.MIGRATED], key=lambda table: table.settled)),
-        columns=tuple(column for column in _COLUMNS if _is_worth_showing(column, by_status[Status.MIGRATED])),
+        tables=tuple(sorted(tables, key=lambda table: table.settled)),
+        columns=tuple(column for column in columns if column.always or _is_anywhere(column, tables)),
+        dense=_digits(report, columns) > MOST_DIGITS,
+        folded=tuple(column.heading for column in columns if not (column.always or _is_anywhere(column, tables))),
         not_migrated=tuple(by_status[Status.NOT_MIGRATED]),
         missing_in_source=tuple(table.name for table in by_status[Status.MISSING_IN_SOURCE]),
-        rejects=_bounded([_rejects(group) for group in report.rejects], SHOWN_GROUPS),
-        difference_groups=_bounded(differing, SHOWN_GROUPS),
+        rejects=_bounded(rejects, SHOWN_GROUPS),
+        difference_groups=_bounded(_together(differing), SHOWN_GROUPS),
+        reject_chart=reject_chart((group.kind, group.rows) for group in rejects),
+        difference_chart=difference_chart(report.difference_kinds),
         examples=_examples(report.differences),
         narrowed=_bounded(narrowed, SHOWN_GROUPS),
         expectations_held=len(report.expectations) - len(failed),
-        expectations_failed=_bounded(failed, SHOWN_GROUPS),
+        expectations_failed=_bounded(sorted(failed, key=lambda item: not item.critical), SHOWN_GROUPS),
+        warnings=sum(not item.critical for item in failed),
         drift=_bounded([_drift(item) for item in report.drift if item.kind in DRIFT_WORDS], SHOWN_GROUPS),
         left_out=tuple(by_status[Status.LEFT_OUT]),
         names=_bounded(report.names, SHOWN_GROUPS),
@@ -261,9 +302,27 @@ def _schema_view(schema: SchemaReport | None) -> SchemaView:
     )
 
 
-def _is_worth_showing(column: Column, tables: Sequence[TableReport]) -> bool:
-    values = [column.rows(table) for table in tables]
-    return any(values) if column.only_if_any else any(value is not None for value in values)
+def _columns(report: ReportData, tables: Sequence[TableReport]) -> list[Column]:
+    """The counts that were made. A comparison alone has one count of the target, the same before and after."""
+    made = [column for column in _COLUMNS if any(column.rows(table) is not None for table in tables)]
+    made = [column for column in made if column.unless is None or not _is_everywhere(column.unless, tables)]
+    if not report.compares_only:
+        return made
+    ours = [column for column in made if column.field != "target_rows_before"]
+    return [replace(column, heading="Target") if column.field == "target_rows_after" else column for column in ours]
+
+
+def _digits(report: ReportData, columns: Sequence[Column]) -> int:
+    """How many characters the totals take, beside each other."""
+    return sum(len(f"{report.total(column.field):,}") for column in columns)
+
+
+def _is_anywhere(column: Column, tables: Sequence[TableReport]) -> bool:
+    return any(map(column.rows, tables))
+
+
+def _is_everywhere(field: str, tables: Sequence[TableReport]) -> bool:
+    return all(getattr(table, field) is not None for table in tables)
 
 
 def _bounded(items: Sequence[Item], most: int) -> Bounded[Item]:
@@ -273,11 +332,24 @@ def _bounded(items: Sequence[Item], most: int) -> Bounded[Item]:
 def _rejects(group: RejectGroup) -> Rejects:
     secret = group.column is not None and is_secret(group.column)
     reason = _QUOTED_VALUE.sub(f": {HIDDEN}", group.reason) if secret else group.reason
-    return Rejects(group.table, group.stage, group.column, reason, group.rows, _file("rejects", group.table))
+    file = group.file or rows_file(REJECTS, group.table)
+    kind = reason if group.code is None else group.code.replace("_", " ")
+    return Rejects(group.table, group.stage, group.column, reason, kind, group.rows, group.examples, file)
 
 
-def _file(folder: str, table: str) -> str:
-    return f"{folder}/{file_name(table + '.ndjson')}"
+def _failed(item: ExpectationReport) -> FailedExpectation:
+    return FailedExpectation(
+        table=item.table,
+        column=item.column,
+        expectation=item.expectation,
+        severity=item.severity,
+        critical=item.critical,
+        notes=item.notes,
+        rows=item.unexpected_rows,
+        examples=item.examples,
+        file=item.file,
+        rows_left_out=0 if item.critical or not item.file else max(0, item.unexpected_rows - WARNED_ROWS_KEPT),
+    )
 
 
 def _difference_group(total: DifferenceTotal) -> DifferenceGroup:
@@ -288,8 +360,16 @@ def _difference_group(total: DifferenceTotal) -> DifferenceGroup:
         rows=total.rows,
         shift=_shift(total),
         present_before=total.present_before,
-        file=_file("differences", total.table),
+        file=rows_file("differences", total.table),
     )
+
+
+def _together(groups: Sequence[DifferenceGroup]) -> list[DifferenceGroup]:
+    """Shifts that read the same, since they differ by seconds, as one."""
+    rows: Counter[DifferenceGroup] = Counter()
+    for group in groups:
+        rows[replace(group, rows=0)] += group.rows
+    return [replace(group, rows=count) for group, count in rows.most_common()]
 
 
 def _shift(total: DifferenceTotal) -> str:

@@ -1,7 +1,7 @@
 """The accounting of a run: what became of each table's rows, why rows were rejected, and whether the sums add up."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from etl.comparison.compare import TableComparison
@@ -14,19 +14,22 @@ from etl.core.rejects import RejectedRow, TableFault
 from etl.core.report import (
     DriftReport,
     ExpectationReport,
+    RejectGroup,
     RewrittenReport,
     SchemaReport,
     SequenceReport,
     Status,
     TableReport,
+    reject_groups,
 )
 from etl.core.row_counts import RowCounts
-from etl.files.reject_files import RejectSink
+from etl.core.row_examples import RowExample
+from etl.files.reject_files import REJECTS, WARNINGS, RejectSink, rows_file
 from etl.loading.rows import Loaded
 from etl.loading.staging import Rewritten
 from etl.runs.parents import explain_orphan
 from etl.source.database import Source
-from etl.validation.results import ExpectationResult
+from etl.validation.results import ExpectationResult, expectation_rule
 
 
 @dataclass
@@ -38,6 +41,7 @@ class Accounting:
     sequences: list[SequenceReport] = field(default_factory=list)
     drift: list[DriftReport] = field(default_factory=list)
     rejects: Counter[TableFault] = field(default_factory=Counter)
+    examples: dict[TableFault, Sequence[RowExample]] = field(default_factory=dict)
     expectations: list[ExpectationReport] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
     findings: Findings = field(default_factory=Findings)
@@ -82,6 +86,7 @@ class Accounting:
         self._write_refused(plan, loaded, rejects)
         self.rejects.update({TableFault(plan.name, fault): rows for fault, rows in rejects.faults.items()})
         self.note_rewritten(plan, loaded.rewritten)
+        self.examples |= {TableFault(plan.name, fault): rows for fault, rows in rejects.examples.items()}
         counts = RowCounts(
             loaded.loaded_rows, loaded.present.rows, loaded.present.different_rows, rejects.rejected_rows
         )
@@ -106,9 +111,20 @@ class Accounting:
         """Keeps which values the server spells otherwise."""
         self.rewritten += [RewrittenReport(plan.name, item.column, item.rows, _for_people(item)) for item in rewritten]
 
-    def note_expectations(self, results: Iterable[ExpectationResult]) -> None:
+    def reject_groups(self) -> tuple[RejectGroup, ...]:
+        """Rejected rows by fault, with a few of them and the file that has all."""
+        groups = reject_groups(self.rejects, self.examples)
+        return tuple(replace(group, file=rows_file(REJECTS, group.table)) for group in groups)
+
+    def note_expectations(self, results: Iterable[ExpectationResult], rejects: Mapping[str, RejectSink]) -> None:
         """Keeps what was expected of a table and how often it was not so, by the source's names."""
-        self.expectations += [_by_source_names(expectation_report(result), self.plans) for result in results]
+        for result in results:
+            report = _by_source_names(expectation_report(result), self.plans)
+            if report.unexpected_rows:
+                examples = () if report.critical else rejects[report.table].warned_examples[expectation_rule(result)]
+                file = rows_file(REJECTS if report.critical else WARNINGS, report.table)
+                report = replace(report, examples=tuple(examples), file=file)
+            self.expectations.append(report)
 
     def forget_rows(self) -> None:
         """The run failed and its transaction is undone: nothing was loaded, whatever was noted so far."""

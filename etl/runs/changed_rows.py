@@ -11,12 +11,13 @@ from etl.conversion.convert import convert
 from etl.core.plan import TablePlan
 from etl.core.rejects import Fault, RejectedRow, RejectRule, RejectStage
 from etl.core.values import LARGE_BYTES, StorageValue, size_of
-from etl.files.reject_files import DroppedValues, RejectSink
+from etl.files.reject_files import DroppedValues, RejectSink, WarnedRow
 from etl.loading.rows import Accepted
 from etl.runs.pipeline import require_values
 from etl.runs.raw_rows import records_of, rows_of
 from etl.source.batches import BATCH_BYTES, ROW_NUMBER, Batch, raw_series, read_batches
 from etl.source.database import Source
+from etl.validation.results import Validated, expectation_rule
 from etl.validation.validator import Validator
 
 READ_ALL_ABOVE = 0.2  # of the rows: then the whole table is read at once, which is faster than to look rows up
@@ -50,6 +51,7 @@ class ChangedRows:
             frame = converted.frame
             if validator is not None:
                 validated = validator.submit(name, frame).result()
+                self._warn(validated)
                 rejected = validated.rejected
                 columns = rejected["column"].map(self._plan.source_of)
                 self._reject(RejectStage.VALIDATE, rejected.assign(column=columns, code=RejectRule.EXPECTATION))
@@ -109,10 +111,23 @@ class ChangedRows:
 
     def reject(self, name: int, fault: Fault, reason: str, row: Mapping[str, StorageValue]) -> None:
         """Writes down a rejected row with its original values."""
-        has_rowid = self._plan.source.rowid_name is not None
-        number = self._numbers[name] if has_rowid else name
-        key = self._plan.source_key
-        self._rejects.reject(RejectedRow(number, name if has_rowid else None, key, fault, reason, row))
+        self._rejects.reject(RejectedRow(*self._place(name), self._plan.source_key, fault, reason, row))
+
+    def _warn(self, validated: Validated) -> None:
+        """Keeps the rows that fail an expectation without being rejected for it."""
+        for expectation, failing in ((item.expectation, item.rows) for item in validated.unexpected):
+            rule = expectation_rule(expectation)
+            names = [int(name) for name in failing[: max(0, self._rejects.wanted_of(rule))]]
+            originals = self.originals(names) if names else {}
+            columns = tuple(self._plan.source_of.get(name, name) for name in expectation.columns)
+            said = (rule, str(expectation), expectation.severity, columns)
+            for name in names:
+                found = WarnedRow(*self._place(name), self._plan.source_key, *said, originals[name])
+                self._rejects.warn(found)
+
+    def _place(self, name: int) -> tuple[int, int | None]:
+        """The row number of a row, and its rowid where it has one."""
+        return (name, None) if self._plan.source.rowid_name is None else (self._numbers[name], name)
 
     @cached_property
     def _numbers(self) -> dict[int, int]:
@@ -131,9 +146,7 @@ class ChangedRows:
         dropped = rows_of(dropped, dropped.index[dropped.notna().any(axis=1)])
         keys = records_of(rows_of(batch.frame[list(plan.source_key)], dropped.index))
         for name, key, values in zip(dropped.index.tolist(), keys, records_of(dropped), strict=True):
-            has_rowid = batch.rowids is not None
-            number = self._numbers[name] if has_rowid else name
-            self._rejects.keep_dropped(DroppedValues(number, name if has_rowid else None, key, values))
+            self._rejects.keep_dropped(DroppedValues(*self._place(name), key, values))
 
 
 def _batch(columns: Sequence[str], names: Sequence[int], rows: Sequence[tuple[StorageValue, ...]]) -> Batch:

@@ -23,7 +23,6 @@ from etl.core.report import DriftReport, Status, TableReport
 from etl.files.private_files import file_name
 from etl.planning.from_catalogs import plan_between
 from etl.reporting.report import Report
-from etl.reporting.write import write_report
 from etl.runs.connect import open_target
 from etl.runs.given_names import names_given_before
 from etl.runs.observer import Observer
@@ -64,8 +63,8 @@ def run_comparison(
         if any(table.unaccounted_rows for table in record.accounting.tables):
             source.verify_sound()
         source.verify_unchanged()
-    report = record.report()
-    write_report(report, record.folder)
+        report = record.report()
+    record.write(report)
     return report
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from etl.concurrency.interruption import abandonable
 from etl.core import defaults
+from etl.core.report import TargetReport
 from etl.embedded.server import EmbeddedServer
 from etl.target.url import DRIVER, check_connection, connection_error, make_engine, resolve, safe
 
@@ -39,7 +40,12 @@ class Target:
     @property
     def name(self) -> str:
         """The URL, and the schema where one was asked for."""
-        return self.display_url if self.schema is None else f"{self.display_url}, schema {self.schema}"
+        return self.report.name
+
+    @property
+    def report(self) -> TargetReport:
+        """The target as the report names it."""
+        return TargetReport(self.display_url, self.server_version, self.embedded, self.schema)
 
     @property
     def pandas_url(self) -> str:

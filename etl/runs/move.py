@@ -10,6 +10,7 @@ from psycopg2 import sql
 
 from etl.comparison.rewritten import classify_rewriting
 from etl.core.plan import Plan, TablePlan
+from etl.core.redaction import is_secret
 from etl.core.tables import TargetTable
 from etl.files.reject_files import TableRejects
 from etl.loading.load import can_be_fast, forecast, load_fast, load_staged
@@ -42,7 +43,9 @@ class Mover:
         """Moves every group of the plan in its order, and keeps what validation says of each table."""
         with contextlib.ExitStack() as ends:
             rejects = {
-                table.name: ends.enter_context(TableRejects(self.record.folder, self.record.run_id, table.name))
+                table.name: ends.enter_context(
+                    TableRejects(self.record.folder, self.record.run_id, table.name, hidden=_secret_columns(table))
+                )
                 for table in plan.tables
             }
             pipeline = ends.enter_context(
@@ -59,7 +62,7 @@ class Mover:
             before = {table.name: self._count(table.target) for table in plan.tables}
             totals = [total for group in plan.groups for total in self._move(group, pipeline, before)]
             for total in totals:
-                self.record.accounting.note_expectations(total.result())
+                self.record.accounting.note_expectations(total.result(), rejects)
 
     def _move(self, group: Sequence[TablePlan], pipeline: Pipeline, before: Mapping[str, int]) -> list[Future[Totals]]:
         """Loads one table, or one circle of tables, and closes its accounting; validation sums up meanwhile."""
@@ -105,3 +108,8 @@ class Mover:
 
     def _count(self, table: TargetTable) -> int:
         return int(self.session.value(sql.SQL("SELECT count(*) FROM {}").format(identifier(table))))
+
+
+def _secret_columns(plan: TablePlan) -> frozenset[str]:
+    """The source's columns whose values are nobody's to read, be it the target's name that says so."""
+    return frozenset(column.source for column in plan.columns if is_secret(column.masked_as))

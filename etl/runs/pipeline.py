@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import Future
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 import pandas as pd
 
@@ -18,13 +18,13 @@ from etl.conversion.convert import convert
 from etl.core.plan import TablePlan
 from etl.core.rejects import Fault, RejectedRow, RejectRule, RejectStage
 from etl.core.values import StorageValue
-from etl.files.reject_files import DroppedValues, RejectSink
+from etl.files.reject_files import DroppedValues, RejectSink, WarnedRow
 from etl.loading.copy import CopyData, encode
 from etl.loading.rows import Accepted, NotFastError, Retracted
 from etl.runs.raw_rows import is_large, records_of, rowids_of, rows_of
 from etl.source.batches import Batch, read_batches
 from etl.source.database import Source
-from etl.validation.results import Validated
+from etl.validation.results import Validated, expectation_rule
 from etl.validation.validator import Validator
 
 T = TypeVar("T")
@@ -46,6 +46,14 @@ class _Prepared:
     validation: Future[Validated] | None
     encoded: CopyData | None
     large: bool
+
+
+class _Unanswered(NamedTuple):
+    """A batch that was handed out before validation has spoken."""
+
+    batch: Batch
+    plan: TablePlan
+    validation: Future[Validated]
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,7 @@ class Pipeline:
         self._prefetcher: Prefetcher[_Task, _Prepared] = Prefetcher(
             self._prepare_all, depth=BATCHES_AHEAD, name="etl-read", alone=lambda prepared: prepared.large
         )
-        self._unanswered: deque[Future[Validated]] = deque()
+        self._unanswered: deque[_Unanswered] = deque()
 
     def __enter__(self) -> Self:
         return self
@@ -108,7 +116,7 @@ class Pipeline:
             if prepared.validation is not None:
                 if not lacking.empty:
                     raise NotFastError  # validation has the first word about them
-                self._unanswered.append(prepared.validation)
+                self._unanswered.append(_Unanswered(prepared.batch, plan, prepared.validation))
                 self._await_answers(awaited=0 if prepared.large else VALIDATIONS_AWAITED)
             self._reject(prepared.batch, plan, RejectStage.LOAD, lacking)
             self._keep_dropped(prepared.batch, plan, frame.index)
@@ -179,9 +187,12 @@ class Pipeline:
 
     def _await_answers(self, *, awaited: int) -> None:
         """Hears of rows handed out `optimistically`, as far as validation has answered or only `awaited` are open."""
-        while self._unanswered and (len(self._unanswered) > awaited or self._unanswered[0].done()):
-            if not self._unanswered.popleft().result().rejected.empty:
+        while self._unanswered and (len(self._unanswered) > awaited or self._unanswered[0].validation.done()):
+            batch, plan, validation = self._unanswered.popleft()
+            validated = validation.result()
+            if not validated.rejected.empty:
                 raise NotFastError
+            self._warn(batch, plan, validated)
 
     def _rejected(self, waiting: deque[_Prepared], plan: TablePlan, *, awaited: int) -> list[int]:
         """The rows that validation rejects of the batches in front, as far as it has spoken or only `awaited` wait."""
@@ -202,6 +213,7 @@ class Pipeline:
         if prepared.validation is None:
             return prepared.frame, []
         validated = prepared.validation.result()
+        self._warn(prepared.batch, plan, validated)
         self._reject(prepared.batch, plan, RejectStage.VALIDATE, _by_source_name(validated.rejected, plan))
         return validated.accepted, validated.rejected.index.tolist()
 
@@ -215,6 +227,20 @@ class Pipeline:
         ):
             fault = Fault(stage, code, column, rule)
             self.rejects[plan.name].reject(RejectedRow(number, rowid, plan.source_key, fault, reason, row))
+
+    def _warn(self, batch: Batch, plan: TablePlan, validated: Validated) -> None:
+        """Keeps the rows that fail an expectation without being rejected for it."""
+        sink = self.rejects[plan.name]
+        for expectation, numbers in ((item.expectation, item.rows) for item in validated.unexpected):
+            rule = expectation_rule(expectation)
+            kept = numbers[: max(0, sink.wanted_of(rule))]
+            rowids = rowids_of(batch, kept)
+            columns = tuple(plan.source_of.get(name, name) for name in expectation.columns)
+            originals = self._originals(batch, plan, kept, rowids) if len(kept) else ()
+            for rowid, (number, row) in zip(rowids, originals, strict=True):
+                key = plan.source_key
+                found = WarnedRow(number, rowid, key, rule, str(expectation), expectation.severity, columns, row)
+                sink.warn(found)
 
     def _originals(
         self, batch: Batch, plan: TablePlan, numbers: pd.Index, rowids: list[int | None]

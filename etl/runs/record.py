@@ -3,15 +3,17 @@
 import contextlib
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from etl.core import defaults
 from etl.core.errors import CannotRun, CommittedError, DriftError, EtlError, UnconfirmedError
-from etl.core.report import Outcome, SourceReport, TargetReport, all_settled, reject_groups
-from etl.files.private_files import PrivateFolder
+from etl.core.report import Outcome, SourceReport, TargetReport, all_settled
+from etl.files.checkout import keep_out_of_git, would_be_added
+from etl.files.private_files import PrivateFolder, writable
 from etl.files.report_folder import prepare_folder
+from etl.reporting.index import write_index
 from etl.reporting.report import Report
 from etl.reporting.write import write_report
 from etl.runs.accounting import Accounting
@@ -21,11 +23,25 @@ from etl.source.database import Source
 from etl.target.session import first_line
 
 MAP_FILE = "map.toml"
+IN_A_CHECKOUT = (
+    "The report folder {} lies in a git checkout that does not ignore it, and holds rows of the data: keep it out of "
+    "commits, or name another folder with --report DIR."
+)
 
 
 def describe_source(source: Source) -> SourceReport:
-    """The file as the report names it."""
-    return SourceReport(str(source.path), source.bytes, source.sqlite_version)
+    """The file as the report names it, before it has a fingerprint."""
+    return SourceReport(str(source.path), source.bytes, source.sqlite_version, str(source.path.absolute()))
+
+
+def _prepared_folder(given: Path | None, run_id: str) -> Path:
+    """The folder that was named, else one of the run's own, which git does not see."""
+    if given is not None:
+        return prepare_folder(given)
+    folder = prepare_folder(defaults.REPORTS / run_id)
+    with writable(defaults.REPORTS):
+        keep_out_of_git(defaults.REPORTS)
+    return folder
 
 
 @dataclass(frozen=True)
@@ -48,13 +64,18 @@ class RunRecord:
         """Gives the run its identity, and makes its folder; raises `CannotRun` where that cannot be written."""
         started = datetime.now(UTC)
         run_id = new_run_id(started)
+        source.fingerprint_ahead()
+        folder = _prepared_folder(report_folder, run_id)
+        accounting = Accounting(source)
+        if would_be_added(folder):
+            accounting.remarks.append(IN_A_CHECKOUT.format(folder))
         return cls(
             run_id=run_id,
             started_at=started,
             source=describe_source(source),
-            target=TargetReport(target.display_url, target.server_version, target.embedded, target.schema),
-            folder=prepare_folder(report_folder or defaults.REPORTS / run_id),
-            accounting=Accounting(source),
+            target=target.report,
+            folder=folder,
+            accounting=accounting,
             validated=validated,
             reconciled=reconciled,
         )
@@ -69,11 +90,11 @@ class RunRecord:
             started_at=self.started_at,
             finished_at=datetime.now(UTC),
             outcome=outcome,
-            source=self.source,
+            source=self._fingerprinted(wait=outcome is not Outcome.FAILED),
             target=self.target,
             tables=tuple(accounting.tables),
             sequences=tuple(accounting.sequences),
-            rejects=reject_groups(accounting.rejects),
+            rejects=accounting.reject_groups(),
             drift=tuple(accounting.drift),
             expectations=tuple(accounting.expectations),
             timings=accounting.timings,
@@ -88,6 +109,16 @@ class RunRecord:
             names=accounting.names,
             schema=accounting.schema,
         )
+
+    def _fingerprinted(self, *, wait: bool) -> SourceReport:
+        found = self.accounting.source.fingerprint(wait=wait)
+        return self.source if found is None else replace(self.source, sha256=found.file, wal_sha256=found.wal)
+
+    def write(self, report: Report) -> None:
+        """Writes the report, and where the runs have a folder together, its index; raises `CannotRun`."""
+        write_report(report, self.folder)
+        if self.folder.absolute().parent == defaults.REPORTS.absolute():
+            write_index(self.folder.parent)
 
     @contextlib.contextmanager
     def failures_reported(self) -> Iterator[None]:
@@ -129,7 +160,7 @@ class RunRecord:
     def _write_failure(self, outcome: Outcome, error: str) -> None:
         """Where the folder itself is what failed, the reason on the console is all there is."""
         with contextlib.suppress(CannotRun, OSError):
-            write_report(self.report(outcome, error), self.folder)
+            self.write(self.report(outcome, error))
 
     def finish(self, outcome: Outcome | None = None) -> Report:
         """Writes the report of a run that has committed, or of a dry run.
@@ -138,7 +169,7 @@ class RunRecord:
         """
         finished = self.report(outcome)
         try:
-            write_report(finished, self.folder)
+            self.write(finished)
         except Exception as error:
             if outcome is Outcome.DRY_RUN:
                 raise

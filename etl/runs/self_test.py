@@ -17,6 +17,7 @@ from sqlalchemy import URL, text
 from etl.core import defaults
 from etl.core.difference_kinds import DifferenceKind
 from etl.core.errors import TargetError
+from etl.core.text import counted
 from etl.embedded.server import EmbeddedServer
 from etl.reporting.report import Report
 from etl.runs.compare import run_comparison
@@ -70,14 +71,15 @@ class SelfTest:
     @property
     def sentence(self) -> str:
         """The outcome in words."""
-        done = sum(check.done for check in self.checks)
+        done = counted(sum(check.done for check in self.checks), "row")
         if self.passed:
-            ways = len(self.checks)
-            return f"✓ Self-test passed: {done:,} rows damaged in {ways} ways, each recognised, nothing else found."
+            ways = counted(len(self.checks), "way")
+            return f"✓ Self-test passed: {done} damaged in {ways}, each recognised, nothing else found."
         failed = sum(not check.passed for check in self.checks)
+        elsewhere = counted(self.found_elsewhere, "difference")
         return (
-            f"✗ Self-test FAILED: {failed} of {len(self.checks)} damages were not recognised, "
-            f"{self.found_elsewhere:,} differences were found where nothing was damaged."
+            f"✗ Self-test FAILED: {failed} of {counted(len(self.checks), 'damage')} not recognised, "
+            f"{elsewhere} found where nothing was damaged."
         )
 
     def to_dict(self) -> dict[str, object]:

@@ -255,7 +255,7 @@ class _Sync:
             table.amended = table.amendment.count()
             if validator is not None and table.rows_to_write:
                 totals = validator.finish(table.plan.target.name, table.plan.source.row_count)
-                self.record.accounting.note_expectations(totals.result())
+                self.record.accounting.note_expectations(totals.result(), {table.plan.name: table.rejects})
 
     def _groups(self, plan: Plan) -> list[list[Amendment]]:
         return [[self.tables[table.name].amendment for table in group] for group in plan.groups]

@@ -12,6 +12,7 @@ from etl.core.evidence import ColumnEvidence
 from etl.core.source_tables import WHOLE_TABLE, RowidRange, SourceTable, quoted
 from etl.core.time_units import NumberRange
 from etl.core.values import LargeText, StorageValue, UndecodableText
+from etl.source.fingerprint import Fingerprint, fingerprint
 from etl.source.measure import measure_tables
 from etl.source.snapshot import Snapshot
 from etl.source.storage_classes import classes_of_tables, storage_classes
@@ -29,6 +30,7 @@ class Source(Snapshot):
         self._measured: Future[dict[str, SourceTable]] | None = None
         self._classes: Future[dict[str, dict[str, ColumnEvidence]]] | None = None
         self._begun: list[Future[Any]] = []
+        self._fingerprint: Future[Fingerprint | None] | None = None
 
     def __enter__(self) -> Self:
         self.open()
@@ -63,6 +65,18 @@ class Source(Snapshot):
         these. Once begun, a second call changes nothing."""
         if self._classes is None:
             self._classes = self.begin(lambda: classes_of_tables(self, only), name="etl-classes")
+
+    def fingerprint_ahead(self) -> None:
+        """Begins to compute the file's fingerprint, which nobody has to wait for before the end."""
+        self._fingerprint = run_in_background(
+            lambda: fingerprint(self.path, stopped=lambda: self.left), name="etl-fingerprint"
+        )
+
+    def fingerprint(self, *, wait: bool) -> Fingerprint | None:
+        """The file's fingerprint; None where there is none, or (without `wait`) not yet."""
+        if self._fingerprint is None or not (wait or self._fingerprint.done()):
+            return None
+        return self._fingerprint.result()
 
     @cached_property
     def tables(self) -> dict[str, SourceTable]:

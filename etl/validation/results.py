@@ -35,8 +35,22 @@ class ExpectationResult:
     samples: pd.DataFrame = field(compare=False, repr=False)
 
 
+def expectation_rule(item: Expectation | ExpectationResult) -> tuple[str, str]:
+    """What tells the expectations of a table apart, and finds a result to its expectation."""
+    columns = item.column or "" if isinstance(item, ExpectationResult) else ", ".join(item.columns)
+    return item.expectation if isinstance(item, ExpectationResult) else str(item), columns
+
+
 Totals = tuple[ExpectationResult, ...]
 """The results over all batches of a table, in the suite's order."""
+
+
+@dataclass(frozen=True)
+class Unexpected:
+    """The rows of a frame, by its index, that fail an expectation which rejects nothing."""
+
+    expectation: Expectation
+    rows: pd.Index
 
 
 @dataclass(frozen=True)
@@ -46,7 +60,7 @@ class Validated:
     `rejected` has the frame's index and the columns "column" (the target's name for the first column at fault, in the
     frame's order), "rule" (the expectation) and "reason" (the same with the row's value, or a pair's values, unless
     secret). `results` has an entry for each expectation, in the suite's order; those about columns that the frame lacks
-    are named in `not_judged` instead.
+    are named in `not_judged` instead. `unexpected` are rows that fail an expectation of another severity.
     """
 
     table: str
@@ -54,6 +68,7 @@ class Validated:
     rejected: pd.DataFrame = field(repr=False)
     results: tuple[ExpectationResult, ...]
     not_judged: tuple[str, ...] = ()
+    unexpected: tuple[Unexpected, ...] = field(default=(), repr=False)
 
     def __str__(self) -> str:
         failed = sum(not result.success for result in self.results)
@@ -83,7 +98,12 @@ def settle(
     at_fault, rejected = _rejected(frame, suite, evaluations)
     kept = frame if rejected.empty else frame[~np.isin(np.arange(len(frame)), at_fault)]
     ordered = tuple(results[place] for place in sorted(results))
-    return Validated(suite.table, kept, rejected, ordered, tuple(left))
+    return Validated(suite.table, kept, rejected, ordered, tuple(left), _unexpected(frame, suite, evaluations))
+
+
+def _unexpected(frame: pd.DataFrame, suite: Suite, evaluations: Sequence[Evaluation]) -> tuple[Unexpected, ...]:
+    judged = ((suite.expectations[found.expectation], found.failed) for found in evaluations if len(found.failed))
+    return tuple(Unexpected(item, frame.index[failed]) for item, failed in judged if item.severity != "critical")
 
 
 def _result(frame: pd.DataFrame, suite: Suite, evaluation: Evaluation) -> ExpectationResult:

@@ -4,6 +4,7 @@ import os
 import pty
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from support import report_examples as examples
 
 from etl.console.compare import ReconcileConsole
 from etl.console.load import ConsoleObserver
+from etl.core.report import DifferenceTotal
 from etl.reporting.report import Report
 from etl.reporting.verdict import Tone, verdict_of
 
@@ -78,11 +80,11 @@ def closing_words(report: Report, *, quiet: bool, capsys: pytest.CaptureFixture[
     [
         (examples.clean(), "✓ Migration completed successfully!"),
         (examples.bad(), "✗ Migration completed with findings"),
-        (examples.report(examples.uncompared(examples.table())), "✓ Migration completed successfully!"),
+        (examples.report(examples.uncompared(examples.table())), "! Migration completed."),
         (examples.report(examples.table(extra_rows=2)), "✗ Migration completed with findings"),
         (examples.report(examples.table(target_rows_after=4)), "✗ Migration completed with findings"),
-        (examples.dry_run(), "✗ Dry run: 2 of 100 rows would not arrive."),
-        (examples.compare_only(), "✓ All 5 rows of 1 table match the source, value by value."),
+        (examples.dry_run(), "! Dry run: 2 of 100 rows would not arrive."),
+        (examples.compare_only(), "✓ Reconciled: All 5 rows of 1 table match the source, value by value."),
     ],
 )
 def test_the_last_words_are_those_of_the_report(
@@ -92,7 +94,7 @@ def test_the_last_words_are_those_of_the_report(
     printed = closing_words(report, quiet=quiet, capsys=capsys)
     verdict = verdict_of(report)
     assert f"\n{first}" in printed
-    assert verdict.title in printed
+    assert f"\n{verdict.tone.symbol} {verdict.sentence}" in printed
     for note in verdict.notes:
         assert (note.text in printed) == (note.tone is not Tone.GOOD)
 
@@ -101,3 +103,10 @@ def test_rows_that_only_the_target_has_are_the_reason(capsys: pytest.CaptureFixt
     printed = closing_words(examples.report(examples.table(extra_rows=2)), quiet=True, capsys=capsys)
     assert "The target has 2 rows that the source has not." in printed
     assert "do not add up" not in printed
+
+
+def test_shifts_that_read_the_same_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    kinds = tuple(DifferenceTotal("t", "c", "time_shifted", 2, shift_seconds=-32_400 - part) for part in range(5))
+    report = replace(examples.compare_only(matched_rows=0, different_rows=5), difference_kinds=kinds)
+    (line,) = [line for line in closing_words(report, quiet=False, capsys=capsys).splitlines() if "shifted" in line]
+    assert line.split() == ["10", "t.c", "time", "shifted:", "−9", "h"]

@@ -16,6 +16,7 @@ from support.database import Database
 from support.sources import make_sqlite, series
 from support.targets import execute, state, value
 
+from etl.core.text import counted
 from etl.sample.build import make_sample, new_database
 from etl.sample.rows import SAMPLE_ROWS
 from etl.schema.unified import create_missing
@@ -84,10 +85,10 @@ def test_the_demonstration_in_the_guides_form_twice(tmp_path: Path) -> None:
     """On the embedded server, with everything that the command does by default."""
     first = run(tmp_path, "--demo")
     assert (first.returncode, first.stderr) == (0, "")
-    rows_of = {table: f"{rows} rows migrated" if rows else "0 rows" for table, rows in SAMPLE_ROWS.items()}
+    rows_of = {table: f"{counted(rows, 'row')} migrated" if rows else "0 rows" for table, rows in SAMPLE_ROWS.items()}
     assert in_order(guide(rows_of), first.stdout) == []
     assert "Source: data/demo.db" in first.stdout
-    assert re.search(r"^Target: postgresql://\S+demo\S* \(embedded PostgreSQL \d+", first.stdout, re.MULTILINE)
+    assert re.search(r"^Target: demo in \S+data/postgres \(embedded PostgreSQL \d+", first.stdout, re.MULTILINE)
     assert re.search(r"^total +820 +820 +0 +0 +0$", first.stdout, re.MULTILINE)
     second = run(tmp_path, "--demo")
     assert (second.returncode, second.stderr) == (0, "")
@@ -95,7 +96,11 @@ def test_the_demonstration_in_the_guides_form_twice(tmp_path: Path) -> None:
     assert in_order(guide(rows_of), second.stdout) == []
     assert re.search(r"^total +820 +0 +820 +0 +0$", second.stdout, re.MULTILINE)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "reports"]
-    assert len(list((tmp_path / "reports").iterdir())) == 2
+    left = {path.name for path in (tmp_path / "reports").iterdir()}
+    assert len(left) == 4
+    assert left > {"index.html", ".gitignore"}
+    assert 'pd.read_sql("SELECT * FROM users", ' in first.stdout
+    assert "Reconciled: All 820 rows of 20 tables were there already" in second.stdout
 
 
 # -- what it prints where -----------------------------------------------------------------------------------------

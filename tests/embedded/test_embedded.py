@@ -643,6 +643,26 @@ def test_the_command_opens_psql(demo: Path) -> None:
         assert "demo" in out.splitlines()
 
 
+def test_the_command_opens_the_database_of_the_last_run(demo: Path) -> None:
+    with EmbeddedServer(demo) as server:
+        server.ensure_database("other")
+        server.ensure_database("demo")
+        assert server.last_database == "demo"
+        server.ensure_database("other")
+    with server_command(demo, "--psql") as process:
+        out, _ = process.communicate("\\pset format unaligned\n\\t\nSELECT current_database();\n")
+        assert process.returncode == 0
+        assert "other" in out.splitlines()
+
+
+def test_a_mistyped_folder_becomes_no_server(place: Path) -> None:
+    with server_command(place / "typo", "--psql") as process:
+        _, error = process.communicate()
+        assert process.returncode == 2
+        assert error.startswith(f"Error: There is no embedded PostgreSQL in {place / 'typo'}.")
+    assert not (place / "typo").exists()
+
+
 def test_the_command_says_which_databases_there_are(demo: Path) -> None:
     with server_command(demo, "--psql", "other") as process:
         _, error = process.communicate()

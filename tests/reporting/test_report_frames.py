@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +17,7 @@ import etl
 from etl.core.errors import UsageError
 from etl.core.values import UndecodableText
 from etl.files.private_files import jsonable
+from etl.reporting.frames import ReportFrames
 from etl.reporting.masked_frame import MaskedFrame
 from etl.reporting.reading import stored_value
 from etl.reporting.report import Report
@@ -189,3 +190,27 @@ def test_differences_are_found_after_the_load(target: Database, loaded: Report, 
 def test_a_report_without_a_folder() -> None:
     with pytest.raises(UsageError, match="no folder"):
         etl.read_rejects(replace(clean(), folder=None))
+
+
+def test_a_report_prints_its_outcome() -> None:
+    lines = str(bad()).splitlines()
+    assert lines[0].startswith("✗ Not reconciled: 9 of 1,160 rows did not arrive")
+    assert "  ✗ 8 rows were rejected, for the reasons listed." in lines
+    assert str(replace(clean(), folder=Path("reports/x"))).splitlines()[-1] == "  Report: reports/x"
+    assert "users.theme (5 values)" in str(failed())
+    assert "\x1b" not in str(replace(failed(), error="\x1b[31m"))
+    assert repr(clean()) == "<Report 20261122T224321Z-5feda1: reconciled>"
+
+
+def test_frames_list_themselves() -> None:
+    lines = repr(bad().frames).splitlines()
+    assert [line.split()[0] for line in lines] == [item.name for item in fields(ReportFrames)]
+    assert "rejects               2 rows: table, stage, column, reason, rows, code, file, examples" in lines
+
+
+def test_rejects_are_there_for_a_spreadsheet_too(loaded: Report) -> None:
+    assert loaded.folder is not None
+    frame = pd.read_csv(loaded.folder / "rejects" / "users.csv").sort_values("reject_row_number")
+    assert frame["reject_row_number"].tolist() == REJECTED_USERS
+    assert frame["reject_code"].tolist() == ["not_a_boolean", "check", "other_storage"]
+    assert frame.columns[6:].tolist() == etl.read_rejects(loaded, "users").columns[4:].tolist()

@@ -79,7 +79,7 @@ def test_equal_sides_exit_0_and_nothing_is_touched(database: Database, tmp_path:
     before, contents = state(database), path.read_bytes()
     done = command("--sqlite", "source.db", "--pg", database.url, "--report", "r", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "✓ All 820 rows of 20 tables match the source, value by value." in done.stdout
+    assert "✓ Reconciled: All 820 rows of 20 tables match the source, value by value." in done.stdout
     assert "  ✓ conversation_messages: 342 rows match" in done.stdout
     assert state(database) == before
     assert path.read_bytes() == contents

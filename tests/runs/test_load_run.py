@@ -1,6 +1,7 @@
 """A whole run: a deliberately bad database, drift, re-running, failure in the middle, and the evidence that is left."""
 
 import base64
+import hashlib
 import json
 import re
 import secrets
@@ -20,7 +21,8 @@ from support.loads import books, load, rejects, table_report
 from support.sources import make_sqlite, series, sqlite
 from support.targets import contents, execute, query, state, value
 
-from etl.core.errors import CannotRun, DriftError, LockedError, SourceError, TargetError, UsageError
+import etl
+from etl.core.errors import CannotRun, DriftError, EtlError, LockedError, SourceError, TargetError, UsageError
 from etl.core.plan import Plan, TablePlan
 from etl.core.report import Outcome, TableReport
 from etl.core.values import UndecodableText
@@ -689,7 +691,7 @@ def test_the_report_has_the_agreed_form(target: Database, source: Path, tmp_path
     assert agreed <= report.keys()
     assert datetime.fromisoformat(report["started_at"]) <= datetime.fromisoformat(report["finished_at"])
     assert report["tool"]["name"] == "sqlite-to-postgres-etl"
-    assert report["source"].keys() == {"path", "bytes", "sqlite_version"}
+    assert report["source"].keys() == {"path", "bytes", "sqlite_version", "absolute_path", "sha256", "wal_sha256"}
     assert report["source"]["path"] == str(source)
     assert report["target"].keys() == {"url", "server_version", "embedded", "schema"}
     users = next(table for table in report["tables"] if table["name"] == "users")
@@ -702,7 +704,7 @@ def test_the_report_has_the_agreed_form(target: Database, source: Path, tmp_path
     assert len(report["tables"]) == 20
     assert report["sequences"][0].keys() == {"sequence", "table", "column", "last_value", "next_value"}
     (group,) = report["rejects"]
-    assert group.keys() == {"table", "stage", "column", "reason", "rows", "code"}
+    assert group.keys() == {"table", "stage", "column", "reason", "rows", "code", "examples", "file"}
     assert group["code"] == "not_a_boolean"
     assert (group["table"], group["stage"], group["column"], group["rows"]) == ("users", "convert", "is_active", 1)
     assert "7" not in group["reason"]
@@ -774,3 +776,24 @@ def test_the_source_is_untouched(target: Database, source: Path, tmp_path: Path)
     before = (source.read_bytes(), sorted(path.name for path in tmp_path.iterdir()))
     load(target, source, tmp_path / "report")
     assert (source.read_bytes(), sorted(path.name for path in tmp_path.iterdir() if path.name != "report")) == before
+
+
+def test_runs_without_a_folder_of_their_own_have_an_index_together(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = make_sqlite(tmp_path / "a.db", "CREATE TABLE t (id integer PRIMARY KEY)", "INSERT INTO t VALUES (1)")
+    report = etl.migrate("a.db", database.url, create_schema=True, validate=False)
+    assert report.source.sha256 == hashlib.sha256(source.read_bytes()).hexdigest()
+    assert report.source.absolute_path == str(source)
+    again = etl.compare("a.db", database.url)
+    assert again.source.sha256 == report.source.sha256
+    with pytest.raises(EtlError):
+        etl.migrate("a.db", database.url, tables=["nope"], validate=False)
+    page = (tmp_path / "reports" / "index.html").read_text()
+    linked = re.findall(r'href="([^"]+)/report\.html"', page)
+    assert len(linked) == 3  # that of the failed run as well
+    assert {again.run_id, report.run_id} < set(linked)
+    elsewhere = etl.compare("a.db", database.url, report_folder=tmp_path / "own" / "folder")
+    assert elsewhere.folder is not None
+    assert not (tmp_path / "own" / "index.html").exists()

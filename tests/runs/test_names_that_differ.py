@@ -254,7 +254,7 @@ def test_what_the_map_leaves_out_is_said_and_costs_no_exit_code(
     assert validate_main(["--sqlite", str(albums), *with_map]) == 0
 
 
-@pytest.mark.parametrize(("parents", "words"), [(0, "every row here that refers to it is rejected"), (1, "1 rows")])
+@pytest.mark.parametrize(("parents", "words"), [(0, "every row here that refers to it is rejected"), (1, "1 row")])
 def test_leaving_out_a_parent_says_what_it_costs_before_it_happens(
     parents: int, words: str, albums: Path, database: Database, commands: Commands, tmp_path: Path
 ) -> None:

@@ -144,6 +144,71 @@ def test_critical_rejects_warning_loads(case: Case, table: str) -> None:
     assert sorted(loaded) == sorted(row["id"] for n, row in enumerate(rows, start=1) if n not in expected)
 
 
+def lines_of(report: Report, file: str | None) -> list[dict[str, Any]]:
+    """The lines of a file of the report folder."""
+    assert report.folder is not None
+    assert file is not None
+    return [json.loads(line) for line in (report.folder / file).read_text().splitlines()]
+
+
+def test_rows_that_a_warning_is_about_are_kept_and_shown(case: Case) -> None:
+    """Also of the tables that were read twice."""
+    warnings = [item for item in case.report.expectations if item.unexpected_rows and not item.critical]
+    assert {item.table for item in warnings} & {name for name, times in case.restarts.items() if times > 1}
+    for item in warnings:
+        assert item.file == f"warnings/{item.table}.ndjson"
+        kept = [line for line in lines_of(case.report, item.file) if line["expectation"] == item.expectation]
+        kept = [line for line in kept if ", ".join(line["values"]) == item.column]
+        assert len(kept) == item.unexpected_rows
+        assert {line["severity"] for line in kept} == {item.severity}
+        rows = [case.rows[item.table][line["row_number"] - 1] for line in kept]
+        assert [line["key"] for line in kept] == [{"id": row["id"]} for row in rows]
+        assert [example.row_number for example in item.examples] == [line["row_number"] for line in kept[:3]]
+        assert [dict(example.key) for example in item.examples] == [line["key"] for line in kept[:3]]
+
+
+def test_every_group_of_rejects_shows_rows_that_its_file_has(case: Case) -> None:
+    for group in case.report.rejects:
+        lines = lines_of(case.report, group.file)
+        shown = {example.row_number for example in group.examples}
+        assert len(shown) == min(3, group.rows)
+        assert shown <= {line["row_number"] for line in lines if line["column"] == group.column}
+        assert all(list(example.values) == [group.column] for example in group.examples)
+
+
+def test_a_secret_by_either_name_is_not_shown(database: Database, tmp_path: Path) -> None:
+    """The target's name may be the one that says so; the private file has the value."""
+    execute(database, "CREATE TABLE people (id integer PRIMARY KEY, password text NOT NULL, born date)")
+    source = make_sqlite(
+        tmp_path / "a.db",
+        "CREATE TABLE people (id integer PRIMARY KEY, phrase, born)",
+        "INSERT INTO people VALUES (1, x'736563726574', '2020-01-01')",
+    )
+    mapping = {"columns": {"people": {"phrase": "password"}}}
+    report = etl.migrate(source, database.url, mapping=mapping, report_folder=tmp_path / "r", validate=False)
+    (group,) = report.rejects
+    assert group.examples[0].values == {"phrase": "a hidden value"}
+    assert "c2VjcmV0" in (tmp_path / "r" / "rejects" / "people.ndjson").read_text()
+
+
+def test_a_warning_about_everything_keeps_so_many_rows_and_says_so(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("etl.files.reject_files.WARNED_ROWS_KEPT", 4)
+    monkeypatch.setattr("etl.reporting.view.WARNED_ROWS_KEPT", 4)
+    execute(database, "CREATE TABLE parts (id integer PRIMARY KEY, name text)")
+    rows = series(10, "n, ''")
+    source = make_sqlite(tmp_path / "a.db", "CREATE TABLE parts (id, name)", f"INSERT INTO parts {rows}")
+    blank = {"type": "expect_column_values_to_match_regex", "kwargs": {"column": "name", "regex": "\\S"}}
+    etl.add_expectation("parts", {**blank, "severity": "warning"}, folder=tmp_path / "suites")
+    report = etl.migrate(
+        source, database.url, expectations=tmp_path / "suites", batch_rows=3, report_folder=tmp_path / "r"
+    )
+    (item,) = [item for item in report.expectations if not item.success]
+    assert (item.unexpected_rows, len(lines_of(report, item.file)), len(item.examples)) == (10, 4, 3)
+    assert "without the last 6" in (tmp_path / "r" / "report.html").read_text()
+
+
 def test_the_run_ends_in_order_with_rejects(case: Case) -> None:
     assert case.report.outcome is Outcome.DIFFERENCES
     assert (case.report.exit_code, case.report.validated) == (3, True)

@@ -17,6 +17,7 @@ from etl.core.report import (
     TableReport,
     TargetReport,
 )
+from etl.core.row_examples import RowExample
 from etl.reporting.report import Report
 
 STARTED = datetime(2026, 11, 22, 22, 43, 21, tzinfo=UTC)
@@ -105,18 +106,33 @@ def difference(**changes: object) -> dict[str, object]:
     return replace(plain, **changes).to_dict()  # type: ignore[arg-type]
 
 
+BAD_TITLE = "9 of 1,160 rows did not arrive, and 9 differ from the source; 1,204 rows of 1 more table were not loaded."
+
+
 def bad() -> Report:
     """Every kind of finding: rejected, present with other content, different, missing, extra, drift, left out."""
     return report(
         table("settled", 10),
         table("users", 100, loaded_rows=90, rejected_rows=8, present_rows=2, target_rows_after=90, matched_rows=90),
-        table("sessions", 50, loaded_rows=46, present_rows=4, present_different_rows=3, target_rows_before=4),
+        table(
+            *("sessions", 50),
+            loaded_rows=46,
+            present_rows=4,
+            present_different_rows=3,
+            target_rows_before=4,
+            matched_rows=47,
+            different_rows=3,
+        ),
         table("messages", 1000, matched_rows=993, different_rows=6, missing_rows=1, extra_rows=5, extra_present_rows=3),
         TableReport("alert_history", Status.MISSING_IN_SOURCE),
         TableReport("legacy_notes", Status.NOT_MIGRATED, source_rows=1204),
         outcome=Outcome.DIFFERENCES,
         rejects=(
-            RejectGroup("users", "convert", "created_at", "0000-00-00 is not a date", 5),
+            RejectGroup(
+                *("users", "convert", "created_at", "0000-00-00 is not a date", 5),
+                examples=(RowExample(4, 4, {"id": "u-4"}, {"created_at": "'0000-00-00'"}), RowExample(9, None, {}, {})),
+                file="rejects/users.ndjson",
+            ),
             RejectGroup("users", "load", "access_token", f'invalid input value for enum kind: "{SECRET}"', 3),
         ),
         drift=(
@@ -126,7 +142,17 @@ def bad() -> Report:
                 Drift("legacy_notes", None, DriftKind.TABLE_MISSING_IN_TARGET, 1204, DriftAction.NOT_MIGRATED)
             ),
         ),
-        expectations=(expectation(unexpected_rows=8), expectation(success=True)),
+        expectations=(
+            expectation(unexpected_rows=8),
+            expectation(
+                column="bio",
+                severity="warning",
+                unexpected_rows=200_000,
+                file="warnings/users.ndjson",
+                examples=(RowExample(7, 7, {"id": "u-7"}, {"bio": "''"}),),
+            ),
+            expectation(success=True),
+        ),
         differences=(
             difference(table="messages"),
             difference(table="messages", column="password_hash", source=SECRET, target=SECRET + "!"),
@@ -160,7 +186,10 @@ def hostile() -> Report:
         outcome=Outcome.DIFFERENCES,
         source=SourceReport(HOSTILE[0] + HOSTILE[1], 1, HOSTILE[0]),
         target=TargetReport(HOSTILE[1], HOSTILE[0], embedded=True),
-        rejects=tuple(RejectGroup(text, other, other, text, 1) for text, other in groups),
+        rejects=tuple(
+            RejectGroup(text, other, other, text, 1, examples=(RowExample(1, 1, {text: other}, {other: text}),))
+            for text, other in groups
+        ),
         differences=tuple(
             difference(table=text, column=other, key={text: other}, source=text, storage=text, target=other)
             for text, other in groups
@@ -189,6 +218,24 @@ def many_differences() -> Report:
         differences=tuple(difference(key={"id": n}, column=columns[n % 200], table="messages") for n in range(10_000)),
         difference_kinds=tuple(DifferenceTotal("messages", column, "changed_text", 50) for column in columns),
     )
+
+
+def every_count_is_large() -> Report:
+    """Twelve tables of 9 billion rows with long names, and something in each column."""
+    counts = {
+        "loaded_rows": 9_123_456_789,
+        "present_rows": 1_234_567,
+        "rejected_rows": 123_456_789,
+        "unaccounted_rows": 12,
+        "target_rows_before": 1_234_567,
+        "target_rows_after": 9_124_691_356,
+        "matched_rows": 9_000_000_000,
+        "different_rows": 123_456,
+        "missing_rows": 12,
+        "extra_rows": 99,
+    }
+    names = [f"a_rather_long_table_name_of_an_application_{place}" for place in range(12)]
+    return report(*(table(name, 9_248_148_157, **counts) for name in names), outcome=Outcome.DIFFERENCES)
 
 
 def dry_run() -> Report:
@@ -225,9 +272,10 @@ def synced() -> Report:
     )
 
 
-def compare_only() -> Report:
-    """`etl.reconcile`: nothing was loaded."""
+def compare_only(**changes: object) -> Report:
+    """`etl.reconcile`: nothing was loaded; `changes` of its only table."""
     nothing = dict.fromkeys(
         ("loaded_rows", "present_rows", "present_different_rows", "rejected_rows", "unaccounted_rows")
     )
-    return report(table("users", 5, **nothing, target_rows_before=5))
+    compared = table("users", 5, **{**nothing, "target_rows_before": 5, **changes})
+    return report(compared, outcome=Outcome.RECONCILED if compared.settled else Outcome.DIFFERENCES)
