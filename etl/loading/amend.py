@@ -147,7 +147,7 @@ def _check_unique(amendment: Amendment) -> int:
                 for name in unique.columns
                 if name in stage.names
             )
-            condition.append(compose("NOT ({} AND {})", amendment.is_update(), own))
+            condition.append(compose("NOT ({})", own))
             condition.append(compose("NOT {}", _is_given_up(amendment, gives_up)))
         if amendment.surplus is not None:
             condition.append(compose("NOT {}", amendment.surplus.is_row("o")))

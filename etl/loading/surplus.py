@@ -11,7 +11,7 @@ import psycopg2
 from psycopg2 import sql
 
 from etl.core.plan import TablePlan
-from etl.loading.staging import ROW, Staging, all_present, compose, equal
+from etl.loading.staging import ROW, Staging, compose, equal
 from etl.target.constraints import identifier
 from etl.target.referrers import Referrer
 from etl.target.session import Session, concerns_one_row, first_line
@@ -143,13 +143,12 @@ def _keep_referred_by(
     staged = stage is not None and set(referrer.columns) <= stage.names
     if stage is not None and staged and patient and stage.plan.key:
         in_target.append(compose("NOT {}", is_updated(stage, updates[referrer.oid], "c")))
-    found = [compose("EXISTS (SELECT FROM {} c WHERE {})", child, sql.SQL(" AND ").join(in_target))]
-    if stage is not None and staged:
-        found.append(
-            compose("EXISTS (SELECT FROM {} c WHERE {} AND {})", stage.name, all_present(referrer.columns), refers)
-        )
-    condition = compose("({})", sql.SQL(" OR ").join(found))
-    return surplus.keep_where(condition, f"{referrer.schema}.{referrer.table} refers to it ({referrer.name})")
+    reason = f"{referrer.schema}.{referrer.table} refers to it ({referrer.name})"
+    refer = "EXISTS (SELECT FROM {} c WHERE {})"
+    kept = surplus.keep_where(compose(refer, child, sql.SQL(" AND ").join(in_target)), reason)
+    if stage is not None and staged:  # by itself: two conditions with OR between them would be looked at row by row
+        kept += surplus.keep_where(compose(refer, stage.name, refers), reason)
+    return kept
 
 
 def is_updated(stage: Staging, updates: sql.Identifier, alias: str) -> sql.Composable:

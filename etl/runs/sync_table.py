@@ -86,6 +86,7 @@ class SyncTable:
         updates = sql.Identifier(f"etl_updates_{self.oid}")
         stage.run("CREATE TEMP TABLE {} (row bigint PRIMARY KEY) ON COMMIT DROP", updates)
         stage.run("INSERT INTO {} SELECT unnest({}::bigint[])", updates, sql.Literal(different.tolist()))
+        stage.run("ANALYZE {}", updates)
         self._changed = ChangedRows(
             source, self.plan, np.union1d(missing, different), self.rejects, settings.assume_timezone
         )

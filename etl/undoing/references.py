@@ -16,8 +16,8 @@ from etl.undoing.written import WrittenTable, by_oid
 KEPT = sql.Identifier("pg_temp", "etl_kept")
 Goes = Callable[[str], sql.Composable]
 """Whether the row of an alias is to be deleted."""
-MANY_ROWS = 1_000
-"""From here on it pays to make a foreign key without an index again, instead of searching its table for each row."""
+MANY_PAGES = 20_000
+"""From here on it pays to make a foreign key without an index again, instead of reading its table for each row."""
 
 _REFERENCES = """
 SELECT x.conname, x.conrelid, cn.nspname, c.relname, c.relkind = 'p', row_security_active(c.oid),
@@ -33,7 +33,9 @@ SELECT x.conname, x.conrelid, cn.nspname, c.relname, c.relkind = 'p', row_securi
     EXISTS (
         SELECT FROM pg_index i WHERE i.indrelid = x.conrelid AND i.indisvalid AND i.indpred IS NULL
             AND i.indkey[0] = ANY(x.conkey)
-    )
+    ),
+    coalesce((SELECT sum(pg_relation_size(relid)) FROM pg_partition_tree(c.oid)), pg_relation_size(c.oid))::bigint
+        / current_setting('block_size')::bigint
 FROM pg_constraint x
 JOIN pg_class c ON c.oid = x.conrelid JOIN pg_namespace cn ON cn.oid = c.relnamespace
 JOIN pg_class p ON p.oid = x.confrelid JOIN pg_namespace pn ON pn.oid = p.relnamespace
@@ -61,6 +63,7 @@ class Reference:
     definition: str
     remakable: bool
     indexed: bool
+    pages: int  # of the table that refers
 
     @property
     def said(self) -> str:
@@ -94,7 +97,7 @@ def read_references(session: Session, tables: Sequence[WrittenTable]) -> list[Re
 def _reference(row: Row) -> Reference:
     name, child_oid, child_schema, child, child_partitioned, child_hidden, *others = row
     parent_oid, parent_schema, parent, parent_partitioned, columns, parent_columns, *rest = others
-    definition, remakable, indexed = rest
+    definition, remakable, indexed, pages = rest
     return Reference(
         name=name,
         child_oid=child_oid,
@@ -111,6 +114,7 @@ def _reference(row: Row) -> Reference:
         definition=definition,
         remakable=remakable,
         indexed=indexed,
+        pages=pages,
     )
 
 
@@ -181,14 +185,16 @@ def _relation(schema: str, name: str, *, partitioned: bool) -> sql.Composable:
 def without_slow_references(
     session: Session, references: Sequence[Reference], rows: Mapping[int, int]
 ) -> Iterator[None]:
-    """Inside, foreign keys do not exist that would search their whole table for each of many deleted rows.
+    """Inside, foreign keys do not exist that would have their whole table read for each deleted row, if that is long.
 
     No row refers to those that go, so making them again checks the same. `rows` to be deleted, by the oid of the table.
     """
     slow = [
         reference
         for reference in references
-        if reference.remakable and not reference.indexed and rows.get(reference.parent_oid, 0) >= MANY_ROWS
+        if reference.remakable
+        and not reference.indexed
+        and rows.get(reference.parent_oid, 0) * reference.pages >= MANY_PAGES
     ]
     for reference in slow:
         session.run(
