@@ -120,10 +120,10 @@ class ChangedRows:
             names = [int(name) for name in failing[: max(0, self._rejects.wanted_of(rule))]]
             originals = self.originals(names) if names else {}
             columns = tuple(self._plan.source_of.get(name, name) for name in expectation.columns)
-            said = (rule, str(expectation), expectation.severity, columns)
+            key, words, severity = self._plan.source_key, str(expectation), expectation.severity
             for name in names:
-                found = WarnedRow(*self._place(name), self._plan.source_key, *said, originals[name])
-                self._rejects.warn(found)
+                number, rowid = self._place(name)
+                self._rejects.warn(WarnedRow(number, rowid, key, rule, words, severity, columns, originals[name]))
 
     def _place(self, name: int) -> tuple[int, int | None]:
         """The row number of a row, and its rowid where it has one."""
