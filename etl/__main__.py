@@ -15,7 +15,7 @@ PROGRAM = "sqlite-to-postgres"
 COMMANDS = {
     "run": ("etl.run", "load a SQLite database into PostgreSQL and account for every row"),
     "schema": ("etl.console.schema", "print the PostgreSQL schema for a SQLite database"),
-    "validate": ("etl.validate", "check a SQLite database, without a target"),
+    "validate": ("etl.validate", "say whether a SQLite database is ready to be loaded"),
     "reconcile": ("etl.reconcile", "compare a SQLite database with a PostgreSQL one, value by value"),
     "server": ("etl.server", "keep the embedded PostgreSQL up, or look inside with psql"),
 }

@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from etl.comparison.after_load import compare_loaded
@@ -43,12 +44,19 @@ from etl.validation.suites import suites_for
 from etl.validation.validator import Validator
 
 
-def run_migration(settings: Settings, observer: Observer | None = None, startup: Startup | None = None) -> Report:
+def run_migration(
+    settings: Settings,
+    observer: Observer | None = None,
+    startup: Startup | None = None,
+    *,
+    opening: AbstractContextManager[Target] | None = None,
+) -> Report:
     """Loads, or in a dry run forecasts, and writes the report folder.
 
     Raises `EtlError` where it cannot, and KeyboardInterrupt where it is interrupted: nothing is committed then, and the
     report says "failed" if both ends had answered before. An interruption after COMMIT has begun is not heard any more.
-    Two errors are otherwise: `CommittedError`, `UnconfirmedError`. `startup` is the caller's to close.
+    Two errors are otherwise: `CommittedError`, `UnconfirmedError`. `startup` is the caller's to close. `opening` gives
+    the target; None: the one that the settings name.
     """
     observer = observer or Observer()
     with contextlib.ExitStack() as ends:
@@ -56,7 +64,8 @@ def run_migration(settings: Settings, observer: Observer | None = None, startup:
         begun = startup or ends.enter_context(Startup(settings.source, validate=settings.validate))
         validator = ends.enter_context(Validator(begun.validation)) if begun.validation else None
         observer.source_opened(describe_source(begun.source))
-        target = ends.enter_context(open_target(settings.pg, settings.source, settings.schema))
+        opening = opening or open_target(settings.pg, settings.source, settings.schema)
+        target = ends.enter_context(opening)
         observer.target_opened(target)
         record = RunRecord.begin(
             begun.source,
