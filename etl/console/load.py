@@ -226,6 +226,9 @@ class ConsoleObserver(Page):
             self.out.print(Text(f"  {group.rows:>8,}  {printable(place)} [{group.stage}]: {printable(group.reason)}"))
         if len(report.rejects) > REASONS_SHOWN:
             self.out.print(Text(f"  … and {len(report.rejects) - REASONS_SHOWN} more reasons in report.json"))
+        for group in report.other_faults[:REASONS_SHOWN]:
+            place = f"{group.table}.{group.column}" if group.column else group.table
+            self.out.print(Text(f"  {group.rows:>8,}  of these also: {printable(place)}: {printable(group.reason)}"))
         self.out.print(Text(f"  Each row, with what is wrong with it: {printable(report.folder)}/rejects/"))
         self.out.print()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from etl.core.rejects import Fault, RejectedRow
+from etl.core.rejects import Fault, RejectedRow, StatedFault
 from etl.core.values import StorageValue
 from etl.files.private_files import PrivateFolder, RowFile, jsonable
 
@@ -32,6 +32,10 @@ class RejectSink(Protocol):
     @property
     def faults(self) -> Counter[Fault]:
         """Rows by fault, so far."""
+
+    @property
+    def others(self) -> Counter[Fault]:
+        """What is wrong with these rows besides, by fault."""
 
     @property
     def rejected_rows(self) -> int:
@@ -60,6 +64,7 @@ class TableRejects:
         self._dropped = RowFile(PrivateFolder(report_folder / "dropped"), table)
         self._lock = threading.Lock()  # rows are rejected by the thread that reads and by the one that loads
         self.faults: Counter[Fault] = Counter()
+        self.others: Counter[Fault] = Counter()
 
     def __enter__(self) -> Self:
         return self
@@ -86,6 +91,7 @@ class TableRejects:
         self._rejects.restart()
         self._dropped.restart()
         self.faults.clear()
+        self.others.clear()
 
     def reject(self, rejected: RejectedRow) -> None:
         """Writes one rejected row with its original values."""
@@ -100,10 +106,12 @@ class TableRejects:
             "code": rejected.fault.code,
             "column": rejected.fault.column,
             "reason": rejected.reason,
+            "also": [_also(other) for other in rejected.others],
             "row": values,
         }
         with self._lock:
             self.faults[rejected.fault] += 1
+            self.others.update(other.fault for other in rejected.others)
             self._rejects.write(line)
 
     def keep_dropped(self, kept: DroppedValues) -> None:
@@ -118,3 +126,12 @@ class TableRejects:
                 "values": {name: jsonable(value) for name, value in kept.values.items() if value is not None},
             }
         )
+
+
+def _also(other: StatedFault) -> dict[str, str | None]:
+    return {
+        "stage": other.fault.stage,
+        "code": other.fault.code,
+        "column": other.fault.column,
+        "reason": other.reason,
+    }

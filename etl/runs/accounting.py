@@ -10,7 +10,7 @@ from etl.core.drift import Drift
 from etl.core.name_map import NamePair
 from etl.core.plan import Plan, TablePlan
 from etl.core.redaction import shown
-from etl.core.rejects import RejectedRow, TableFault
+from etl.core.rejects import Fault, RejectedRow, StatedFault, TableFault
 from etl.core.report import (
     DriftReport,
     ExpectationReport,
@@ -21,6 +21,7 @@ from etl.core.report import (
     TableReport,
 )
 from etl.core.row_counts import RowCounts
+from etl.core.values import StorageValue
 from etl.files.reject_files import RejectSink
 from etl.loading.rows import Loaded
 from etl.loading.staging import Rewritten
@@ -38,6 +39,7 @@ class Accounting:
     sequences: list[SequenceReport] = field(default_factory=list)
     drift: list[DriftReport] = field(default_factory=list)
     rejects: Counter[TableFault] = field(default_factory=Counter)
+    other_faults: Counter[TableFault] = field(default_factory=Counter)
     expectations: list[ExpectationReport] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
     findings: Findings = field(default_factory=Findings)
@@ -81,6 +83,7 @@ class Accounting:
         """Writes down the rows that the target refused, sums up, and gives the table's report."""
         self._write_refused(plan, loaded, rejects)
         self.rejects.update({TableFault(plan.name, fault): rows for fault, rows in rejects.faults.items()})
+        self.other_faults.update({TableFault(plan.name, fault): rows for fault, rows in rejects.others.items()})
         self.rewritten += [
             RewrittenReport(plan.name, item.column, item.rows, _for_people(item)) for item in loaded.rewritten
         ]
@@ -126,10 +129,16 @@ class Accounting:
         for page in loaded.refused_rows():
             originals = self.source.rows(plan.source, [r.row_number for r in page], [r.rowid for r in page])
             for refused, (_, row) in zip(page, originals, strict=True):
-                fault, reason = refused.fault, refused.detail
-                if fault.constraint is not None:
-                    fault, reason = explain_orphan(self.source, plan, self.plans, fault, row)
-                rejects.reject(RejectedRow(refused.row_number, refused.rowid, plan.source_key, fault, reason, row))
+                fault, reason = self._stated(plan, refused.fault, refused.detail, row)
+                others = tuple(self._stated(plan, other, other.words, row) for other in refused.others)
+                rejects.reject(
+                    RejectedRow(refused.row_number, refused.rowid, plan.source_key, fault, reason, row, others)
+                )
+
+    def _stated(self, plan: TablePlan, fault: Fault, detail: str, row: Mapping[str, StorageValue]) -> StatedFault:
+        if fault.constraint is None:
+            return StatedFault(fault, detail)
+        return StatedFault(*explain_orphan(self.source, plan, self.plans, fault, row))
 
 
 def _for_people(item: Rewritten) -> tuple[tuple[str, str], ...]:

@@ -74,6 +74,7 @@ class RunRecord:
             tables=tuple(accounting.tables),
             sequences=tuple(accounting.sequences),
             rejects=reject_groups(accounting.rejects),
+            other_faults=reject_groups(accounting.other_faults),
             drift=tuple(accounting.drift),
             expectations=tuple(accounting.expectations),
             timings=accounting.timings,

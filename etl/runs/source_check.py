@@ -102,6 +102,9 @@ class Readiness:
         for group in self.rejects:
             place = f"{group.table}.{group.column}" if group.column else group.table
             yield f"{counted(group.rows, 'row')} of {place} [{group.stage}]: {group.reason}"
+        for group in self.report.other_faults:
+            place = f"{group.table}.{group.column}" if group.column else group.table
+            yield f"{counted(group.rows, 'row')} of {place} [{group.stage}, besides]: {group.reason}"
         for item in self.failed:
             if item.severity != "critical" or item.unexpected_rows > self._rejected_at(item):
                 place = f"{item.table}.{item.column}" if item.column else item.table
@@ -113,7 +116,8 @@ class Readiness:
 
     def _rejected_at(self, item: ExpectationReport) -> int:
         """Rows that are rejected since this column does not meet an expectation: they have a line already."""
-        groups = (group for group in self.rejects if (group.table, group.column) == (item.table, item.column))
+        named = (*self.rejects, *self.report.other_faults)
+        groups = (group for group in named if (group.table, group.column) == (item.table, item.column))
         return sum(group.rows for group in groups if group.stage == RejectStage.VALIDATE)
 
     def _about_schema(self) -> Iterator[str]:

@@ -6,6 +6,8 @@ Rows that fail a critical expectation are rejected; other failures are counted a
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +19,8 @@ from etl.validation.suites import Expectation, Severity, Suite
 
 SAMPLE_ROWS = 5
 _NOTHING = pd.DataFrame()
+_NO_FAULTS = pd.DataFrame({"column": [], "rule": [], "reason": []}, dtype="str")
+Positions: TypeAlias = npt.NDArray[np.int64]
 FUTURE_ALLOWED = timedelta(days=1)  # DESIGN section 5: nothing in the future by more than a day
 
 
@@ -46,7 +50,8 @@ class Validated:
     `rejected` has the frame's index and the columns "column" (the target's name for the first column at fault, in the
     frame's order), "rule" (the expectation) and "reason" (the same with the row's value, or a pair's values, unless
     secret). `results` has an entry for each expectation, in the suite's order; those about columns that the frame lacks
-    are named in `not_judged` instead.
+    are named in `not_judged` instead. `others` has the columns of `rejected`, an entry for each further expectation
+    that a rejected row does not meet.
     """
 
     table: str
@@ -54,6 +59,7 @@ class Validated:
     rejected: pd.DataFrame = field(repr=False)
     results: tuple[ExpectationResult, ...]
     not_judged: tuple[str, ...] = ()
+    others: pd.DataFrame = field(default_factory=lambda: _NO_FAULTS, repr=False, compare=False)
 
     def __str__(self) -> str:
         failed = sum(not result.success for result in self.results)
@@ -74,16 +80,23 @@ def latest_plausible_time(now: datetime | None = None) -> datetime:
 
 
 def settle(
-    frame: pd.DataFrame, suite: Suite, evaluations: Sequence[Evaluation], counts: Mapping[int, bool]
+    frame: pd.DataFrame,
+    suite: Suite,
+    evaluations: Sequence[Evaluation],
+    counts: Mapping[int, bool],
+    unread: Mapping[str, Positions] = MappingProxyType({}),
 ) -> Validated:
-    """Turn evaluations on the frame's rows, and on its row count, into rows and results."""
+    """Turn evaluations on the frame's rows, and on its row count, into rows and results.
+
+    `unread`: by column, the positions of cells whose value is not known, and so is not at fault for being NULL.
+    """
     results = {evaluation.expectation: _result(frame, suite, evaluation) for evaluation in evaluations}
     results |= {place: count_result(suite, place, len(frame), success=success) for place, success in counts.items()}
     left = [str(item) for place, item in enumerate(suite.expectations) if place not in results and item.columns]
-    at_fault, rejected = _rejected(frame, suite, evaluations)
+    at_fault, rejected, others = _rejected(frame, suite, evaluations, unread)
     kept = frame if rejected.empty else frame[~np.isin(np.arange(len(frame)), at_fault)]
     ordered = tuple(results[place] for place in sorted(results))
-    return Validated(suite.table, kept, rejected, ordered, tuple(left))
+    return Validated(suite.table, kept, rejected, ordered, tuple(left), others)
 
 
 def _result(frame: pd.DataFrame, suite: Suite, evaluation: Evaluation) -> ExpectationResult:
@@ -120,11 +133,11 @@ def nothing_checked(suite: Suite, item: Expectation) -> ExpectationResult:
     return ExpectationResult(suite.table, str(item), columns, item.severity, 0, 0, True, item.notes, _NOTHING)
 
 
-Positions = npt.NDArray[np.int64]
-
-
-def _rejected(frame: pd.DataFrame, suite: Suite, evaluations: Sequence[Evaluation]) -> tuple[Positions, pd.DataFrame]:
-    """The rows that fail a critical expectation, each with the first of its faults in the frame's column order."""
+def _rejected(
+    frame: pd.DataFrame, suite: Suite, evaluations: Sequence[Evaluation], unread: Mapping[str, Positions]
+) -> tuple[Positions, pd.DataFrame, pd.DataFrame]:
+    """The rows that fail a critical expectation, each with the first of its faults in the frame's column order; and the
+    others."""
     order = {name: place for place, name in enumerate(frame.columns)}
     critical = [
         (order[item.columns[0]], evaluation.expectation, item, evaluation.failed)
@@ -132,16 +145,20 @@ def _rejected(frame: pd.DataFrame, suite: Suite, evaluations: Sequence[Evaluatio
         if len(evaluation.failed) and (item := suite.expectations[evaluation.expectation]).severity == "critical"
     ]
     if not critical:
-        nothing = pd.DataFrame({"column": [], "rule": [], "reason": []}, index=frame.index[:0], dtype="str")
-        return np.empty(0, np.int64), nothing
+        nothing = _NO_FAULTS.set_index(frame.index[:0])
+        return np.empty(0, np.int64), nothing, nothing
     at_fault: Positions = np.empty(0, np.int64)
-    faults = []
-    for _, _, item, failed in sorted(critical, key=lambda fault: fault[:2]):
+    faults, others = [], []
+    for _, _, item, found in sorted(critical, key=lambda fault: fault[:2]):
+        failed = found
+        for name in item.columns:
+            failed = np.setdiff1d(failed, unread.get(name, ()))
         first = np.setdiff1d(failed, at_fault)
+        others.append(_faults(frame.iloc[np.intersect1d(failed, at_fault)], item))
         at_fault = np.concatenate([at_fault, first])
         faults.append(_faults(frame.iloc[first], item))
     in_order = np.argsort(at_fault)
-    return at_fault[in_order], pd.concat(faults).iloc[in_order]
+    return at_fault[in_order], pd.concat(faults).iloc[in_order], pd.concat(others)
 
 
 def _faults(rows: pd.DataFrame, item: Expectation) -> pd.DataFrame:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from etl.validation.checker import columns_to_check
 from etl.validation.process import ValidationProcess
 from etl.validation.results import (
+    Positions,
     Totals,
     Validated,
     add_results,
@@ -36,6 +37,7 @@ class _Waiting:
     frame: pd.DataFrame
     columns: pa.Table
     answer: Future[Validated]
+    unread: Mapping[str, Positions] | None = None  # of rows that are rejected anyhow, and so count for nothing
 
 
 class Validator:
@@ -88,6 +90,9 @@ class Validator:
         """Ends the process; whoever waits for an answer hears an exception instead. From any thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
         self._process.kill()
+        for batch in list(self._waiting):
+            if batch is not None:
+                batch.answer.cancel()
 
     @property
     def pid(self) -> int:
@@ -97,6 +102,16 @@ class Validator:
     def submit(self, table: str, frame: pd.DataFrame) -> "Future[Validated]":
         """Checker a batch of converted rows. The frame must not be changed before the answer."""
         batch = _Waiting(table, frame, columns_to_check(frame, self._suites[table]), Future())
+        self._waiting.append(batch)
+        self._thread.submit(self._check_waiting)
+        return batch.answer
+
+    def submit_rejected(self, table: str, frame: pd.DataFrame, unread: Mapping[str, Positions]) -> "Future[Validated]":
+        """Says what else is wrong with rows that are rejected anyhow; it counts in no result.
+
+        `unread`: by column, the positions of cells that could not be converted.
+        """
+        batch = _Waiting(table, frame, columns_to_check(frame, self._suites[table]), Future(), unread)
         self._waiting.append(batch)
         self._thread.submit(self._check_waiting)
         return batch.answer
@@ -140,9 +155,13 @@ class Validator:
         suite = self._suites[table]
         columns = [batch.columns for batch in together]
         evaluations = self._worker.check(table, columns) if columns[0].num_columns else [[] for _ in together]
-        validated = [settle(batch.frame, suite, found, {}) for batch, found in zip(together, evaluations, strict=True)]
-        for batch in validated:
-            self._totals[table] = add_results(self._totals.get(table, ()), batch.results, suite)
+        validated = [
+            settle(batch.frame, suite, found, {}, batch.unread or {})
+            for batch, found in zip(together, evaluations, strict=True)
+        ]
+        for batch, answer in zip(together, validated, strict=True):
+            if batch.unread is None:
+                self._totals[table] = add_results(self._totals.get(table, ()), answer.results, suite)
         return validated
 
     def _finish(self, table: str, rows: int) -> Totals:
