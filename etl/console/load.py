@@ -213,8 +213,10 @@ class ConsoleObserver(Page):
         for item in report.expectations if self.verbose else failed:
             place = f"{item.table}.{item.column}" if item.column else item.table
             mark = "✓" if item.success else "✗" if item.severity == "critical" else "⚠️ "
-            rows = f": {item.unexpected_rows:,} rows" if item.unexpected_rows else ""
-            self.out.print(Text(f"  {mark} {printable(place)} [{item.severity}] {printable(item.expectation)}{rows}"))
+            what = f"{item.meaning} ({item.expectation})" if item.meaning else item.expectation
+            found = item.observed or (f"{item.unexpected_rows:,} rows" if item.unexpected_rows else "")
+            line = f"{place} [{item.severity}] {what}" + (f": {found}" if found else "")
+            self.out.print(Text(f"  {mark} {printable(line)}"))
         self.out.print()
 
     def _print_reasons(self, report: ReportData) -> None:

@@ -168,6 +168,8 @@ class ExpectationReport:
     judged_rows: int
     success: bool
     notes: str
+    meaning: str = ""  # the expectation in plain English
+    observed: str = ""  # number and share of unexpected values with three of them, or what a whole table is like
 
 
 @dataclass(frozen=True)

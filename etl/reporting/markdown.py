@@ -138,7 +138,7 @@ def _kind(group: DifferenceGroup) -> str:
 def _expectations(view: ReportView) -> Iterator[str]:
     failed = view.expectations_failed
     rows: list[list[Cell]] = [
-        [item.unexpected_rows, _place(item), item.expectation, item.severity] for item in failed.items
+        [item.unexpected_rows, _place(item), _expected(item), item.severity] for item in failed.items
     ]
     headings = ["Rows", "Where", "Expectation", "Severity"]
     yield from _section("Expectations that did not hold", headings, rows, failed, numbers=[0])
@@ -167,6 +167,11 @@ def _schema(view: ReportView) -> Iterator[str]:
     yield from _section("Other than declared", headings, choices, schema.choices, numbers=[3])
     lost: list[list[Cell]] = [[item.kind, item.name, item.table, item.reason] for item in schema.not_carried.items]
     yield from _section("Not carried", ["What", "Name", "Table", "Why"], lost, schema.not_carried)
+
+
+def _expected(item: ExpectationReport) -> str:
+    found = f": {item.observed}" if item.observed else ""
+    return f"{item.meaning}{found} ({item.expectation})" if item.meaning else item.expectation
 
 
 def _place(item: Rejects | DifferenceGroup | Example | ExpectationReport | Drift | NamePair | SchemaChoice) -> str:

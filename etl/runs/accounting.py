@@ -162,4 +162,6 @@ def expectation_report(result: ExpectationResult) -> ExpectationReport:
         judged_rows=result.judged_rows,
         success=result.success,
         notes=result.notes,
+        meaning=result.meaning,
+        observed=result.observed,
     )

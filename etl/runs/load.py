@@ -31,6 +31,7 @@ from etl.runs.schema_files import write_schema_files
 from etl.runs.settings import Settings
 from etl.runs.startup import Startup
 from etl.runs.transaction import one_transaction
+from etl.schema.unified import TABLE_NAMES
 from etl.source.database import Source
 from etl.target.commit import Evidence, commit
 from etl.target.constraints import identifier
@@ -40,7 +41,7 @@ from etl.target.search_path import current_schema
 from etl.target.sequences import reset_sequences, unreachable_ids
 from etl.target.session import Session
 from etl.target.triggers import without_triggers
-from etl.validation.suites import suites_for
+from etl.validation.suites import refuse_strangers, require_folder, suites_for
 from etl.validation.validator import Validator
 
 
@@ -59,6 +60,8 @@ def run_migration(
     the target; None: the one that the settings name.
     """
     observer = observer or Observer()
+    if settings.validate and settings.expectations is not None:
+        require_folder(settings.expectations)
     with contextlib.ExitStack() as ends:
         interruptions = ends.enter_context(Interruptions())
         begun = startup or ends.enter_context(Startup(settings.source, validate=settings.validate))
@@ -179,7 +182,12 @@ class _Load:
         """Reads and checks the suites; what Great Expectations itself says of them is known before the commit."""
         if self.validator is None:
             return None
-        folder = self.settings.expectations or description_of(self.source.tables).suites
+        known = description_of(self.source.tables).suites
+        folder = self.settings.expectations or known
+        if self.settings.expectations is not None:
+            others = [name for name in self.source.tables if name not in {table.name for table in plan.tables}]
+            others += [*plan.missing_in_source, *(TABLE_NAMES if known is not None else ())]
+            refuse_strangers(self.settings.expectations, [table.target.name for table in plan.tables], others)
         return self.validator.use(suites_for(folder, [table.target for table in plan.tables]))
 
     def _move(self, plan: Plan) -> None:

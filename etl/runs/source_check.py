@@ -108,7 +108,9 @@ class Readiness:
         for item in self.failed:
             if item.severity != "critical" or item.unexpected_rows > self._rejected_at(item):
                 place = f"{item.table}.{item.column}" if item.column else item.table
-                yield f"{counted(item.unexpected_rows, 'row')} of {place} [{item.severity}]: {item.expectation}"
+                found = f"; {item.observed}" if item.observed else ""
+                what = f"{item.meaning} ({item.expectation}){found}"
+                yield f"{counted(item.unexpected_rows, 'row')} of {place} [{item.severity}]: {what}"
         yield from filter(None, map(_about_table, self.report.tables))
         yield from filter(None, map(_about_drift, self.report.drift))
         yield from self._about_schema()

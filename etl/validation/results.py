@@ -3,7 +3,7 @@
 Rows that fail a critical expectation are rejected; other failures are counted and shown.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -13,11 +13,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from etl.core.text import counted
 from etl.validation.checker import Evaluation
 from etl.validation.html import shown_value, validated_html
 from etl.validation.suites import Expectation, Severity, Suite
 
 SAMPLE_ROWS = 5
+EXAMPLES = 3
 _NOTHING = pd.DataFrame()
 _NO_FAULTS = pd.DataFrame({"column": [], "rule": [], "reason": []}, dtype="str")
 Positions: TypeAlias = npt.NDArray[np.int64]
@@ -37,6 +39,20 @@ class ExpectationResult:
     success: bool
     notes: str
     samples: pd.DataFrame = field(compare=False, repr=False)
+    meaning: str = ""  # the expectation in plain English
+    said: str = ""  # what was found, of a whole table
+
+    @property
+    def observed(self) -> str:
+        """What was found: number and share of unexpected values, and three of them; "" where all is well."""
+        if self.said or not self.unexpected_rows:
+            return self.said
+        lines = (
+            ", ".join(shown_value(value, column=str(name)) for name, value in row.items())
+            for row in self.samples.to_dict(orient="records")
+        )
+        examples = list(dict.fromkeys(lines))[:EXAMPLES]
+        return f"{share_of(self.unexpected_rows, self.judged_rows)}: {'; '.join(examples)}"
 
 
 Totals = tuple[ExpectationResult, ...]
@@ -92,11 +108,15 @@ def settle(
     """
     results = {evaluation.expectation: _result(frame, suite, evaluation) for evaluation in evaluations}
     results |= {place: count_result(suite, place, len(frame), success=success) for place, success in counts.items()}
-    left = [str(item) for place, item in enumerate(suite.expectations) if place not in results and item.columns]
+    left = [str(item) for place, item in _judged_by_rows(suite) if place not in results]
     at_fault, rejected, others = _rejected(frame, suite, evaluations, unread)
     kept = frame if rejected.empty else frame[~np.isin(np.arange(len(frame)), at_fault)]
     ordered = tuple(results[place] for place in sorted(results))
     return Validated(suite.table, kept, rejected, ordered, tuple(left), others)
+
+
+def _judged_by_rows(suite: Suite) -> Iterator[tuple[int, Expectation]]:
+    return ((place, item) for place, item in enumerate(suite.expectations) if item.columns and not item.whole)
 
 
 def _result(frame: pd.DataFrame, suite: Suite, evaluation: Evaluation) -> ExpectationResult:
@@ -108,9 +128,10 @@ def _result(frame: pd.DataFrame, suite: Suite, evaluation: Evaluation) -> Expect
         severity=expectation.severity,
         unexpected_rows=len(evaluation.failed),
         judged_rows=evaluation.checked,
-        success=_enough(len(evaluation.failed), evaluation.checked, expectation.mostly),
+        success=enough(len(evaluation.failed), evaluation.checked, expectation.mostly),
         notes=expectation.notes,
         samples=_samples(frame, expectation, evaluation.failed),
+        meaning=expectation.meaning,
     )
 
 
@@ -118,19 +139,29 @@ def _samples(frame: pd.DataFrame, expectation: Expectation, failed: npt.NDArray[
     return frame[list(expectation.columns)].iloc[failed[:SAMPLE_ROWS]] if len(failed) else _NOTHING
 
 
-def _enough(failed: int, checked: int, mostly: float) -> bool:
+def share_of(rows: int, of_rows: int) -> str:
+    """`12 of 800 rows (1.5 %)`."""
+    return f"{rows:,} of {counted(of_rows, 'row')} ({100 * rows / max(of_rows, 1):.3g} %)"
+
+
+def enough(failed: int, checked: int, mostly: float) -> bool:
+    """Whether the share of rows that pass is as large as it has to be."""
     return failed == 0 or (mostly < 1 and checked - failed >= mostly * checked)
 
 
 def count_result(suite: Suite, place: int, rows: int, *, success: bool) -> ExpectationResult:
     item = suite.expectations[place]
-    return ExpectationResult(suite.table, str(item), None, item.severity, 0, rows, success, item.notes, _NOTHING)
+    return ExpectationResult(
+        suite.table, str(item), None, item.severity, 0, rows, success, item.notes, _NOTHING, item.meaning
+    )
 
 
 def nothing_checked(suite: Suite, item: Expectation) -> ExpectationResult:
     """For a table without rows, and for columns that the source lacks: nothing was checked, so nothing failed."""
     columns = ", ".join(item.columns)
-    return ExpectationResult(suite.table, str(item), columns, item.severity, 0, 0, True, item.notes, _NOTHING)
+    return ExpectationResult(
+        suite.table, str(item), columns, item.severity, 0, 0, True, item.notes, _NOTHING, item.meaning
+    )
 
 
 def _rejected(
@@ -189,7 +220,7 @@ def _sum(one: ExpectationResult, other: ExpectationResult, mostly: float) -> Exp
         one,
         unexpected_rows=failed,
         judged_rows=checked,
-        success=_enough(failed, checked, mostly),
+        success=enough(failed, checked, mostly),
         samples=_first_rows(one.samples, other.samples),
     )
 

@@ -24,6 +24,7 @@ from etl.validation.results import (
     settle,
 )
 from etl.validation.suites import Suite
+from etl.validation.whole_table import WholeTable
 from etl.validation.worker import Worker
 
 BYTES_CHECKED_AT_ONCE = 48 * 2**20
@@ -63,6 +64,7 @@ class Validator:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="validation")
         self._waiting: deque[_Waiting | None] = deque()  # None: nothing behind it is checked with what is before it
         self._totals: dict[str, Totals] = {}
+        self._whole: dict[str, WholeTable] = {}
         self._accepted: Future[None] = Future()
 
     def __enter__(self) -> Self:
@@ -123,6 +125,7 @@ class Validator:
     def _begin(self, table: str) -> None:
         self._waiting.remove(None)  # the first: all that was submitted before it has been checked
         self._totals.pop(table, None)
+        self._forget_whole(table)
 
     def _check_waiting(self) -> None:
         """The batches that have come together meanwhile, in one question; none where an earlier call took them."""
@@ -161,8 +164,21 @@ class Validator:
         ]
         for batch, answer in zip(together, validated, strict=True):
             if batch.unread is None:
+                self._count(table, batch.frame)
                 self._totals[table] = add_results(self._totals.get(table, ()), answer.results, suite)
         return validated
+
+    def _count(self, table: str, frame: pd.DataFrame) -> None:
+        """Counts values for what is expected of the whole table."""
+        suite = self._suites[table]
+        if any(item.whole for item in suite.expectations):
+            if table not in self._whole:
+                self._whole[table] = WholeTable(suite, latest=self._latest)
+            self._whole[table].add(frame)
+
+    def _forget_whole(self, table: str) -> None:
+        if (whole := self._whole.pop(table, None)) is not None:
+            whole.close()
 
     def _finish(self, table: str, rows: int) -> Totals:
         self._accepted.result()
@@ -170,6 +186,8 @@ class Validator:
         counted = any(not expectation.columns for expectation in suite.expectations)
         counts = self._worker.check_row_count(table, rows) if counted else {}
         counted_results = tuple(count_result(suite, place, rows, success=success) for place, success in counts.items())
-        totals = {(item.expectation, item.column): item for item in self._totals.get(table, ())}
+        whole = self._whole[table].results().values() if table in self._whole else ()
+        self._forget_whole(table)
+        totals = {(item.expectation, item.column): item for item in (*self._totals.get(table, ()), *whole)}
         unasked = [nothing_checked(suite, item) for item in suite.expectations if item.columns]
         return (*(totals.get((item.expectation, item.column), item) for item in unasked), *counted_results)
