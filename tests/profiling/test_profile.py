@@ -55,6 +55,7 @@ def test_dtypes(sample: Profile) -> None:
     assert {name: str(dtype) for name, dtype in sample.columns.dtypes.items()} == {
         **dict.fromkeys(("table", "column", "declared_type", "target_type", "proposed_type"), "str"),
         **dict.fromkeys(("integer", "real", "text", "blob", "null", "unusual", "rejected"), "int64"),
+        "null_share": "float64",
         **dict.fromkeys(("distinct", "shortest", "longest"), "Int64"),
         **dict.fromkeys(("earliest", "latest"), "datetime64[us, UTC]"),
     }
