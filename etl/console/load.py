@@ -213,7 +213,7 @@ class ConsoleObserver(Page):
         for item in report.expectations if self.verbose else failed:
             place = f"{item.table}.{item.column}" if item.column else item.table
             mark = "✓" if item.success else "✗" if item.severity == "critical" else "⚠️ "
-            what = f"{item.meaning} ({item.expectation})" if item.meaning else item.expectation
+            what = f"expected: {item.meaning} ({item.expectation})" if item.meaning else item.expectation
             found = item.observed or (f"{item.unexpected_rows:,} rows" if item.unexpected_rows else "")
             line = f"{place} [{item.severity}] {what}" + (f": {found}" if found else "")
             self.out.print(Text(f"  {mark} {printable(line)}"))

@@ -171,8 +171,12 @@ def _separated(values: Mapping[str, pa.Array], faults: Mapping[int, list[Refused
         _frame(values if not faults else _rows(values, kept), index[kept] if faults else index),
         _refused([faults[position][0] for position in at_fault], index[at_fault]),
         _refused([cell for _, cell in others], index[[position for position, _ in others]]),
-        _frame(_rows(values, ~kept), index[at_fault]),
+        _frame(_rows(values, ~kept) if faults else _none(values), index[at_fault]),
     )
+
+
+def _none(values: Mapping[str, pa.Array]) -> Mapping[str, pa.Array]:
+    return {name: array.slice(0, 0) for name, array in values.items()}
 
 
 def _rows(values: Mapping[str, pa.Array], chosen: npt.NDArray[np.bool_]) -> Mapping[str, pa.Array]:

@@ -1,6 +1,7 @@
 """How a column's values are spread: histograms of numbers, times and lengths, the most frequent of other values."""
 
 import math
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -63,7 +64,10 @@ def _most_frequent(source: Source, table: SourceTable, column: str) -> Iterator[
 def _histogram(source: Source, table: SourceTable, kind: str, expression: str, classes: Sequence[str]) -> Iterator[Bar]:
     """Bins of equal width, over whole numbers where all of them are."""
     wanted = ", ".join(f"'{name}'" for name in classes)
-    rows = f"FROM main.{quoted(table.name)} NOT INDEXED WHERE typeof({expression}) IN ({wanted})"
+    rows = (
+        f"FROM main.{quoted(table.name)} NOT INDEXED WHERE typeof({expression}) IN ({wanted}) "
+        f"AND {expression} BETWEEN {-sys.float_info.max!r} AND {sys.float_info.max!r}"  # infinities have no bin
+    )
     ((low, high, reals),) = source.query(
         f"SELECT min({expression}), max({expression}), max(typeof({expression}) = 'real') {rows}"
     )

@@ -114,7 +114,12 @@ def _left_out(view: ReportView) -> Iterator[str]:
 
 def _rejects(view: ReportView) -> Iterator[str]:
     rows: list[list[Cell]] = [[item.rows, _place(item), item.reason, name(item.file)] for item in view.rejects.items]
-    yield from _section("Rejected rows", ["Rows", "Where", "Reason", "File"], rows, view.rejects, numbers=[0])
+    headings = ["Rows", "Where", "Reason", "File"]
+    yield from _section("Rejected rows", headings, rows, view.rejects, numbers=[0])
+    others: list[list[Cell]] = [
+        [item.rows, _place(item), item.reason, name(item.file)] for item in view.other_faults.items
+    ]
+    yield from _section("Further faults of these rows", headings, others, view.other_faults, numbers=[0])
 
 
 def _differences(view: ReportView) -> Iterator[str]:

@@ -190,6 +190,7 @@ class ReportView:
     not_migrated: tuple[TableReport, ...]
     missing_in_source: tuple[str, ...]
     rejects: Bounded[Rejects]
+    other_faults: Bounded[Rejects]
     difference_groups: Bounded[DifferenceGroup]
     examples: Bounded[Example]
     narrowed: Bounded[DifferenceTotal]
@@ -220,6 +221,7 @@ def view_of(report: ReportData) -> ReportView:
         not_migrated=tuple(by_status[Status.NOT_MIGRATED]),
         missing_in_source=tuple(table.name for table in by_status[Status.MISSING_IN_SOURCE]),
         rejects=_bounded([_rejects(group) for group in report.rejects], SHOWN_GROUPS),
+        other_faults=_bounded([_rejects(group) for group in report.other_faults], SHOWN_GROUPS),
         difference_groups=_bounded(differing, SHOWN_GROUPS),
         examples=_examples(report.differences),
         narrowed=_bounded(narrowed, SHOWN_GROUPS),

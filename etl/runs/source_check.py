@@ -110,7 +110,7 @@ class Readiness:
                 place = f"{item.table}.{item.column}" if item.column else item.table
                 found = f"; {item.observed}" if item.observed else ""
                 what = f"{item.meaning} ({item.expectation}){found}"
-                yield f"{counted(item.unexpected_rows, 'row')} of {place} [{item.severity}]: {what}"
+                yield f"{counted(item.unexpected_rows, 'row')} of {place} [{item.severity}], expected: {what}"
         yield from filter(None, map(_about_table, self.report.tables))
         yield from filter(None, map(_about_drift, self.report.drift))
         yield from self._about_schema()

@@ -1,5 +1,6 @@
 """Validates the batches of a whole load in a process of its own, while the caller goes on."""
 
+import contextlib
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -92,9 +93,10 @@ class Validator:
         """Ends the process; whoever waits for an answer hears an exception instead. From any thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
         self._process.kill()
-        for batch in list(self._waiting):
-            if batch is not None:
-                batch.answer.cancel()
+        with contextlib.suppress(IndexError):  # the thread may have taken the last one
+            while self._waiting:
+                if (batch := self._waiting.popleft()) is not None:
+                    batch.answer.cancel()
 
     @property
     def pid(self) -> int:

@@ -61,6 +61,9 @@ def test_four_bad_cells_are_four_faults_of_one_row(four: Path, database: Databas
 
 def test_the_notebook_and_the_check_name_them(four: Path, tmp_path: Path) -> None:
     checked = etl.check_source(four, tables="users", report_folder=tmp_path / "check")
+    page = (tmp_path / "check" / "report.html").read_text()
+    assert "What is wrong with them besides" in page
+    assert "Further faults of these rows" in (tmp_path / "check" / "report.md").read_text()
     lines = "\n".join(checked.findings())
     assert "1 row of users.is_active [convert, besides]: value is not a boolean" in lines
     also = etl.read_rejects(checked.folder or "", "users")["reject_also"].iloc[0]

@@ -68,10 +68,12 @@ def test_a_whole_table_is_judged_over_its_batches(books: Path, database: Databas
     assert checked.exit_code == 0
     unique, mean = checked.findings()
     assert unique == (
-        "3 rows of Books.title [warning]: no value stands in two rows (expect_column_values_to_be_unique); "
+        "3 rows of Books.title [warning], expected: no value stands in two rows (expect_column_values_to_be_unique); "
         "3 of 3 rows (100 %) share their value with another: 'a' (3 times)"
     )
-    assert mean.startswith("0 rows of Books.pages [warning]: the mean is at most 150 (expect_column_mean_to_be")
+    assert mean.startswith(
+        "0 rows of Books.pages [warning], expected: the mean is at most 150 (expect_column_mean_to_be"
+    )
     assert mean.endswith("; the mean is 300")
 
 

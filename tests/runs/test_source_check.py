@@ -78,7 +78,7 @@ def test_result_prints_and_displays(checked: Readiness) -> None:
     in_set = 'expect_column_values_to_be_in_set (value_set ["admin", "user", "guest"])'
     assert f"1 row of users.role [validate]: fails {in_set}" in lines
     assert (
-        "1 row of users.email [warning]: the text is an e-mail address (expect_column_values_to_match_regex"
+        "1 row of users.email [warning], expected: the text is an e-mail address (expect_column_values_to_match_regex"
         in "\n".join(lines)
     )
     (became,) = [line for line in lines if "own.made" in line]
@@ -183,7 +183,7 @@ def test_too_few_rows_and_a_suite_for_a_table_of_ones_own(tmp_path: Path) -> Non
     result = etl.check_source(path, expectations=tmp_path / "suites")
     assert list(result.findings()) == [
         "1 row of own.price [validate]: fails expect_column_values_to_be_between (min_value 0)",
-        f"0 rows of users [warning]: the number of rows is at least 1 ({count['type']} (min_value 1))",
+        f"0 rows of users [warning], expected: the number of rows is at least 1 ({count['type']} (min_value 1))",
     ]
     assert result.rows == {"users": 0, "own": 2, "plain": 0}
 
