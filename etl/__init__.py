@@ -5,7 +5,7 @@ etl.profile("data/unified.db")        # what the source really holds
 etl.propose_schema("data/unified.db") # the schema that PostgreSQL would get
 etl.plan("data/unified.db")           # what would go where
 etl.read_table("data/unified.db", "users")  # a converted DataFrame
-etl.check_source("data/unified.db")   # what would be rejected, without any target
+etl.check_source("data/unified.db")   # what a load would reject
 etl.validate_frame(frame, "users")    # a frame against the expectations in users.json
 etl.migrate("data/unified.db")        # the load itself; returns the report
 etl.compare("data/unified.db")        # every value of both sides, at any time
@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from etl.api import check_source as check_source
     from etl.api import compare as compare
     from etl.api import migrate as migrate
     from etl.api import plan as plan
@@ -32,14 +33,13 @@ if TYPE_CHECKING:
     from etl.reporting.reading import open_report as open_report
     from etl.reporting.reading import read_differences as read_differences
     from etl.reporting.reading import read_rejects as read_rejects
-    from etl.runs.source_check import check_source as check_source
     from etl.validation.frame import validate_frame as validate_frame
     from etl.validation.suite_file import add_expectation as add_expectation
 
 _HOMES = {
     "__version__": "etl.core.version",
     "add_expectation": "etl.validation.suite_file",
-    "check_source": "etl.runs.source_check",
+    "check_source": "etl.api",
     "compare": "etl.api",
     "forecast": "etl.notebook.workspace",
     "insert_ignoring_conflicts": "etl.loading.to_sql",

@@ -14,8 +14,9 @@ from etl.core.version import __version__
 PROGRAM = "sqlite-to-postgres"
 COMMANDS = {
     "run": ("etl.run", "load a SQLite database into PostgreSQL and account for every row"),
+    "profile": ("etl.console.profile", "look at a SQLite database: distributions, NULLs and what is odd, on one page"),
     "schema": ("etl.console.schema", "print the PostgreSQL schema for a SQLite database"),
-    "validate": ("etl.validate", "check a SQLite database, without a target"),
+    "validate": ("etl.validate", "say whether a SQLite database is ready to be loaded"),
     "reconcile": ("etl.reconcile", "compare a SQLite database with a PostgreSQL one, value by value"),
     "sync": ("etl.console.sync", "bring PostgreSQL up to what the SQLite database has become since the load"),
     "undo": ("etl.console.undo", "take back what a load or a sync did, where rows are as it left them"),

@@ -28,6 +28,7 @@ from etl.runs.known import description_of
 from etl.runs.load import run_migration
 from etl.runs.observer import Observer
 from etl.runs.settings import CompareSettings, Settings, SyncSettings
+from etl.runs.source_check import Readiness, run_check
 from etl.runs.sync import run_sync
 from etl.runs.undo import UndoObserver, UndoSettings, run_undo
 from etl.source.batches import ROW_NUMBER, raw_series, read_batches
@@ -396,6 +397,74 @@ def propose_schema(
     )
     with Source(settings.source) as opened:
         return ProposedSchema(propose(opened, settings), settings.source.name)
+
+
+def check_source(
+    source: str | Path,
+    pg: str | None = None,
+    *,
+    schema: str | None = None,
+    tables: str | Sequence[str] = (),
+    create_schema: bool = False,
+    names: NameStyleChoice = "lower",
+    types: TypesChoice = "fit",
+    virtual_tables: VirtualTablesChoice = "skip",
+    extra_columns: ExtraColumnsChoice = "stop",
+    assume_timezone: str = defaults.TIMEZONE,
+    times: TimesChoice = (),
+    mapping: MappingChoice = None,
+    expectations: str | Path | None = None,
+    report_folder: str | Path | None = None,
+    observer: Observer | None = None,
+) -> Readiness:
+    """Says what a load would reject, or keep otherwise than it is, as `python -m etl.validate` does.
+
+    It is the load's own forecast: conversion, expectations, keys, foreign keys and checks. A green check means that the
+    load is green.
+
+    :param source: the SQLite file.
+    :param pg: the target to check against; nothing is written to it. None: an empty PostgreSQL that is made for the
+        check and gone after it, with the 20 known tables, or those that the source's declarations and values ask for.
+    :param schema: the target's schema, as for `migrate`.
+    :param tables: only these tables, or one table's name; empty: all. Without `pg` the tables that they refer to are
+        checked with them.
+    :param create_schema: as for `migrate`; without `pg` always.
+    :param names: as for `migrate`.
+    :param types: as for `migrate`.
+    :param virtual_tables: as for `migrate`.
+    :param extra_columns: as for `migrate`.
+    :param assume_timezone: the zone of times without one.
+    :param times: as for `migrate`.
+    :param mapping: what goes where, as for `migrate`.
+    :param expectations: folder of expectation suites; None: those of the 20 tables, and derived ones for other tables.
+    :param report_folder: folder for the report of the forecast and the rejected rows; None: nothing is left.
+    :param observer: hears the events of the forecast.
+    :returns: rows by table, rejects by reason, the expectations, and `findings()` in words; `exit_code` is that of
+        `python -m etl.validate`, `report` the whole forecast.
+    :raises EtlError: for what would stop the load: `SourceError`, `SuiteError`, `UsageError` for a table that the
+        source lacks, `DriftError` where somebody has to decide.
+
+    Example::
+
+        etl.check_source("app.db").exit_code
+    """
+    settings = Settings.of(
+        source,
+        pg=pg,
+        schema=schema,
+        tables=tables,
+        create_schema=create_schema,
+        names=names,
+        types=types,
+        virtual_tables=virtual_tables,
+        extra_columns=extra_columns,
+        assume_timezone=assume_timezone,
+        times=times,
+        mapping=mapping,
+        expectations=expectations,
+        report_folder=report_folder,
+    )
+    return run_check(settings, observer)
 
 
 def read_table(

@@ -221,8 +221,10 @@ class ConsoleObserver(Page):
         for item in report.expectations if self.verbose else failed:
             place = f"{item.table}.{item.column}" if item.column else item.table
             mark = "✓" if item.success else "✗" if item.critical else "⚠️ "
-            rows = f": {counted(item.unexpected_rows, 'row')}" if item.unexpected_rows else ""
-            self.out.print(Text(f"  {mark} {printable(place)} [{item.severity}] {printable(item.expectation)}{rows}"))
+            what = f"expected: {item.meaning} ({item.expectation})" if item.meaning else item.expectation
+            found = item.observed or (counted(item.unexpected_rows, "row") if item.unexpected_rows else "")
+            line = f"{place} [{item.severity}] {what}" + (f": {found}" if found else "")
+            self.out.print(Text(f"  {mark} {printable(line)}"))
         self.out.print()
 
     def _print_reasons(self, report: ReportData) -> None:
@@ -233,7 +235,10 @@ class ConsoleObserver(Page):
             place = f"{group.table}.{group.column}" if group.column else group.table
             self.out.print(Text(f"  {group.rows:>8,}  {printable(place)} [{group.stage}]: {printable(group.reason)}"))
         if len(report.rejects) > REASONS_SHOWN:
-            self.out.print(Text(f"  … and {len(report.rejects) - REASONS_SHOWN} more in report.json"))
+            self.out.print(Text(f"  … and {len(report.rejects) - REASONS_SHOWN:,} more reasons in report.json"))
+        for group in report.other_faults[:REASONS_SHOWN]:
+            place = f"{group.table}.{group.column}" if group.column else group.table
+            self.out.print(Text(f"  {group.rows:>8,}  of these also: {printable(place)}: {printable(group.reason)}"))
         self.out.print(Text(f"  Each row, with what is wrong with it: {printable(report.folder)}/rejects/"))
         self.out.print()
 

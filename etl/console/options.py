@@ -2,9 +2,11 @@
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -66,11 +68,18 @@ def source_path(options: argparse.Namespace) -> Path:
     return given or defaults.SOURCE
 
 
-def add_settings(parser: argparse.ArgumentParser, settings: type[CommonSettings], *names: str) -> None:
-    """One option for each field of `settings`, or for those `names` alone."""
+def add_settings(
+    parser: argparse.ArgumentParser,
+    settings: type[CommonSettings],
+    *names: str,
+    help_texts: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """One option for each field of `settings`, or for those `names` alone; `help_texts` where a command means it
+    otherwise."""
     for name, option in settings.options().items():
         if not names or name in names:
-            _add(parser, name, option, settings.__dataclass_fields__[name].default)
+            said = replace(option, help=help_texts.get(name, option.help))
+            _add(parser, name, said, settings.__dataclass_fields__[name].default)
 
 
 def _add(parser: argparse.ArgumentParser, name: str, option: Option, default: Any) -> None:

@@ -44,10 +44,14 @@ class Converted:
     (source name of the first column at fault, in column order), "code" (a `RejectRule`),
     "rule" (the fault without the value, the same for all
     rows that share it) and "reason" (with the value). Both keep the raw frame's index; each row is in one of them.
+    `others` has the same columns as `rejected`, an entry for each further column at fault; `faulty` has the columns of
+    `frame` for the rejected rows, with <NA> where a cell could not be converted.
     """
 
     frame: pd.DataFrame
     rejected: pd.DataFrame
+    others: pd.DataFrame
+    faulty: pd.DataFrame
 
 
 def convert(
@@ -62,13 +66,14 @@ def convert(
     """
     zone = ZoneInfo(assume_timezone)
     values: dict[str, pa.Array] = {}
-    faults: dict[int, RefusedCell] = {}
+    faults: dict[int, list[RefusedCell]] = {}
     for column in columns:
         parts = split(frame[column.source])
         own_zone = ZoneInfo(column.zone) if column.zone else zone
         array, found = _cells(parts, column, _Times(own_zone, _unit(column, parts)), len(frame))
         values[column.target] = array
-        faults = found | faults  # the first column at fault stays
+        for position, cell in found.items():
+            faults.setdefault(position, []).append(cell)
     return _separated(values, faults, frame.index)
 
 
@@ -157,12 +162,31 @@ def _in_order(chunks: Sequence[pa.Array], origin: npt.NDArray[np.int64], arrow_t
     return joined.take(pa.array(origin, mask=origin < 0))
 
 
-def _separated(values: Mapping[str, pa.Array], faults: Mapping[int, RefusedCell], index: pd.Index) -> Converted:
+def _separated(values: Mapping[str, pa.Array], faults: Mapping[int, list[RefusedCell]], index: pd.Index) -> Converted:
     at_fault = sorted(faults)
-    reasons = [faults[position] for position in at_fault]
-    rejected = pd.DataFrame(reasons, index=index[at_fault], columns=RefusedCell._fields, dtype=object)
     kept = np.ones(len(index), np.bool_)
     kept[at_fault] = False
-    arrays = values if not faults else {name: array.filter(pa.array(kept)) for name, array in values.items()}
-    columns = {name: pd.arrays.ArrowExtensionArray(array) for name, array in arrays.items()}
-    return Converted(pd.DataFrame(columns, index=index[kept] if faults else index, copy=False), rejected)
+    others = [(position, cell) for position in at_fault for cell in faults[position][1:]]
+    return Converted(
+        _frame(values if not faults else _rows(values, kept), index[kept] if faults else index),
+        _refused([faults[position][0] for position in at_fault], index[at_fault]),
+        _refused([cell for _, cell in others], index[[position for position, _ in others]]),
+        _frame(_rows(values, ~kept) if faults else _none(values), index[at_fault]),
+    )
+
+
+def _none(values: Mapping[str, pa.Array]) -> Mapping[str, pa.Array]:
+    return {name: array.slice(0, 0) for name, array in values.items()}
+
+
+def _rows(values: Mapping[str, pa.Array], chosen: npt.NDArray[np.bool_]) -> Mapping[str, pa.Array]:
+    return {name: array.filter(pa.array(chosen)) for name, array in values.items()}
+
+
+def _frame(values: Mapping[str, pa.Array], index: pd.Index) -> pd.DataFrame:
+    columns = {name: pd.arrays.ArrowExtensionArray(array) for name, array in values.items()}
+    return pd.DataFrame(columns, index=index, copy=False)
+
+
+def _refused(cells: Sequence[RefusedCell], index: pd.Index) -> pd.DataFrame:
+    return pd.DataFrame(cells, index=index, columns=RefusedCell._fields, dtype=object)

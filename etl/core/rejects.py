@@ -79,6 +79,13 @@ class Fault:
     constraint: str | None = None
 
 
+class StatedFault(NamedTuple):
+    """A fault of one row, and the reason that tells it with the row's values."""
+
+    fault: Fault
+    reason: str
+
+
 class TableFault(NamedTuple):
     """Rejected rows are counted by table and fault: a `Counter` of these, and two counters add up to one."""
 
@@ -90,7 +97,8 @@ class TableFault(NamedTuple):
 class RejectedRow:
     """A row that does not reach the target, as the source holds it. `reason` tells its fault with its values.
 
-    `rowid` is None where the table has none, `key` names the columns that identify the row.
+    `rowid` is None where the table has none, `key` names the columns that identify the row. `others` are what is wrong
+    with it besides: it is counted under `fault` alone, and they need mending as well.
     """
 
     row_number: int
@@ -99,3 +107,4 @@ class RejectedRow:
     fault: Fault
     reason: str
     row: Mapping[str, StorageValue]
+    others: tuple[StatedFault, ...] = ()

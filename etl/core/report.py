@@ -193,6 +193,8 @@ class ExpectationReport:
     notes: str
     examples: tuple[RowExample, ...] = ()
     file: str | None = None
+    meaning: str = ""  # the expectation in plain English
+    observed: str = ""  # number and share of unexpected values with three of them, or what a whole table is like
 
     @property
     def critical(self) -> bool:
@@ -340,6 +342,7 @@ class ReportData:
     tables: tuple[TableReport, ...] = ()
     sequences: tuple[SequenceReport, ...] = ()
     rejects: tuple[RejectGroup, ...] = ()
+    other_faults: tuple[RejectGroup, ...] = ()  # what is wrong with these rows besides
     drift: tuple[DriftReport, ...] = ()
     expectations: tuple[ExpectationReport, ...] = ()
     differences: tuple[Mapping[str, object], ...] = ()
@@ -406,6 +409,7 @@ class ReportData:
             "sequences": [asdict(sequence) for sequence in self.sequences],
             "rewritten": [asdict(item) for item in self.rewritten],
             "rejects": [asdict(group) for group in self.rejects],
+            "other_faults": [asdict(group) for group in self.other_faults],
             "drift": [asdict(drift) for drift in self.drift],
             "names": [asdict(pair) for pair in self.names],
             "schema": None if self.schema is None else asdict(self.schema),

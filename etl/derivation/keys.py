@@ -203,7 +203,7 @@ class Keys:
         """How many keys without NULL occur more than once as PostgreSQL will hold them."""
         plans = [ColumnPlan(column, column, draft.type_of(column), units.get(column)) for column in columns]
         parts = [
-            pa.table({plan.target: _comparable(pa.array(frame[plan.target]), plan.type) for plan in plans})
+            pa.table({plan.target: comparable(pa.array(frame[plan.target]), plan.type) for plan in plans})
             for batch in read_batches(self._source, draft.source, columns)
             for frame in [convert(batch.frame, plans, assume_timezone=self._zone).frame]
         ]
@@ -242,7 +242,7 @@ _CANONICAL: Mapping[Kind, Callable[[str], str]] = {
 }
 
 
-def _comparable(values: pa.Array, target: TargetType) -> pa.Array:
+def comparable(values: pa.Array, target: TargetType) -> pa.Array:
     """Values whose texts are equal where PostgreSQL takes them for equal."""
     canonical = _CANONICAL.get(target.kind)
     if canonical is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from etl.core.rejects import Fault, RejectedRow
+from etl.core.rejects import Fault, RejectedRow, StatedFault
 from etl.core.row_examples import EXAMPLES, RowExample, example_of
 from etl.core.values import StorageValue
 from etl.files.csv_file import CsvFile
@@ -65,6 +65,10 @@ class RejectSink(Protocol):
         """Rows by fault, so far."""
 
     @property
+    def others(self) -> Counter[Fault]:
+        """What is wrong with these rows besides, by fault."""
+
+    @property
     def rejected_rows(self) -> int:
         """Rows so far."""
 
@@ -111,6 +115,7 @@ class TableRejects:
         self.examples: dict[Fault, list[RowExample]] = {}
         self._warned: Counter[Hashable] = Counter()
         self.warned_examples: dict[Hashable, list[RowExample]] = {}
+        self.others: Counter[Fault] = Counter()
 
     def __enter__(self) -> Self:
         return self
@@ -135,7 +140,7 @@ class TableRejects:
         """The table is read again: start anew."""
         for file in (self._rejects, self._csv, self._warnings, self._dropped):
             file.restart()
-        for known in (self.faults, self.examples, self._warned, self.warned_examples):
+        for known in (self.faults, self.others, self.examples, self._warned, self.warned_examples):
             known.clear()
 
     def reject(self, rejected: RejectedRow) -> None:
@@ -152,6 +157,7 @@ class TableRejects:
             "code": rejected.fault.code,
             "column": rejected.fault.column,
             "reason": rejected.reason,
+            "also": [_also(other) for other in rejected.others],
             "row": values,
         }
         with self._lock:
@@ -159,6 +165,7 @@ class TableRejects:
             if self.faults[rejected.fault] <= EXAMPLES:
                 columns = () if rejected.fault.column is None else (rejected.fault.column,)
                 self.examples.setdefault(rejected.fault, []).append(self._example(rejected, columns))
+            self.others.update(other.fault for other in rejected.others)
             self._rejects.write(line)
             reason = (rejected.row_number, rejected.rowid, fault.stage, fault.code, fault.column, rejected.reason)
             self._csv.write((*CSV_HEADINGS, *rejected.row), (*reason, *rejected.row.values()))
@@ -202,3 +209,12 @@ class TableRejects:
                 "values": {name: jsonable(value) for name, value in kept.values.items() if value is not None},
             }
         )
+
+
+def _also(other: StatedFault) -> dict[str, str | None]:
+    return {
+        "stage": other.fault.stage,
+        "code": other.fault.code,
+        "column": other.fault.column,
+        "reason": other.reason,
+    }

@@ -81,8 +81,9 @@ def check_alone(
     if stage.plan.key and not stage.keys_ascend:
         _check_duplicates(stage, "primary key", [column.target for column in stage.plan.key], _key_name(stage))
     stage.present = (set_aside or _set_present_aside)(stage)
-    for check in stage.plan.target.checks:
-        _check_check(stage, check)
+    checks = [check for check in stage.plan.target.checks if set(check.columns) <= stage.names]
+    for place, check in enumerate(checks):
+        _check_check(stage, check, checks[place + 1 :])
 
 
 def _check_type(stage: Staging, column: ColumnPlan, classify: RewritingClassifier) -> None:
@@ -227,28 +228,38 @@ def _set_present_copies_aside(stage: Staging) -> Present:
     return Present(deleted, 0)
 
 
-def _check_check(stage: Staging, check: Check) -> None:
-    if not set(check.columns) <= stage.names:
-        return
+def _check_check(stage: Staging, check: Check, others: Sequence[Check]) -> None:
+    """Rejects what breaks the check, and names the `others` that it breaks too."""
+    also = [_broken(stage, other) for other in others]
+    for further in (also, []) if also else ([],):
+        try:
+            with stage.session.savepoint():
+                condition, fault = _broken(stage, check)
+                stage.reject(condition, fault, also=further)
+        except psycopg2.Error as error:
+            if not concerns_one_row(error):
+                raise  # else: an expression fails for some row; inserting will find out for which
+        else:
+            return
+
+
+def _broken(stage: Staging, check: Check) -> tuple[sql.Composable, Fault]:
     column = stage.source_name(check.columns[0]) if check.columns else None
     words = f"violates CHECK constraint {check.name}: {check.definition}"
-    fault = Fault(RejectStage.LOAD, RejectRule.CHECK, column, words)
-    try:
-        with stage.session.savepoint():
-            stage.reject(compose("NOT ({})", sql.SQL(check.expression)), fault)
-    except psycopg2.Error as error:
-        if not concerns_one_row(error):
-            raise  # else: the expression fails for some row; inserting will find out for which
+    return compose("NOT ({})", sql.SQL(check.expression)), Fault(RejectStage.LOAD, RejectRule.CHECK, column, words)
 
 
 def check_parents(stage: Staging, staged: Staged) -> int:
     """Rows whose parent neither is in the target nor may still come; returns how many were found."""
-    return sum(_check_foreign_key(stage, key, staged) for key in stage.plan.target.foreign_keys)
+    keys = [key for key in stage.plan.target.foreign_keys if set(key.columns) <= stage.names]
+    orphans = [(_is_orphan(key, staged), _without_parent(stage, key)) for key in keys]
+    found = 0
+    for place, (condition, fault) in enumerate(orphans, start=1):
+        found += stage.reject(condition, fault, also=orphans[place:])
+    return found
 
 
-def _check_foreign_key(stage: Staging, key: ForeignKey, staged: Staged) -> int:
-    if not set(key.columns) <= stage.names:
-        return 0
+def _is_orphan(key: ForeignKey, staged: Staged) -> sql.Composable:
     parents: list[sql.Composable] = [sql.Identifier(key.parent_schema, key.parent)]
     if (key.parent_schema, key.parent) in staged:
         parents.append(staged[key.parent_schema, key.parent].name)
@@ -262,7 +273,7 @@ def _check_foreign_key(stage: Staging, key: ForeignKey, staged: Staged) -> int:
         condition = compose(
             "({}) OR num_nulls({}) BETWEEN 1 AND {}", condition, some, sql.Literal(len(key.columns) - 1)
         )
-    return stage.reject(condition, _without_parent(stage, key))
+    return condition
 
 
 def check_blocked(stage: Staging) -> None:

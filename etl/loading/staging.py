@@ -43,12 +43,13 @@ def stage_in_memory(session: Session) -> None:
 
 @dataclass(frozen=True)
 class RefusedRow:
-    """A row that was not loaded, and why. `detail` tells the fault of this one."""
+    """A row that was not loaded, and why. `detail` tells the fault of this one; `others` are its further faults."""
 
     row_number: int
     rowid: int | None
     fault: Fault
     detail: str
+    others: tuple[Fault, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class Staging:
         self.rewritten: list[Rewritten] = []
         self.keys_ascend = _is_number(plan.key)  # so no two are equal
         self._last_key: int | None = None
+        self._other_faults: list[Fault] = []  # which the refused rows name by their places here
         self.name = sql.Identifier("pg_temp", f"etl_stage_{plan.target.oid}")
         self.refused_rows = sql.Identifier("pg_temp", "etl_refused")
         self.target = identifier(plan.target)
@@ -119,8 +121,8 @@ class Staging:
         # One for all tables: a table of its own for each would take three more of the server's locks.
         self.run(
             "CREATE TEMP TABLE IF NOT EXISTS etl_refused "
-            "(of oid, {} bigint, {} bigint, stage text, code text, faulty text, rule text, broken text, detail text) "
-            "ON COMMIT DROP",
+            "(of oid, {} bigint, {} bigint, stage text, code text, faulty text, rule text, broken text, detail text, "
+            "also text) ON COMMIT DROP",
             sql.Identifier(ROW),
             sql.Identifier(ROWID),
         )
@@ -159,7 +161,7 @@ class Staging:
         named = _COPY_COLUMN.search(error.diag.context or "")
         column = self.source_name(named[1]) if named and named[1] in self._types else None
         self.run(
-            "INSERT INTO {} VALUES ({}, {}, {}, {}, {})",
+            "INSERT INTO {} VALUES ({}, {}, {}, {}, {}, '')",
             self.refused_rows,
             sql.Literal(self.plan.target.oid),
             sql.Literal(int(staged.index[0])),
@@ -194,7 +196,7 @@ class Staging:
         last = 0
         while True:
             query = compose(
-                "SELECT {}, {}, stage, code, faulty, rule, broken, detail FROM {} WHERE of = {} AND {} > {} "
+                "SELECT {}, {}, also, stage, code, faulty, rule, broken, detail FROM {} WHERE of = {} AND {} > {} "
                 "ORDER BY 1 LIMIT {}",
                 sql.Identifier(ROW),
                 sql.Identifier(ROWID),
@@ -204,11 +206,17 @@ class Staging:
                 sql.Literal(last),
                 sql.Literal(REFUSED_PAGE),
             )
-            page = [_refused_row(*row) for row in self.session.rows(query)]
+            page = [self._refused_row(*row) for row in self.session.rows(query)]
             if not page:
                 return
             yield page
             last = page[-1].row_number
+
+    def _refused_row(self, number: int, rowid: int | None, also: str, *fault_and_detail: str) -> RefusedRow:
+        stage, code, column, words, constraint, detail = fault_and_detail
+        fault = Fault(RejectStage(stage), RejectRule(code), column, words, constraint)
+        others = tuple(self._other_faults[int(place)] for place in also.split(",") if place)
+        return RefusedRow(number, rowid, fault, detail, others)
 
     # -- small SQL ----------------------------------------------------------------------------------------------
 
@@ -219,16 +227,18 @@ class Staging:
         detail: sql.Composable | None = None,
         *,
         using: sql.Composable | None = None,
+        also: Sequence[tuple[sql.Composable, Fault]] = (),
     ) -> int:
         """Moves rows to the refused ones; returns how many. `detail` None: the fault's own words say all.
 
-        In `condition` and `detail` the rows are `s`, rows of `using` are `o`.
+        In `condition` and `detail` the rows are `s`, rows of `using` are `o`. `also`: further conditions, and what is
+        wrong with those of the rows that meet them.
         """
         return self.run(
-            "WITH gone AS "
-            "(DELETE FROM {stage} s {using} WHERE {condition} RETURNING s.{row}, s.{rowid}, {detail} AS detail) "
+            "WITH gone AS (DELETE FROM {stage} s {using} WHERE {condition} "
+            "RETURNING s.{row}, s.{rowid}, {detail} AS detail, {also} AS also) "
             "INSERT INTO {refused_rows} "
-            "SELECT DISTINCT ON (2) {oid}, {row}, {rowid}, {fault}, detail FROM gone",
+            "SELECT DISTINCT ON (2) {oid}, {row}, {rowid}, {fault}, detail, also FROM gone",
             oid=sql.Literal(self.plan.target.oid),
             stage=self.name,
             using=sql.SQL("USING {} o").format(using) if using else sql.SQL(""),
@@ -238,7 +248,18 @@ class Staging:
             detail=sql.Literal(fault.words) if detail is None else detail,
             refused_rows=self.refused_rows,
             fault=_literals(fault),
+            also=self._places_of(also),
         )
+
+    def _places_of(self, also: Sequence[tuple[sql.Composable, Fault]]) -> sql.Composable:
+        """The places of the faults whose conditions a row meets, as a text."""
+        known = self._other_faults
+        known += [fault for _, fault in also if fault not in known]
+        cases = [
+            compose("CASE WHEN {} THEN {} END", condition, sql.Literal(str(known.index(fault))))
+            for condition, fault in also
+        ]
+        return compose("concat_ws(',', {})", sql.SQL(", ").join(cases)) if cases else sql.Literal("")
 
     def run(self, statement: str, *parts: sql.Composable, **named: sql.Composable) -> int:
         """Composes and executes; the number of rows touched."""
@@ -253,11 +274,6 @@ def _literals(fault: Fault) -> sql.Composable:
     """The columns of a refused row between its identity and its detail."""
     parts = (fault.stage.value, fault.code.value, fault.column, fault.words, fault.constraint)
     return sql.SQL(", ").join(map(sql.Literal, parts))
-
-
-def _refused_row(number: int, rowid: int | None, *fault_and_detail: str) -> RefusedRow:
-    stage, code, column, words, constraint, detail = fault_and_detail
-    return RefusedRow(number, rowid, Fault(RejectStage(stage), RejectRule(code), column, words, constraint), detail)
 
 
 def staged_type(target: TargetType) -> TargetType:

@@ -1,4 +1,4 @@
-"""What the source really holds: storage classes, NULLs, ranges, disagreements, orphans.
+"""What the source really holds: storage classes, NULLs, ranges, distributions, disagreements, orphans.
 
-In: a path. Out: a `Profile` of DataFrames that displays itself.
+In: a path. Out: a `Profile` of DataFrames that displays itself, and writes a page.
 """

@@ -11,13 +11,16 @@ from pathlib import Path
 import pandas as pd
 
 from etl.core import defaults
-from etl.core.errors import UsageError
+from etl.core.errors import CannotRun, UsageError
 from etl.core.source_tables import SourceTable
 from etl.core.text import unknown_names
 from etl.derivation.derive import Wishes, derive
+from etl.files.private_files import PrivateFolder
 from etl.planning.declared_types import columns_without_target
 from etl.planning.time_units import with_units
+from etl.profiling.distributions import distribution_of
 from etl.profiling.html import profile_html
+from etl.profiling.page import render_page
 from etl.profiling.tables import StoredColumn, find_orphans, measure_sizes, stored_columns
 from etl.profiling.values import ColumnFindings, TableFindings, read_values
 from etl.schema import unified as schema
@@ -38,6 +41,7 @@ _COLUMNS = {
     "text": COUNT,
     "blob": COUNT,
     "null": COUNT,
+    "null_share": "float64",
     "distinct": COUNT_OR_NULL,
     "shortest": COUNT_OR_NULL,
     "longest": COUNT_OR_NULL,
@@ -58,6 +62,14 @@ _DISAGREEMENTS = {
 _ACTIVITY = {"table": "str", "column": "str", "day": TIME, "rows": COUNT}
 _JSON_TYPES = {"table": "str", "column": "str", "type": "str", "rows": COUNT}
 _JSON_KEYS = {"table": "str", "column": "str", "key": "str", "type": "str", "rows": COUNT, "share": "float64"}
+_DISTRIBUTIONS = {
+    "table": "str",
+    "column": "str",
+    "kind": "str",
+    "low": "str",
+    "high": "str",
+    "rows": COUNT,
+}
 _ORPHANS = {
     "table": "str",
     "column": "str",
@@ -77,15 +89,17 @@ class Profile:
                    sum of the stored values where SQLite lacks dbstat; index_bytes is <NA> then
     columns        a row for each column: declared_type, target_type (the application's, else what the declaration
                    suggests), proposed_type (of a created schema: it holds every value), rows by storage class (integer,
-                   real, text, blob, null), distinct (<NA> in tables above a million rows), shortest and longest
-                   (characters of text, bytes of BLOBs), earliest and latest (of times, UTC), unusual (values of another
-                   storage class than usual for the type, that convert nevertheless), rejected (values that the load
-                   would refuse)
+                   real, text, blob, null), null_share (0 to 1), distinct (<NA> in tables above a million rows),
+                   shortest and longest (characters of text, bytes of BLOBs), earliest and latest (of times, UTC),
+                   unusual (values of another storage class than usual for the type, that convert nevertheless),
+                   rejected (values that the load would refuse)
     disagreements  the last two again, by finding: finding, rows, rejected (whether the row is lost), an example
     activity       rows per day (UTC) by the table's time of creation: table, column, day, rows
     json_types     what JSON columns hold at the top: table, column, type, rows
     json_keys      the keys of their objects: key, type of its value, rows, share of the column's objects
     orphans        a row for each foreign key: rows that refer to a parent, orphans that refer to none, an example
+    distributions  how values are spread: table, column, kind, low, high, rows. kind: "number", "time" or "length" (of
+                   long texts) for the bins of a histogram from low to high, "value" for one of the most frequent values
     """
 
     path: str
@@ -98,6 +112,7 @@ class Profile:
     json_types: pd.DataFrame = field(repr=False)
     json_keys: pd.DataFrame = field(repr=False)
     orphans: pd.DataFrame = field(repr=False)
+    distributions: pd.DataFrame = field(repr=False)
 
     @property
     def rows(self) -> int:
@@ -115,6 +130,23 @@ class Profile:
 
     def _repr_html_(self) -> str:
         return profile_html(str(self), self.tables, self.columns)
+
+    def write_html(self, path: str | Path = defaults.PROFILE) -> Path:
+        """Writes one page that needs no network: every column with its NULLs, its distribution and what was found.
+
+        :param path: the file, which only its owner can read; what was there before is replaced.
+        :returns: the path.
+        :raises CannotRun: where it cannot be written.
+        """
+        file = Path(path)
+        folder = PrivateFolder(file.absolute().parent.resolve())
+        page = render_page(self).encode()
+        try:
+            with folder.create(file.name) as opened:
+                opened.write(page)
+        except OSError as error:
+            raise CannotRun(f"{file} cannot be written: {error.strerror}.") from error
+        return file
 
 
 def profile(
@@ -156,6 +188,7 @@ def profile(
             json_types=_frame((row for each in looked_at for row in each.json_types()), _JSON_TYPES),
             json_keys=_frame((row for each in looked_at for row in each.json_keys()), _JSON_KEYS),
             orphans=_frame(orphans, _ORPHANS),
+            distributions=_frame((row for each in looked_at for row in each.distributions), _DISTRIBUTIONS),
         )
 
 
@@ -186,13 +219,20 @@ class _Looked:
     table: str
     stored: Sequence[StoredColumn]
     values: TableFindings
+    distributions: Sequence[Record]
 
     @classmethod
     def at(cls, source: Source, table: SourceTable, assume_timezone: str) -> "_Looked":
         known = is_unified({name: other.column_names for name, other in source.tables.items()})
         types = schema.target_types(table.name) if known else {}
         plans = with_units(source, table, columns_without_target(table, types))
-        return cls(table.name, stored_columns(source, table), read_values(source, table, plans, assume_timezone))
+        stored, values = stored_columns(source, table), read_values(source, table, plans, assume_timezone)
+        distributions = [
+            (table.name, column.name, bar.kind, bar.low, bar.high, bar.rows)
+            for column, found in zip(stored, values.columns, strict=True)
+            for bar in distribution_of(source, table, column, found)
+        ]
+        return cls(table.name, stored, values, distributions)
 
     def columns(self, proposed: Mapping[tuple[str, str], str]) -> Iterable[Record]:
         for stored, found in zip(self.stored, self.values.columns, strict=True):
@@ -203,6 +243,7 @@ class _Looked:
                 found.plan.type.sql,
                 proposed.get((self.table, stored.name), ""),
                 *stored.classes,
+                stored.classes[-1] / max(sum(stored.classes), 1),
                 stored.distinct,
                 stored.shortest,
                 stored.longest,

@@ -98,7 +98,7 @@ def find_orphans(source: Source, table: SourceTable) -> Iterator[tuple[str, str,
 
     A parent table that the source lacks has no rows: all are orphans, unless the target has them.
     """
-    for key in _references(source, table):
+    for key in references_of(source, table):
         child = f"main.{quoted(table.name)}"
         filled = " AND ".join(f"{quoted(column)} IS NOT NULL" for column in key.columns)
         lost = f"{filled} AND {_is_orphan(source, key)}"
@@ -137,7 +137,7 @@ def _is_orphan(source: Source, key: Reference) -> str:
     return f"({child}) NOT IN (SELECT {names} FROM main.{quoted(key.parent)} WHERE {filled})"
 
 
-def _references(source: Source, table: SourceTable) -> list[Reference]:
+def references_of(source: Source, table: SourceTable) -> list[Reference]:
     """The application's foreign keys for its own tables, else those that the source declares itself."""
     known = schema.metadata.tables.get(table.name)
     if known is None:

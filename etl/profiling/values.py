@@ -61,7 +61,7 @@ _JSON_TYPE_OF: dict[type, str] = {
 class ColumnFindings:
     """One column's values. `rejected` by rule, `unusual` (converted, but of an odd storage class) by storage class.
 
-    `examples` has a shown (masked where secret) value for each of both.
+    `examples` has a shown (masked where secret) value for each of both; `days` are the rows of each day of a time.
     """
 
     plan: ColumnPlan
@@ -70,6 +70,7 @@ class ColumnFindings:
     examples: dict[str, str] = field(default_factory=dict)
     earliest: datetime | None = None
     latest: datetime | None = None
+    days: Counter[datetime] = field(default_factory=Counter)
     json_types: Counter[str] = field(default_factory=Counter)
     json_keys: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -103,6 +104,7 @@ class ColumnFindings:
         if bounds["min"] is not None:
             self.earliest = min(self.earliest or bounds["min"], bounds["min"])
             self.latest = max(self.latest or bounds["max"], bounds["max"])
+            self.days.update(_days(converted))
 
     def _note_json(self, documents: Iterable[str]) -> None:
         for document in documents:

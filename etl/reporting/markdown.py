@@ -137,6 +137,12 @@ def _rejects(view: ReportView) -> Iterator[str]:
     ]
     headings = ["Rows", "Where", "Reason", "Such as", "File"]
     yield from _section("Rejected rows", headings, rows, view.rejects, numbers=[0])
+    others: list[list[Cell]] = [
+        [item.rows, _place(item), item.reason, name(item.file)] for item in view.other_faults.items
+    ]
+    yield from _section(
+        "Further faults of these rows", ["Rows", "Where", "Reason", "File"], others, view.other_faults, numbers=[0]
+    )
 
 
 def _differences(view: ReportView) -> Iterator[str]:
@@ -165,7 +171,7 @@ def _expectations(view: ReportView) -> Iterator[str]:
     failed = view.expectations_failed
     rows: list[list[Cell]] = [
         [
-            *(item.rows, _place(item), item.expectation, item.severity, _examples(item.examples)),
+            *(item.rows, _place(item), _expected(item), item.severity, _examples(item.examples)),
             None if item.file is None else name(item.file),
         ]
         for item in failed.items
@@ -197,6 +203,11 @@ def _schema(view: ReportView) -> Iterator[str]:
     yield from _section("Other than declared", headings, choices, schema.choices, numbers=[3])
     lost: list[list[Cell]] = [[item.kind, item.name, item.table, item.reason] for item in schema.not_carried.items]
     yield from _section("Not carried", ["What", "Name", "Table", "Why"], lost, schema.not_carried)
+
+
+def _expected(item: FailedExpectation) -> str:
+    found = f": {item.observed}" if item.observed else ""
+    return f"{item.meaning}{found} ({item.expectation})" if item.meaning else item.expectation
 
 
 def _place(item: Rejects | DifferenceGroup | Example | FailedExpectation | Drift | NamePair | SchemaChoice) -> str:

@@ -38,7 +38,7 @@ from etl.reporting.masked_frame import MaskedFrame
 from etl.reporting.report import Report
 from etl.reporting.values import key_text
 
-REJECT_COLUMNS = ("reject_stage", "reject_code", "reject_column", "reject_reason")
+REJECT_COLUMNS = ("reject_stage", "reject_code", "reject_column", "reject_reason", "reject_also")
 MOST_DIFFERENCES = 100_000
 
 _OVERVIEW = {
@@ -50,6 +50,7 @@ _OVERVIEW = {
     "column": "str",
     "reason": "str",
     "code": "str",
+    "also": "str",
 }
 
 Item = TypeVar("Item")
@@ -88,6 +89,7 @@ def _report(content: Json) -> Report:
         tables=tuple(replace(_of(TableReport, item), status=Status(item["status"])) for item in content["tables"]),
         sequences=tuple(_of(SequenceReport, item) for item in content["sequences"]),
         rejects=tuple(_with_examples(RejectGroup, item) for item in content["rejects"]),
+        other_faults=tuple(_with_examples(RejectGroup, item) for item in content.get("other_faults", ())),
         drift=tuple(_drift(item) for item in content["drift"]),
         expectations=tuple(_with_examples(ExpectationReport, item) for item in content["expectations"]),
         differences=tuple(content["differences"]),
@@ -140,9 +142,10 @@ def read_rejects(report: Report | str | Path, table: str | None = None) -> pd.Da
     :param report: the report, or its folder.
     :param table: one table; None: an overview of all tables.
     :returns: without `table` the columns table, row_number (int64), rowid (Int64), key, stage, column, reason,
-        code. With it the rows of that table, indexed by row number (int64): reject_stage, reject_code, reject_column,
-        reject_reason, then the source's columns with the values as they stand there (dtype object), ready to be mended
-        and given to `load_mended`. Codes are missing in the files of older versions. Values of secret columns are
+        code, also. With it the rows of that table, indexed by row number (int64): reject_stage, reject_code,
+        reject_column, reject_reason, reject_also, then the source's columns with the values as they stand there (dtype
+        object), ready to be mended and given to `load_mended`. "also" is what is wrong with the row besides, one fault
+        a line. It and codes are missing in the files of older versions. Values of secret columns are
         there, but not displayed. Where nothing was rejected the frame is empty.
     :raises UsageError: where there is no such report folder.
 
@@ -152,7 +155,8 @@ def read_rejects(report: Report | str | Path, table: str | None = None) -> pd.Da
     """
     folder = _folder(report) / "rejects"
     if table is None:
-        found = sorted(_overview(line) for path in folder.glob("*.ndjson") for line in _lines(path))
+        every = (line for path in folder.glob("*.ndjson") for line in _lines(path))
+        found = sorted(map(_overview, every), key=lambda row: row[:2])
         return pd.DataFrame(found, columns=list(_OVERVIEW), dtype=object).astype(_OVERVIEW)
     lines = sorted(_lines(folder / file_name(f"{table}.ndjson")), key=lambda line: int(line["row_number"]))
     index = pd.Index([line["row_number"] for line in lines], name="row_number", dtype="int64")
@@ -195,13 +199,18 @@ def _lines(path: Path) -> Iterator[Json]:
 
 def _overview(line: Json) -> tuple[Any, ...]:
     key = key_text(line["key"], rowid=line["rowid"])
-    why = line["stage"], line["column"], line["reason"], line.get("code")
+    why = line["stage"], line["column"], line["reason"], line.get("code"), _also(line)
     return line["table"], line["row_number"], line["rowid"], key, *why
 
 
 def _rejected(line: Json) -> tuple[object, ...]:
-    why = line["stage"], line.get("code"), line["column"], line["reason"]
+    why = line["stage"], line.get("code"), line["column"], line["reason"], _also(line)
     return *why, *map(stored_value, line["row"].values())
+
+
+def _also(line: Json) -> str | None:
+    others = line.get("also") or ()
+    return "\n".join(f"{item['column']}: {item['reason']}" for item in others) or None
 
 
 def stored_value(value: object) -> StorageValue:

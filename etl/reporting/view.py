@@ -62,7 +62,8 @@ class Rejects:
 class FailedExpectation:
     """An expectation that does not hold, a few of the rows that fail it, and the file that holds them.
 
-    `rows_left_out`: so many are not in the file.
+    `rows_left_out`: so many are not in the file. `meaning` is the expectation in plain English, `observed` what was
+    found.
     """
 
     table: str
@@ -75,6 +76,8 @@ class FailedExpectation:
     examples: tuple[RowExample, ...]
     file: str | None
     rows_left_out: int
+    meaning: str
+    observed: str
 
 
 @dataclass(frozen=True)
@@ -225,6 +228,7 @@ class ReportView:
     not_migrated: tuple[TableReport, ...]
     missing_in_source: tuple[str, ...]
     rejects: Bounded[Rejects]
+    other_faults: Bounded[Rejects]
     difference_groups: Bounded[DifferenceGroup]
     reject_chart: Chart
     difference_chart: Chart
@@ -263,6 +267,7 @@ def view_of(report: ReportData) -> ReportView:
         not_migrated=tuple(by_status[Status.NOT_MIGRATED]),
         missing_in_source=tuple(table.name for table in by_status[Status.MISSING_IN_SOURCE]),
         rejects=_bounded(rejects, SHOWN_GROUPS),
+        other_faults=_bounded([_rejects(group) for group in report.other_faults], SHOWN_GROUPS),
         difference_groups=_bounded(_together(differing), SHOWN_GROUPS),
         reject_chart=reject_chart((group.kind, group.rows) for group in rejects),
         difference_chart=difference_chart(report.difference_kinds),
@@ -349,6 +354,8 @@ def _failed(item: ExpectationReport) -> FailedExpectation:
         examples=item.examples,
         file=item.file,
         rows_left_out=0 if item.critical or not item.file else max(0, item.unexpected_rows - WARNED_ROWS_KEPT),
+        meaning=item.meaning,
+        observed=item.observed,
     )
 
 

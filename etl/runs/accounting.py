@@ -10,7 +10,7 @@ from etl.core.drift import Drift
 from etl.core.name_map import NamePair
 from etl.core.plan import Plan, TablePlan
 from etl.core.redaction import shown
-from etl.core.rejects import RejectedRow, TableFault
+from etl.core.rejects import Fault, RejectedRow, StatedFault, TableFault
 from etl.core.report import (
     DriftReport,
     ExpectationReport,
@@ -24,6 +24,7 @@ from etl.core.report import (
 )
 from etl.core.row_counts import RowCounts
 from etl.core.row_examples import RowExample
+from etl.core.values import StorageValue
 from etl.files.reject_files import REJECTS, WARNINGS, RejectSink, rows_file
 from etl.loading.rows import Loaded
 from etl.loading.staging import Rewritten
@@ -42,6 +43,7 @@ class Accounting:
     drift: list[DriftReport] = field(default_factory=list)
     rejects: Counter[TableFault] = field(default_factory=Counter)
     examples: dict[TableFault, Sequence[RowExample]] = field(default_factory=dict)
+    other_faults: Counter[TableFault] = field(default_factory=Counter)
     expectations: list[ExpectationReport] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
     findings: Findings = field(default_factory=Findings)
@@ -87,6 +89,7 @@ class Accounting:
         self.rejects.update({TableFault(plan.name, fault): rows for fault, rows in rejects.faults.items()})
         self.note_rewritten(plan, loaded.rewritten)
         self.examples |= {TableFault(plan.name, fault): rows for fault, rows in rejects.examples.items()}
+        self.other_faults.update({TableFault(plan.name, fault): rows for fault, rows in rejects.others.items()})
         counts = RowCounts(
             loaded.loaded_rows, loaded.present.rows, loaded.present.different_rows, rejects.rejected_rows
         )
@@ -111,10 +114,13 @@ class Accounting:
         """Keeps which values the server spells otherwise."""
         self.rewritten += [RewrittenReport(plan.name, item.column, item.rows, _for_people(item)) for item in rewritten]
 
+    def further_faults(self) -> tuple[RejectGroup, ...]:
+        """What else is wrong with rejected rows, by fault, with the file that has them."""
+        return _with_files(reject_groups(self.other_faults))
+
     def reject_groups(self) -> tuple[RejectGroup, ...]:
         """Rejected rows by fault, with a few of them and the file that has all."""
-        groups = reject_groups(self.rejects, self.examples)
-        return tuple(replace(group, file=rows_file(REJECTS, group.table)) for group in groups)
+        return _with_files(reject_groups(self.rejects, self.examples))
 
     def note_expectations(self, results: Iterable[ExpectationResult], rejects: Mapping[str, RejectSink]) -> None:
         """Keeps what was expected of a table and how often it was not so, by the source's names."""
@@ -144,10 +150,16 @@ class Accounting:
         for page in loaded.refused_rows():
             originals = self.source.rows(plan.source, [r.row_number for r in page], [r.rowid for r in page])
             for refused, (_, row) in zip(page, originals, strict=True):
-                fault, reason = refused.fault, refused.detail
-                if fault.constraint is not None:
-                    fault, reason = explain_orphan(self.source, plan, self.plans, fault, row)
-                rejects.reject(RejectedRow(refused.row_number, refused.rowid, plan.source_key, fault, reason, row))
+                fault, reason = self._stated(plan, refused.fault, refused.detail, row)
+                others = tuple(self._stated(plan, other, other.words, row) for other in refused.others)
+                rejects.reject(
+                    RejectedRow(refused.row_number, refused.rowid, plan.source_key, fault, reason, row, others)
+                )
+
+    def _stated(self, plan: TablePlan, fault: Fault, detail: str, row: Mapping[str, StorageValue]) -> StatedFault:
+        if fault.constraint is None:
+            return StatedFault(fault, detail)
+        return StatedFault(*explain_orphan(self.source, plan, self.plans, fault, row))
 
 
 def _for_people(item: Rewritten) -> tuple[tuple[str, str], ...]:
@@ -171,4 +183,10 @@ def expectation_report(result: ExpectationResult) -> ExpectationReport:
         judged_rows=result.judged_rows,
         success=result.success,
         notes=result.notes,
+        meaning=result.meaning,
+        observed=result.observed,
     )
+
+
+def _with_files(groups: Iterable[RejectGroup]) -> tuple[RejectGroup, ...]:
+    return tuple(replace(group, file=rows_file(REJECTS, group.table)) for group in groups)

@@ -2,8 +2,11 @@
 
 import contextlib
 import os
+import secrets
+import shutil
+import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine
@@ -73,6 +76,21 @@ def open_target(pg: str | None, sqlite: Path, schema: str | None = None) -> Iter
 def is_named(pg: str | None) -> bool:
     """Whether a target is named, by `pg` or the environment; else it is the embedded one."""
     return resolve(pg, os.environ) is not None
+
+
+@contextlib.contextmanager
+def scratch_target() -> Iterator[Target]:
+    """An empty PostgreSQL of its own, in a temporary folder, which is gone when the context ends.
+
+    Raises `TargetError` where none can run here.
+    """
+    # The server makes the folder itself: it knows who has to pass through.
+    folder = Path(tempfile.gettempdir()) / f"etl-scratch-{secrets.token_hex(8)}"
+    try:
+        with EmbeddedServer(folder) as server, _opened(server.ensure_database("scratch"), None) as target:
+            yield replace(target, display_url="empty, made for this check alone", embedded=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def database_name(sqlite: Path) -> str:

@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from etl.comparison.after_load import compare_loaded
@@ -32,6 +33,7 @@ from etl.runs.settings import Settings
 from etl.runs.startup import Startup
 from etl.runs.transaction import one_transaction
 from etl.runs.undo_notes import UndoNotes, Wrote
+from etl.schema.unified import TABLE_NAMES
 from etl.source.database import Source
 from etl.target.commit import Evidence, commit
 from etl.target.constraints import identifier
@@ -42,24 +44,34 @@ from etl.target.search_path import current_schema
 from etl.target.sequences import reset_sequences, unreachable_ids
 from etl.target.session import Session
 from etl.target.triggers import without_triggers
-from etl.validation.suites import suites_for
+from etl.validation.suites import refuse_strangers, require_folder, suites_for
 from etl.validation.validator import Validator
 
 
-def run_migration(settings: Settings, observer: Observer | None = None, startup: Startup | None = None) -> Report:
+def run_migration(
+    settings: Settings,
+    observer: Observer | None = None,
+    startup: Startup | None = None,
+    *,
+    opening: AbstractContextManager[Target] | None = None,
+) -> Report:
     """Loads, or in a dry run forecasts, and writes the report folder.
 
     Raises `EtlError` where it cannot, and KeyboardInterrupt where it is interrupted: nothing is committed then, and the
     report says "failed" if both ends had answered before. An interruption after COMMIT has begun is not heard any more.
-    Two errors are otherwise: `CommittedError`, `UnconfirmedError`. `startup` is the caller's to close.
+    Two errors are otherwise: `CommittedError`, `UnconfirmedError`. `startup` is the caller's to close. `opening` gives
+    the target; None: the one that the settings name.
     """
     observer = observer or Observer()
+    if settings.validate and settings.expectations is not None:
+        require_folder(settings.expectations)
     with contextlib.ExitStack() as ends:
         interruptions = ends.enter_context(Interruptions())
         begun = startup or ends.enter_context(Startup(settings.source, validate=settings.validate))
         validator = ends.enter_context(Validator(begun.validation)) if begun.validation else None
         observer.source_opened(describe_source(begun.source))
-        target = ends.enter_context(open_target(settings.pg, settings.source, settings.schema))
+        opening = opening or open_target(settings.pg, settings.source, settings.schema)
+        target = ends.enter_context(opening)
         observer.target_opened(target)
         record = RunRecord.begin(
             begun.source,
@@ -196,7 +208,12 @@ class _Load:
         """Reads and checks the suites; what Great Expectations itself says of them is known before the commit."""
         if self.validator is None:
             return None
-        folder = self.settings.expectations or description_of(self.source.tables).suites
+        known = description_of(self.source.tables).suites
+        folder = self.settings.expectations or known
+        if self.settings.expectations is not None:
+            others = [name for name in self.source.tables if name not in {table.name for table in plan.tables}]
+            others += [*plan.missing_in_source, *(TABLE_NAMES if known is not None else ())]
+            refuse_strangers(self.settings.expectations, [table.target.name for table in plan.tables], others)
         return self.validator.use(suites_for(folder, [table.target for table in plan.tables]))
 
     def _move(self, plan: Plan) -> UndoNotes | None:

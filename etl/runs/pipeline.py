@@ -7,16 +7,16 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from types import TracebackType
+from dataclasses import dataclass, replace
+from types import MappingProxyType, TracebackType
 from typing import NamedTuple, Self, TypeVar
 
 import pandas as pd
 
 from etl.concurrency.prefetch import Prefetcher
-from etl.conversion.convert import convert
+from etl.conversion.convert import Converted, convert
 from etl.core.plan import TablePlan
-from etl.core.rejects import Fault, RejectedRow, RejectRule, RejectStage
+from etl.core.rejects import Fault, RejectedRow, RejectRule, RejectStage, StatedFault
 from etl.core.values import StorageValue
 from etl.files.reject_files import DroppedValues, RejectSink, WarnedRow
 from etl.loading.copy import CopyData, encode
@@ -24,7 +24,7 @@ from etl.loading.rows import Accepted, NotFastError, Retracted
 from etl.runs.raw_rows import is_large, records_of, rowids_of, rows_of
 from etl.source.batches import Batch, read_batches
 from etl.source.database import Source
-from etl.validation.results import Validated, expectation_rule
+from etl.validation.results import Positions, Validated, expectation_rule
 from etl.validation.validator import Validator
 
 T = TypeVar("T")
@@ -54,6 +54,25 @@ class _Unanswered(NamedTuple):
     batch: Batch
     plan: TablePlan
     validation: Future[Validated]
+
+
+@dataclass(frozen=True)
+class _Faulty:
+    """Rows that cannot be converted, and what validation will say about their other cells (None where it is skipped).
+
+    `batch` is what is needed to find them again; `frame` has <NA> for what could not be converted.
+    """
+
+    batch: Batch
+    frame: pd.DataFrame
+    rejected: pd.DataFrame
+    others: pd.DataFrame
+    validation: Future[Validated] | None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether all that is wrong with them can be said now."""
+        return self.validation is None or self.validation.done()
 
 
 @dataclass(frozen=True)
@@ -118,7 +137,7 @@ class Pipeline:
                     raise NotFastError  # validation has the first word about them
                 self._unanswered.append(_Unanswered(prepared.batch, plan, prepared.validation))
                 self._await_answers(awaited=0 if prepared.large else VALIDATIONS_AWAITED)
-            self._reject(prepared.batch, plan, RejectStage.LOAD, lacking)
+            self._reject_lacking(prepared, plan, lacking)
             self._keep_dropped(prepared.batch, plan, frame.index)
             yield _accepted(prepared, frame)
             del prepared, frame, lacking
@@ -171,19 +190,49 @@ class Pipeline:
         if self.validator:
             self.validator.begin(plan.target.name)
         columns = plan.source_columns if plan.source.rowid_name else plan.source.column_names
+        faulty: deque[_Faulty] = deque()
         for batch in read_batches(self.source, plan.source, columns, batch_rows=self.batch_rows):
-            yield self._prepare(batch, plan, encode_ahead=task.optimistic)
+            yield self._prepare(batch, plan, faulty, encode_ahead=task.optimistic)
             del batch  # here and below: while the next one is read, the last is nobody's any more, as it may be large
+            while faulty and faulty[0].is_known:
+                self._reject_faulty(faulty.popleft(), plan)
+        while faulty:
+            self._reject_faulty(faulty.popleft(), plan)
 
-    def _prepare(self, batch: Batch, plan: TablePlan, *, encode_ahead: bool) -> _Prepared:
+    def _prepare(self, batch: Batch, plan: TablePlan, faulty: deque[_Faulty], *, encode_ahead: bool) -> _Prepared:
+        """Converts a batch; the rows that cannot be converted join the `faulty` ones."""
         converted = convert(batch.frame, plan.columns, assume_timezone=self.assume_timezone)
-        self._reject(batch, plan, RejectStage.CONVERT, converted.rejected)
+        if not converted.rejected.empty:
+            faulty.append(self._faulty(batch, converted, plan))
         validation = self.validator.submit(plan.target.name, converted.frame) if self.validator else None
         types = {column.target: column.type for column in plan.columns}
         encoded = encode(converted.frame, types) if encode_ahead else None
         large = is_large(batch)
         kept = batch if large else _kept(batch, plan)
         return _Prepared(kept, converted.frame, validation, encoded, large)
+
+    def _faulty(self, batch: Batch, converted: Converted, plan: TablePlan) -> _Faulty:
+        rejected, others, frame = converted.rejected, converted.others, converted.faulty
+        numbers = rejected.index
+        kept = Batch(rows_of(batch.frame, numbers) if batch.rowids is None else batch.frame.iloc[:, :0], batch.rowids)
+        if is_large(batch):  # it is held only once; the columns beyond the faulty ones stay unasked
+            return _Faulty(batch, frame, rejected, others, None)
+        validation = None
+        if self.validator:
+            unread = _unread(frame, rejected, others, plan)
+            validation = self.validator.submit_rejected(plan.target.name, frame, unread)
+        return _Faulty(kept, frame, rejected, others, validation)
+
+    def _reject_faulty(self, faulty: _Faulty, plan: TablePlan) -> None:
+        """Rejects rows for what could not be converted, and names what is wrong with them besides."""
+        others = _stated(RejectStage.CONVERT, faulty.others)
+        if faulty.validation is not None:
+            validated = faulty.validation.result()
+            _add(others, _stated(RejectStage.VALIDATE, _by_source_name(validated.rejected, plan)))
+            _add(others, _stated(RejectStage.VALIDATE, _by_source_name(validated.others, plan)))
+        first = _stated(RejectStage.CONVERT, faulty.rejected)
+        _add_lacking(others, first, faulty.frame, plan)
+        self._reject(faulty.batch, plan, RejectStage.CONVERT, faulty.rejected, others)
 
     def _await_answers(self, *, awaited: int) -> None:
         """Hears of rows handed out `optimistically`, as far as validation has answered or only `awaited` are open."""
@@ -204,9 +253,15 @@ class Pipeline:
     def _validated(self, prepared: _Prepared, plan: TablePlan) -> Accepted:
         """A batch without the rows that validation, or a missing value, rejects."""
         frame, lacking = require_values(self._split(prepared, plan)[0], plan)
-        self._reject(prepared.batch, plan, RejectStage.LOAD, lacking)
+        self._reject_lacking(prepared, plan, lacking)
         self._keep_dropped(prepared.batch, plan, frame.index)
         return _accepted(prepared, frame)
+
+    def _reject_lacking(self, prepared: _Prepared, plan: TablePlan, lacking: pd.DataFrame) -> None:
+        if not lacking.empty:
+            others: OtherFaults = {}
+            _add_lacking(others, _stated(RejectStage.LOAD, lacking), prepared.frame, plan)
+            self._reject(prepared.batch, plan, RejectStage.LOAD, lacking, others)
 
     def _split(self, prepared: _Prepared, plan: TablePlan) -> tuple[pd.DataFrame, list[int]]:
         """The rows that validation accepts, and the numbers of those that it rejects."""
@@ -214,10 +269,20 @@ class Pipeline:
             return prepared.frame, []
         validated = prepared.validation.result()
         self._warn(prepared.batch, plan, validated)
-        self._reject(prepared.batch, plan, RejectStage.VALIDATE, _by_source_name(validated.rejected, plan))
+        rejected = _by_source_name(validated.rejected, plan)
+        others = _stated(RejectStage.VALIDATE, _by_source_name(validated.others, plan))
+        _add_lacking(others, _stated(RejectStage.VALIDATE, rejected), prepared.frame, plan)
+        self._reject(prepared.batch, plan, RejectStage.VALIDATE, rejected, others)
         return validated.accepted, validated.rejected.index.tolist()
 
-    def _reject(self, batch: Batch, plan: TablePlan, stage: RejectStage, rejected: pd.DataFrame) -> None:
+    def _reject(
+        self,
+        batch: Batch,
+        plan: TablePlan,
+        stage: RejectStage,
+        rejected: pd.DataFrame,
+        others: Mapping[int, Sequence[StatedFault]] = MappingProxyType({}),
+    ) -> None:
         if rejected.empty:
             return
         rowids = rowids_of(batch, rejected.index)
@@ -226,7 +291,8 @@ class Pipeline:
             rejected[["column", "code", "rule", "reason"]].itertuples(name=None), rowids, originals, strict=True
         ):
             fault = Fault(stage, code, column, rule)
-            self.rejects[plan.name].reject(RejectedRow(number, rowid, plan.source_key, fault, reason, row))
+            more = tuple(others.get(number, ()))
+            self.rejects[plan.name].reject(RejectedRow(number, rowid, plan.source_key, fault, reason, row, more))
 
     def _warn(self, batch: Batch, plan: TablePlan, validated: Validated) -> None:
         """Keeps the rows that fail an expectation without being rejected for it."""
@@ -289,14 +355,52 @@ def _by_source_name(rejected: pd.DataFrame, plan: TablePlan) -> pd.DataFrame:
     return rejected.assign(column=rejected["column"].map(names), code=RejectRule.EXPECTATION)
 
 
-def require_values(frame: pd.DataFrame, plan: TablePlan) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Splits off the rows with NULL in a column that the target requires; the first such column is the one at fault."""
-    lacking: dict[int, tuple[str, RejectRule, str, str]] = {}
+def _unread(frame: pd.DataFrame, rejected: pd.DataFrame, others: pd.DataFrame, plan: TablePlan) -> dict[str, Positions]:
+    """By column of the target, the positions in `frame` of the cells that are at fault."""
+    targets = {column.source: column.target for column in plan.columns}
+    cells = pd.concat([rejected["column"], others["column"]])
+    return {targets[str(name)]: frame.index.get_indexer(part.index) for name, part in cells.groupby(cells)}
+
+
+OtherFaults = dict[int, list[StatedFault]]
+"""What is wrong with rejected rows besides, by row number."""
+
+
+def _stated(stage: RejectStage, found: pd.DataFrame) -> OtherFaults:
+    stated: OtherFaults = {}
+    for number, column, code, rule, reason in found[["column", "code", "rule", "reason"]].itertuples(name=None):
+        stated.setdefault(number, []).append(StatedFault(Fault(stage, code, column, rule), reason))
+    return stated
+
+
+def _add(others: OtherFaults, more: OtherFaults) -> None:
+    for number, stated in more.items():
+        others.setdefault(number, []).extend(stated)
+
+
+def _add_lacking(others: OtherFaults, first: OtherFaults, frame: pd.DataFrame, plan: TablePlan) -> None:
+    """Adds the required columns without a value of the rows in `first`, but for those that are named already."""
+    for number, columns in _lacking(frame.loc[list(first)], plan).items():
+        named = {stated.fault.column for stated in (*first[number], *others.get(number, ()))}
+        fault = StatedFault(Fault(RejectStage.LOAD, RejectRule.NULL_IN_REQUIRED, None, REQUIRED_RULE), REQUIRED_RULE)
+        more = [fault._replace(fault=replace(fault.fault, column=name)) for name in columns if name not in named]
+        _add(others, {number: more})
+
+
+def _lacking(frame: pd.DataFrame, plan: TablePlan) -> dict[int, list[str]]:
+    """By row number, the source's columns with NULL where the target requires a value."""
+    lacking: dict[int, list[str]] = {}
     required = {column.name for column in plan.target.columns if column.not_null}
     for column in plan.columns:
         if column.target in required and frame[column.target].hasnans:
             for number in frame.index[frame[column.target].isna()]:
-                lacking.setdefault(number, (column.source, *_LACKING))
+                lacking.setdefault(number, []).append(column.source)
+    return lacking
+
+
+def require_values(frame: pd.DataFrame, plan: TablePlan) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Splits off the rows with NULL in a column that the target requires; the first such column is the one at fault."""
+    lacking = {number: (columns[0], *_LACKING) for number, columns in _lacking(frame, plan).items()}
     rejected = pd.DataFrame(
         list(lacking.values()),
         index=pd.Index(list(lacking), dtype="int64"),

@@ -95,6 +95,7 @@ class RunRecord:
             tables=tuple(accounting.tables),
             sequences=tuple(accounting.sequences),
             rejects=accounting.reject_groups(),
+            other_faults=accounting.further_faults(),
             drift=tuple(accounting.drift),
             expectations=tuple(accounting.expectations),
             timings=accounting.timings,

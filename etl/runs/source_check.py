@@ -1,50 +1,69 @@
-"""Is the source ready? Every table converted and validated as the load would do it, without a target or writing."""
+"""Is the source ready? The forecast of a load, row by row, into the target that is named or an empty one of its own."""
 
+import contextlib
 import html
+import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import orjson
-import pandas as pd
 
-from etl.conversion.convert import convert
-from etl.core import defaults
 from etl.core.errors import UsageError
-from etl.core.name_map import NameMap
-from etl.core.plan import ColumnPlan
-from etl.core.rejects import Fault, RejectRule, RejectStage, TableFault
-from etl.core.report import ExpectationReport, RejectGroup, reject_groups
-from etl.core.source_tables import SourceTable
-from etl.core.text import unknown_names
-from etl.core.types import TargetType
-from etl.planning.declared_types import columns_without_target
-from etl.planning.map_check import check_map
-from etl.planning.map_file import read_map
-from etl.planning.time_units import check_units, with_units
-from etl.runs.accounting import expectation_report
-from etl.runs.known import description_of
-from etl.runs.settings import table_names
-from etl.schema import unified as schema
-from etl.source.batches import read_batches
+from etl.core.proposal import Choice, ObjectKind
+from etl.core.redaction import with_controls_escaped
+from etl.core.rejects import RejectStage
+from etl.core.report import DriftReport, ExpectationReport, RejectGroup, Status, TableReport
+from etl.core.text import counted, unknown_names
+from etl.profiling.tables import references_of
+from etl.reporting.report import Report
+from etl.reporting.verdict import sums_of
+from etl.runs.connect import scratch_target
+from etl.runs.load import run_migration
+from etl.runs.observer import Observer
+from etl.runs.settings import Settings
+from etl.runs.startup import Startup
+from etl.schema.unified import TABLE_NAMES
 from etl.source.database import Source
-from etl.validation.results import ExpectationResult, Validated
-from etl.validation.suites import Suite, load_suites
-from etl.validation.validator import Validator
 
-AWAITED = 4  # batches converted ahead of validation
+CHOICES_SHOWN = 30
 
 
 @dataclass(frozen=True)
 class Readiness:
-    """What a load would reject or warn of, as far as the source alone can tell: no keys, no foreign keys."""
+    """What a load would do: `report` is that of its forecast. Without a folder of its own, its files are gone."""
 
-    path: str
-    rows: dict[str, int]
-    rejects: tuple[RejectGroup, ...]
-    expectations: tuple[ExpectationReport, ...]
+    report: Report
+
+    @property
+    def path(self) -> str:
+        """The source."""
+        return self.report.source.path
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the report is, with each rejected row; None where none was asked for."""
+        return self.report.folder
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """The source's rows by table: those of the 20 known tables in their usual order, then the others."""
+        usual = {name: place for place, name in enumerate(TABLE_NAMES)}
+        looked_at = (Status.MIGRATED, Status.NOT_MIGRATED)
+        tables = [table for table in self.report.tables if table.status in looked_at]
+        tables.sort(key=lambda table: (usual.get(table.name, len(usual)), table.name))
+        return {table.name: table.source_rows or 0 for table in tables}
+
+    @property
+    def rejects(self) -> tuple[RejectGroup, ...]:
+        """Rows that would be rejected, by reason."""
+        return self.report.rejects
+
+    @property
+    def expectations(self) -> tuple[ExpectationReport, ...]:
+        """What is expected of each table, and how often it is not so."""
+        return self.report.expectations
 
     @property
     def failed(self) -> tuple[ExpectationReport, ...]:
@@ -54,151 +73,161 @@ class Readiness:
     @property
     def rejected_rows(self) -> int:
         """Rows that would be rejected."""
-        return sum(group.rows for group in self.rejects)
+        return self.report.total("rejected_rows")
 
     @property
     def exit_code(self) -> int:
-        """3 where rows would be rejected or a critical expectation fails, else 0; warnings stop nobody."""
-        critical = any(item.severity == "critical" for item in self.failed)
-        return 3 if self.rejects or critical else 0
+        """That of the load: 3 where a row or a value would not arrive as it is, else 0; warnings stop nobody."""
+        return self.report.exit_code
+
+    @property
+    def verdict(self) -> str:
+        """Whether the source is ready, in one sentence."""
+        if not self.exit_code:
+            return "Ready to be loaded."
+        sums = sums_of(self.report)
+        lost, rows = sums.not_arrived + sums.rows_lacking, sums.source + sums.rows_lacking
+        if not lost:
+            return "Not ready: not every value would arrive as it is."
+        return f"Not ready: {lost:,} of {counted(rows, 'row')} would not arrive."
 
     def __str__(self) -> str:
-        rows = f"{sum(self.rows.values()):,} rows of {len(self.rows)} tables"
+        rows = f"{counted(sum(self.rows.values()), 'row')} of {counted(len(self.rows), 'table')}"
         return f"{rows}: {self.rejected_rows:,} would be rejected; expectations not met: {len(self.failed)}"
 
     __repr__ = __str__
 
     def findings(self) -> Iterator[str]:
-        """One line for each reason to reject rows and each expectation that is not met."""
+        """One line for each reason to reject rows, each expectation that is not met, and whatever else would be lost
+        or become other than declared."""
         for group in self.rejects:
-            yield f"{group.rows:,} rows of {group.table}.{group.column} [{group.stage}]: {group.reason}"
+            place = f"{group.table}.{group.column}" if group.column else group.table
+            yield f"{counted(group.rows, 'row')} of {place} [{group.stage}]: {group.reason}"
+        for group in self.report.other_faults:
+            place = f"{group.table}.{group.column}" if group.column else group.table
+            yield f"{counted(group.rows, 'row')} of {place} [{group.stage}, besides]: {group.reason}"
         for item in self.failed:
-            place = f"{item.table}.{item.column}" if item.column else item.table
-            yield f"{item.unexpected_rows:,} rows of {place} [{item.severity}]: {item.expectation}"
+            if item.severity != "critical" or item.unexpected_rows > self._rejected_at(item):
+                place = f"{item.table}.{item.column}" if item.column else item.table
+                found = f"; {item.observed}" if item.observed else ""
+                what = f"{item.meaning} ({item.expectation}){found}"
+                yield f"{counted(item.unexpected_rows, 'row')} of {place} [{item.severity}], expected: {what}"
+        yield from filter(None, map(_about_table, self.report.tables))
+        yield from filter(None, map(_about_drift, self.report.drift))
+        yield from self._about_schema()
+        yield from self.report.remarks
 
-    def to_json(self) -> bytes:
-        """The whole result, indented UTF-8."""
-        content = {
+    def _rejected_at(self, item: ExpectationReport) -> int:
+        """Rows that are rejected since this column does not meet an expectation: they have a line already."""
+        named = (*self.rejects, *self.report.other_faults)
+        groups = (group for group in named if (group.table, group.column) == (item.table, item.column))
+        return sum(group.rows for group in groups if group.stage == RejectStage.VALIDATE)
+
+    def _about_schema(self) -> Iterator[str]:
+        schema = self.report.schema
+        if schema is None:
+            return
+        for broken in schema.unvalidated:
+            rows = "rows" if broken.rows is None else counted(broken.rows, "row")
+            what = f"{broken.kind} {broken.name}: {broken.declared}"
+            yield f"{rows} of {broken.table} [kept]: {what}; PostgreSQL checks it on new rows only (NOT VALID)"
+        said = {(broken.table, broken.declared) for broken in schema.unvalidated}
+        choices = [choice for choice in schema.choices if (choice.table, choice.declared) not in said]
+        lines = list(filter(None, map(_about_choice, choices)))
+        yield from lines[:CHOICES_SHOWN]
+        if len(lines) > CHOICES_SHOWN:
+            yield f"{len(lines) - CHOICES_SHOWN:,} more are made otherwise than declared"
+        for kind, count in Counter(str(item.kind) for item in schema.not_carried).items():
+            yield f"{counted(count, kind)} of the source's schema not carried"
+
+    def to_dict(self) -> dict[str, object]:
+        """The result for JSON."""
+        return {
             "source": self.path,
             "exit_code": self.exit_code,
+            "verdict": self.verdict,
             "tables": [{"name": name, "rows": rows} for name, rows in self.rows.items()],
             "rejects": [asdict(group) for group in self.rejects],
             "expectations": [asdict(item) for item in self.expectations],
+            "findings": list(self.findings()),
+            "report": None if self.folder is None else str(self.folder),
         }
-        return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+    def to_json(self) -> bytes:
+        """The whole result, indented UTF-8."""
+        written = orjson.dumps(self.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        return with_controls_escaped(written)
 
     def _repr_html_(self) -> str:
         lines = "".join(f"<li>{html.escape(line)}</li>" for line in self.findings())
-        return f"<p><b>{html.escape(str(self))}</b></p><ul>{lines}</ul>"
+        sentence = html.escape(f"{self}. {self.verdict}")
+        return f"<p><b>{sentence}</b></p><ul>{lines}</ul>"
 
 
-def check_source(
-    source: str | Path,
-    *,
-    tables: str | Sequence[str] = (),
-    expectations: str | Path | None = None,
-    assume_timezone: str = defaults.TIMEZONE,
-    mapping: str | Path | Mapping[str, object] | NameMap | None = None,
-) -> Readiness:
-    """Says what a load would reject, as far as the source alone can tell.
+def _about_table(table: TableReport) -> str | None:
+    if table.status is Status.NOT_MIGRATED and table.source_rows:
+        return f"{counted(table.source_rows, 'row')} of {table.name} [not loaded]: the target has no such table"
+    if table.present_different_rows:
+        rows = counted(table.present_different_rows, "row")
+        return f"{rows} of {table.name} [present]: the target has other content under the same key, which stays"
+    return None
 
-    Every table is converted and validated as the load would do it, without a target and without writing.
 
-    :param source: the SQLite file.
-    :param tables: only these tables, or one table's name; empty: all.
-    :param expectations: folder of expectation suites; None: those of the 20 tables.
-    :param assume_timezone: the zone of times without one.
-    :param mapping: a map, as for `migrate`: what it leaves out is not judged, suites are those of the target's names.
-    :returns: rows by table, rejects by reason, and the expectations; `exit_code` is that of `python -m etl.validate`.
-    :raises EtlError: `SourceError`, `SuiteError`, or `UsageError` for a table that the source lacks.
+def _about_drift(drift: DriftReport) -> str | None:
+    if drift.settled or not drift.values:
+        return None
+    place = f"{drift.table}.{drift.column}" if drift.column else drift.table
+    return f"{counted(drift.values, 'value')} of {place} [lost]: {drift.action}"
 
-    Example::
 
-        etl.check_source("app.db").exit_code
+def _about_choice(choice: Choice) -> str | None:
+    """What becomes other than declared since values do not fit, or a key that they do not keep."""
+    if not choice.values and choice.kind not in (ObjectKind.PRIMARY_KEY, ObjectKind.UNIQUE):
+        return None
+    place = f"{choice.table}.{choice.column}" if choice.column else choice.table
+    values = f"{counted(choice.values, 'value')} of {place}" if choice.values else place
+    example = (
+        "" if choice.example is None else f", such as {choice.example}" + (f" ({choice.row})" if choice.row else "")
+    )
+    return f"{values} [kept]: {choice.declared} becomes {choice.became}: {choice.reason}{example}"
+
+
+def run_check(settings: Settings, observer: Observer | None = None, startup: Startup | None = None) -> Readiness:
+    """Forecasts a load without a trace but for the report folder, if one is named.
+
+    Without `pg` it goes into an empty server of its own, which gets the tables that a load would create; the tables
+    that the chosen ones refer to go with them, since they would be there. `startup` is the caller's to close.
+
+    Raises `EtlError` for what would stop the load, too.
     """
-    with Validator() as validator, Source(Path(source)) as opened:
-        names = check_map(read_map(mapping), opened.tables)
-        chosen = _chosen(opened, table_names(tables), names)
-        known = description_of(opened.tables)
-        said = check_units((), opened.tables, names)
-        targets = {table.name: names.tables.get(table.name) or table.name for table in chosen}
-        columns = {
-            table.name: with_units(
-                opened,
-                table,
-                columns_without_target(table, known.types_of(targets[table.name]), names.columns_of(table.name)),
-                said,
-            )
-            for table in chosen
-        }
-        types = {targets[name]: {**known.types_of(targets[name]), **_types(plans)} for name, plans in columns.items()}
-        folder = Path(expectations) if expectations else known.suites
-        suites = load_suites(folder, types) if folder is not None else {}
-        accepted = validator.use(suites)
-        check = _Check(opened, validator, suites, columns, targets, assume_timezone)
-        rejects: Counter[TableFault] = Counter()
-        reports: list[ExpectationReport] = []
-        for table in chosen:
-            rejects.update(check.rejects(table))
-            if targets[table.name] in suites:
-                totals = validator.finish(targets[table.name], table.row_count).result()
-                reports += [_by_source_names(item, table.name, columns[table.name]) for item in totals]
-        accepted.result()
-        opened.verify_unchanged()
-    rows = {table.name: table.row_count for table in chosen}
-    return Readiness(str(source), rows, reject_groups(rejects), tuple(reports))
+    if settings.pg is None and settings.schema is not None:
+        raise UsageError("--schema names a schema of a target: name the target, too, with --pg URL.")
+    with contextlib.ExitStack() as ends:
+        begun = startup or ends.enter_context(Startup(settings.source, validate=True))
+        asked = replace(settings, dry_run=True, validate=True, report_folder=_folder(settings, ends))
+        opening = None
+        if settings.pg is None:
+            opening = scratch_target()
+            asked = replace(asked, tables=_with_parents(begun.source, settings.tables))
+        report = run_migration(asked, observer, begun, opening=opening)
+    return Readiness(report if settings.report_folder else replace(report, folder=None))
 
 
-@dataclass(frozen=True)
-class _Check:
-    source: Source
-    validator: Validator
-    suites: Mapping[str, Suite]
-    columns: Mapping[str, Sequence[ColumnPlan]]
-    targets: Mapping[str, str]  # source table → the name by which it is validated
-    assume_timezone: str
-
-    def rejects(self, table: SourceTable) -> Iterator[TableFault]:
-        """The fault of each row that would be rejected."""
-        waiting: list[Future[Validated]] = []
-        for batch in read_batches(self.source, table, table.column_names):
-            converted = convert(batch.frame, self.columns[table.name], assume_timezone=self.assume_timezone)
-            yield from _faults(table.name, RejectStage.CONVERT, converted.rejected)
-            if self.targets[table.name] in self.suites:
-                waiting.append(self.validator.submit(self.targets[table.name], converted.frame))
-            if len(waiting) > AWAITED:
-                yield from self._unexpected(table, waiting.pop(0))
-        for validated in waiting:
-            yield from self._unexpected(table, validated)
-
-    def _unexpected(self, table: SourceTable, validated: Future[Validated]) -> Iterator[TableFault]:
-        rejected = validated.result().rejected
-        sources = {column.target: column.source for column in self.columns[table.name]}
-        rejected = rejected.assign(column=rejected["column"].map(sources), code=RejectRule.EXPECTATION)
-        return _faults(table.name, RejectStage.VALIDATE, rejected)
+def _folder(settings: Settings, ends: contextlib.ExitStack) -> Path:
+    return settings.report_folder or Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="etl-check-")))
 
 
-def _faults(table: str, stage: RejectStage, rejected: pd.DataFrame) -> Iterator[TableFault]:
-    for column, code, words in zip(rejected["column"], rejected["code"], rejected["rule"], strict=True):
-        yield TableFault(table, Fault(stage, code, column, words))
-
-
-def _types(columns: Iterable[ColumnPlan]) -> dict[str, TargetType]:
-    return {column.target: column.type for column in columns}
-
-
-def _by_source_names(result: ExpectationResult, table: str, columns: Iterable[ColumnPlan]) -> ExpectationReport:
-    sources = {column.target: column.source for column in columns}
-    report = expectation_report(result)
-    return replace(report, table=table, column=sources.get(report.column or "", report.column))
-
-
-def _chosen(source: Source, names: Sequence[str], decided: NameMap) -> list[SourceTable]:
-    unknown = [name for name in names if name not in source.tables]
+def _with_parents(source: Source, names: Sequence[str]) -> tuple[str, ...]:
+    """These tables and all that they refer to, one through the other."""
+    spelled = {name.lower(): name for name in source.tables}
+    unknown = [name for name in names if name.lower() not in spelled]
     if unknown:
         raise UsageError(unknown_names("--tables: the source has no table", unknown, source.tables))
-    usual = {name: place for place, name in enumerate(schema.TABLE_NAMES)}
-    tables = [
-        table for name, table in source.tables.items() if name not in decided.left_out and (not names or name in names)
-    ]
-    return sorted(tables, key=lambda table: (usual.get(table.name, len(usual)), table.name))
+    waiting = [spelled[name.lower()] for name in names]
+    found = dict.fromkeys(waiting)
+    while waiting:
+        for key in references_of(source, source.tables[waiting.pop()]):
+            if key.parent in source.tables and key.parent not in found:
+                found[key.parent] = None
+                waiting.append(key.parent)
+    return tuple(found)

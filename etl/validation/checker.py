@@ -57,7 +57,7 @@ def columns_to_check(frame: pd.DataFrame, suite: Suite) -> pa.Table:
 def _readers(suite: Suite) -> dict[str, set[str]]:
     types: dict[str, set[str]] = {}
     for expectation in suite.expectations:
-        for column in expectation.columns:
+        for column in () if expectation.whole else expectation.columns:
             types.setdefault(column, set()).add(expectation.type)
     return types
 
@@ -70,7 +70,11 @@ def _needed(column: Column, types: set[str]) -> pa.ChunkedArray:
 def askable_expectations(suite: Suite, columns: Iterable[str]) -> list[int]:
     """The positions of the expectations about rows that have these columns."""
     present = set(columns)
-    return [place for place, item in enumerate(suite.expectations) if item.columns and present.issuperset(item.columns)]
+    return [
+        place
+        for place, item in enumerate(suite.expectations)
+        if item.columns and not item.whole and present.issuperset(item.columns)
+    ]
 
 
 class Checker:

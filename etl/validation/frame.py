@@ -1,5 +1,7 @@
 """Validates one frame, in this process: for a notebook."""
 
+import contextlib
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -11,8 +13,9 @@ from etl.core.types import Kind, TargetType
 from etl.schema.recognise import is_part_of
 from etl.schema.unified import target_types
 from etl.validation.checker import Checker, columns_to_check
-from etl.validation.results import Validated, latest_plausible_time, settle
-from etl.validation.suites import Columns, Suite, default_folder, load_suite
+from etl.validation.results import ExpectationResult, Validated, latest_plausible_time, settle
+from etl.validation.suites import Columns, Suite, default_folder, load_suite, require_folder
+from etl.validation.whole_table import WholeTable
 
 
 def validate_frame(
@@ -41,13 +44,26 @@ def validate_frame(
         if isinstance(table_or_suite, str)
         else table_or_suite
     )
-    checker = Checker([suite], latest=latest_plausible_time(now))
+    latest = latest_plausible_time(now)
+    checker = Checker([suite], latest=latest)
     counts = checker.check_row_count(suite.table, len(frame))
-    (evaluations,) = checker.check(suite.table, [columns_to_check(frame, suite)])
-    return settle(frame, suite, evaluations, counts)
+    asked = columns_to_check(frame, suite)
+    (evaluations,) = checker.check(suite.table, [asked]) if asked.num_columns else [[]]
+    validated = settle(frame, suite, evaluations, counts)
+    found = _of_the_whole(frame, suite, latest)
+    judged = tuple(result for result in found if result.column in frame.columns)
+    left = tuple(result.expectation for result in found if result.column not in frame.columns)
+    return replace(validated, results=validated.results + judged, not_judged=validated.not_judged + left)
+
+
+def _of_the_whole(frame: pd.DataFrame, suite: Suite, latest: datetime) -> list[ExpectationResult]:
+    with contextlib.closing(WholeTable(suite, latest=latest)) as whole:
+        whole.add(frame)
+        return list(whole.results().values())
 
 
 def _suite_for(frame: pd.DataFrame, table: str, folder: Path) -> Suite:
+    require_folder(folder)
     path = folder / f"{table}.json"
     if not path.is_file():
         raise SuiteError(f"There is no {path}; etl.add_expectation({table!r}, …, folder={str(folder)!r}) makes one.")

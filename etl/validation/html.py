@@ -26,9 +26,13 @@ class Result(Protocol):
     def notes(self) -> str: ...
     @property
     def samples(self) -> pd.DataFrame: ...
+    @property
+    def meaning(self) -> str: ...
+    @property
+    def observed(self) -> str: ...
 
 
-_HEADINGS = ("", "column", "expectation", "severity", "failing rows", "samples", "notes")
+_HEADINGS = ("", "column", "what is expected", "severity", "failing rows", "found", "samples", "notes")
 
 
 def validated_html(caption: str, results: Sequence[Result], not_judged: Iterable[str]) -> str:
@@ -45,9 +49,10 @@ def _row(result: Result) -> str:
     cells = (
         "✓" if result.success else "✗",
         escape(result.column or ""),
-        escape(result.expectation),
+        f"{escape(result.meaning)}<br><small>{escape(result.expectation)}</small>",
         result.severity,
         f"{result.unexpected_rows:,}",
+        escape(result.observed),
         "<br>".join(escape(line) for line in sample_lines(result.samples)),
         escape(result.notes),
     )

@@ -3,20 +3,26 @@
 Rows that fail a critical expectation are rejected; other failures are counted and shown.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from etl.core.text import counted
 from etl.validation.checker import Evaluation
 from etl.validation.html import shown_value, validated_html
 from etl.validation.suites import Expectation, Severity, Suite
 
 SAMPLE_ROWS = 5
+EXAMPLES = 3
 _NOTHING = pd.DataFrame()
+_NO_FAULTS = pd.DataFrame({"column": [], "rule": [], "reason": []}, dtype="str")
+Positions: TypeAlias = npt.NDArray[np.int64]
 FUTURE_ALLOWED = timedelta(days=1)  # DESIGN section 5: nothing in the future by more than a day
 
 
@@ -33,6 +39,20 @@ class ExpectationResult:
     success: bool
     notes: str
     samples: pd.DataFrame = field(compare=False, repr=False)
+    meaning: str = ""  # the expectation in plain English
+    said: str = ""  # what was found, of a whole table
+
+    @property
+    def observed(self) -> str:
+        """What was found: number and share of unexpected values, and three of them; "" where all is well."""
+        if self.said or not self.unexpected_rows:
+            return self.said
+        lines = (
+            ", ".join(shown_value(value, column=str(name)) for name, value in row.items())
+            for row in self.samples.to_dict(orient="records")
+        )
+        examples = list(dict.fromkeys(lines))[:EXAMPLES]
+        return f"{share_of(self.unexpected_rows, self.judged_rows)}: {'; '.join(examples)}"
 
 
 def expectation_rule(item: Expectation | ExpectationResult) -> tuple[str, str]:
@@ -60,7 +80,9 @@ class Validated:
     `rejected` has the frame's index and the columns "column" (the target's name for the first column at fault, in the
     frame's order), "rule" (the expectation) and "reason" (the same with the row's value, or a pair's values, unless
     secret). `results` has an entry for each expectation, in the suite's order; those about columns that the frame lacks
-    are named in `not_judged` instead. `unexpected` are rows that fail an expectation of another severity.
+    are named in `not_judged` instead. `others` has the columns of `rejected`, an entry for each further expectation
+    that a rejected row does not meet. `unexpected` are rows that fail an
+    expectation of another severity.
     """
 
     table: str
@@ -69,6 +91,7 @@ class Validated:
     results: tuple[ExpectationResult, ...]
     not_judged: tuple[str, ...] = ()
     unexpected: tuple[Unexpected, ...] = field(default=(), repr=False)
+    others: pd.DataFrame = field(default_factory=lambda: _NO_FAULTS, repr=False, compare=False)
 
     def __str__(self) -> str:
         failed = sum(not result.success for result in self.results)
@@ -89,21 +112,32 @@ def latest_plausible_time(now: datetime | None = None) -> datetime:
 
 
 def settle(
-    frame: pd.DataFrame, suite: Suite, evaluations: Sequence[Evaluation], counts: Mapping[int, bool]
+    frame: pd.DataFrame,
+    suite: Suite,
+    evaluations: Sequence[Evaluation],
+    counts: Mapping[int, bool],
+    unread: Mapping[str, Positions] = MappingProxyType({}),
 ) -> Validated:
-    """Turn evaluations on the frame's rows, and on its row count, into rows and results."""
+    """Turn evaluations on the frame's rows, and on its row count, into rows and results.
+
+    `unread`: by column, the positions of cells whose value is not known, and so is not at fault for being NULL.
+    """
     results = {evaluation.expectation: _result(frame, suite, evaluation) for evaluation in evaluations}
     results |= {place: count_result(suite, place, len(frame), success=success) for place, success in counts.items()}
-    left = [str(item) for place, item in enumerate(suite.expectations) if place not in results and item.columns]
-    at_fault, rejected = _rejected(frame, suite, evaluations)
+    left = [str(item) for place, item in _judged_by_rows(suite) if place not in results]
+    at_fault, rejected, others = _rejected(frame, suite, evaluations, unread)
     kept = frame if rejected.empty else frame[~np.isin(np.arange(len(frame)), at_fault)]
     ordered = tuple(results[place] for place in sorted(results))
-    return Validated(suite.table, kept, rejected, ordered, tuple(left), _unexpected(frame, suite, evaluations))
+    return Validated(suite.table, kept, rejected, ordered, tuple(left), _unexpected(frame, suite, evaluations), others)
 
 
 def _unexpected(frame: pd.DataFrame, suite: Suite, evaluations: Sequence[Evaluation]) -> tuple[Unexpected, ...]:
     judged = ((suite.expectations[found.expectation], found.failed) for found in evaluations if len(found.failed))
     return tuple(Unexpected(item, frame.index[failed]) for item, failed in judged if item.severity != "critical")
+
+
+def _judged_by_rows(suite: Suite) -> Iterator[tuple[int, Expectation]]:
+    return ((place, item) for place, item in enumerate(suite.expectations) if item.columns and not item.whole)
 
 
 def _result(frame: pd.DataFrame, suite: Suite, evaluation: Evaluation) -> ExpectationResult:
@@ -115,9 +149,10 @@ def _result(frame: pd.DataFrame, suite: Suite, evaluation: Evaluation) -> Expect
         severity=expectation.severity,
         unexpected_rows=len(evaluation.failed),
         judged_rows=evaluation.checked,
-        success=_enough(len(evaluation.failed), evaluation.checked, expectation.mostly),
+        success=enough(len(evaluation.failed), evaluation.checked, expectation.mostly),
         notes=expectation.notes,
         samples=_samples(frame, expectation, evaluation.failed),
+        meaning=expectation.meaning,
     )
 
 
@@ -125,26 +160,36 @@ def _samples(frame: pd.DataFrame, expectation: Expectation, failed: npt.NDArray[
     return frame[list(expectation.columns)].iloc[failed[:SAMPLE_ROWS]] if len(failed) else _NOTHING
 
 
-def _enough(failed: int, checked: int, mostly: float) -> bool:
+def share_of(rows: int, of_rows: int) -> str:
+    """`12 of 800 rows (1.5 %)`."""
+    return f"{rows:,} of {counted(of_rows, 'row')} ({100 * rows / max(of_rows, 1):.3g} %)"
+
+
+def enough(failed: int, checked: int, mostly: float) -> bool:
+    """Whether the share of rows that pass is as large as it has to be."""
     return failed == 0 or (mostly < 1 and checked - failed >= mostly * checked)
 
 
 def count_result(suite: Suite, place: int, rows: int, *, success: bool) -> ExpectationResult:
     item = suite.expectations[place]
-    return ExpectationResult(suite.table, str(item), None, item.severity, 0, rows, success, item.notes, _NOTHING)
+    return ExpectationResult(
+        suite.table, str(item), None, item.severity, 0, rows, success, item.notes, _NOTHING, item.meaning
+    )
 
 
 def nothing_checked(suite: Suite, item: Expectation) -> ExpectationResult:
     """For a table without rows, and for columns that the source lacks: nothing was checked, so nothing failed."""
     columns = ", ".join(item.columns)
-    return ExpectationResult(suite.table, str(item), columns, item.severity, 0, 0, True, item.notes, _NOTHING)
+    return ExpectationResult(
+        suite.table, str(item), columns, item.severity, 0, 0, True, item.notes, _NOTHING, item.meaning
+    )
 
 
-Positions = npt.NDArray[np.int64]
-
-
-def _rejected(frame: pd.DataFrame, suite: Suite, evaluations: Sequence[Evaluation]) -> tuple[Positions, pd.DataFrame]:
-    """The rows that fail a critical expectation, each with the first of its faults in the frame's column order."""
+def _rejected(
+    frame: pd.DataFrame, suite: Suite, evaluations: Sequence[Evaluation], unread: Mapping[str, Positions]
+) -> tuple[Positions, pd.DataFrame, pd.DataFrame]:
+    """The rows that fail a critical expectation, each with the first of its faults in the frame's column order; and the
+    others."""
     order = {name: place for place, name in enumerate(frame.columns)}
     critical = [
         (order[item.columns[0]], evaluation.expectation, item, evaluation.failed)
@@ -152,16 +197,20 @@ def _rejected(frame: pd.DataFrame, suite: Suite, evaluations: Sequence[Evaluatio
         if len(evaluation.failed) and (item := suite.expectations[evaluation.expectation]).severity == "critical"
     ]
     if not critical:
-        nothing = pd.DataFrame({"column": [], "rule": [], "reason": []}, index=frame.index[:0], dtype="str")
-        return np.empty(0, np.int64), nothing
+        nothing = _NO_FAULTS.set_index(frame.index[:0])
+        return np.empty(0, np.int64), nothing, nothing
     at_fault: Positions = np.empty(0, np.int64)
-    faults = []
-    for _, _, item, failed in sorted(critical, key=lambda fault: fault[:2]):
+    faults, others = [], []
+    for _, _, item, found in sorted(critical, key=lambda fault: fault[:2]):
+        failed = found
+        for name in item.columns:
+            failed = np.setdiff1d(failed, unread.get(name, ()))
         first = np.setdiff1d(failed, at_fault)
+        others.append(_faults(frame.iloc[np.intersect1d(failed, at_fault)], item))
         at_fault = np.concatenate([at_fault, first])
         faults.append(_faults(frame.iloc[first], item))
     in_order = np.argsort(at_fault)
-    return at_fault[in_order], pd.concat(faults).iloc[in_order]
+    return at_fault[in_order], pd.concat(faults).iloc[in_order], pd.concat(others)
 
 
 def _faults(rows: pd.DataFrame, item: Expectation) -> pd.DataFrame:
@@ -192,7 +241,7 @@ def _sum(one: ExpectationResult, other: ExpectationResult, mostly: float) -> Exp
         one,
         unexpected_rows=failed,
         judged_rows=checked,
-        success=_enough(failed, checked, mostly),
+        success=enough(failed, checked, mostly),
         samples=_first_rows(one.samples, other.samples),
     )
 

@@ -1,7 +1,7 @@
 """Which Great Expectations expectations a suite may hold, and what makes one unusable; does without importing it.
 
-Only expectations that check each row by itself can say which rows to reject, and only they give the same answer however
-a table is cut into batches. The one exception is the table's row count, which is checked once, over all its rows.
+Expectations that check each row by itself can say which rows to reject, and give the same answer however a table is cut
+into batches. Those about a whole table (its row count, unique values, means) are judged once, over all its rows.
 """
 
 import math
@@ -120,11 +120,23 @@ class Rule:
     optional: Mapping[str, Reader] = field(default_factory=dict)
     one_of: tuple[str, ...] = ()  # at least one of these
     kinds: frozenset[Kind] = frozenset(Kind)
+    whole: bool = False  # judged on all rows of the table together
+
+
+def _figure(value: Value, _: TargetType | None) -> Value:
+    return _number(value)
 
 
 _STRICT = {"strict_min": _flag, "strict_max": _flag}
 _PAIR = ("column_A", "column_B")
 _BOUNDS = ("min_value", "max_value")
+
+_DISTINCT = Rule(required={"value_set": _set}, kinds=COUNTABLE, whole=True)
+
+
+def _statistic(bound: Reader, kinds: frozenset[Kind]) -> Rule:
+    return Rule(optional={"min_value": bound, "max_value": bound, **_STRICT}, one_of=_BOUNDS, kinds=kinds, whole=True)
+
 
 RULES: Mapping[str, Rule] = {
     "expect_column_values_to_not_be_null": Rule(),
@@ -149,6 +161,18 @@ RULES: Mapping[str, Rule] = {
         columns=_PAIR, optional={"or_equal": _flag, "ignore_row_if": _skip}, kinds=NUMBERS | TIMES
     ),
     "expect_column_pair_values_to_be_equal": Rule(columns=_PAIR, optional={"ignore_row_if": _skip}),
+    "expect_column_values_to_be_unique": Rule(whole=True),
+    "expect_column_unique_value_count_to_be_between": _statistic(_length, frozenset(Kind)),
+    "expect_column_proportion_of_unique_values_to_be_between": _statistic(_share, frozenset(Kind)),
+    "expect_column_distinct_values_to_be_in_set": _DISTINCT,
+    "expect_column_distinct_values_to_contain_set": _DISTINCT,
+    "expect_column_distinct_values_to_equal_set": _DISTINCT,
+    "expect_column_min_to_be_between": _statistic(_value, NUMBERS | TIMES),
+    "expect_column_max_to_be_between": _statistic(_value, NUMBERS | TIMES),
+    "expect_column_sum_to_be_between": _statistic(_figure, NUMBERS),
+    "expect_column_mean_to_be_between": _statistic(_figure, NUMBERS),
+    "expect_column_median_to_be_between": _statistic(_figure, NUMBERS),
+    "expect_column_stdev_to_be_between": _statistic(_figure, NUMBERS),
     ROW_COUNT: Rule(columns=(), optional={"min_value": _length, "max_value": _length, **_STRICT}, one_of=_BOUNDS),
 }
 
@@ -187,7 +211,7 @@ def _check_bounds(low: Value, high: Value) -> None:
 def _rule(type_name: str) -> Rule:
     if type_name not in RULES:
         known = ", ".join(RULES)
-        raise ValueError(f"{type_name!r} is no expectation that can be checked row by row; there are: {known}")
+        raise ValueError(f"{type_name!r} is no expectation that can be checked here; there are: {known}")
     return RULES[type_name]
 
 

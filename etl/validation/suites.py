@@ -13,7 +13,9 @@ from typing import Literal, cast, get_args
 
 from etl.core.errors import SuiteError
 from etl.core.tables import Check, TargetTable
+from etl.core.text import unknown_names
 from etl.core.types import TargetType
+from etl.validation.meaning import meaning_of
 from etl.validation.rules import RULES, Value, readable_arguments
 
 Severity = Literal["critical", "warning", "info"]
@@ -40,6 +42,16 @@ class Expectation:
     def columns(self) -> tuple[str, ...]:
         """The columns that it looks at; none for the row count."""
         return tuple(str(self.kwargs[name]) for name in RULES[self.type].columns)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is judged on all values of a column together."""
+        return RULES[self.type].whole
+
+    @property
+    def meaning(self) -> str:
+        """What is expected, in plain English."""
+        return meaning_of(self.type, self.kwargs)
 
     @property
     def mostly(self) -> float:
@@ -90,13 +102,41 @@ def load_suites(folder: Path, tables: Mapping[str, Columns]) -> dict[str, Suite]
 
     Raises `SuiteError` naming file and place for everything that would make a suite mean something else than it says.
     """
-    if not folder.is_dir():
-        raise SuiteError(f"There is no folder {folder} with expectation suites; name another with --expectations.")
+    require_folder(folder)
     return {
         table: load_suite(folder / f"{table}.json", table, columns)
         for table, columns in tables.items()
         if (folder / f"{table}.json").is_file()
     }
+
+
+def require_folder(folder: Path) -> None:
+    """Raises `SuiteError` where there is no such folder."""
+    if not folder.is_dir():
+        raise SuiteError(f"There is no folder {folder} with expectation suites; name another with --expectations.")
+
+
+def refuse_strangers(folder: Path, tables: Iterable[str], others: Iterable[str] = ()) -> None:
+    """Raises `SuiteError` for suite files that belong to no table, and so would be asked of nothing.
+
+    :param folder: the suites.
+    :param tables: the target's names of the tables that are loaded.
+    :param others: tables that there are besides, by the name of either side.
+    """
+    known = list(tables)
+    besides = {_plain(name) for name in others}
+    strangers = [
+        path.stem
+        for path in sorted(folder.glob("*.json"))
+        if path.stem not in known and (_plain(path.stem) not in besides or _plain(path.stem) in map(_plain, known))
+    ]
+    if strangers:
+        files = unknown_names(f"{folder} has a suite for no table of the target:", strangers, known)
+        raise SuiteError(f"{files} A suite's file is named for its table: TABLE.json.")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower()) or name
 
 
 def load_suite(path: Path, table: str, columns: Columns) -> Suite:
@@ -158,6 +198,10 @@ def _refuse_vague_rejection(expectation: Expectation) -> None:
         return
     if not expectation.columns:
         raise SuiteError(f"{expectation.place}: a count cannot reject single rows; make it a warning.")
+    if expectation.whole:
+        raise SuiteError(
+            f"{expectation.place}: it is judged on the whole table, and cannot reject single rows; make it a warning."
+        )
     if expectation.mostly < 1:
         raise SuiteError(f'{expectation.place}: "mostly" does not say which rows to reject; make it a warning.')
 

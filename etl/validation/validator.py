@@ -1,5 +1,6 @@
 """Validates the batches of a whole load in a process of its own, while the caller goes on."""
 
+import contextlib
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +15,7 @@ import pyarrow as pa
 from etl.validation.checker import columns_to_check
 from etl.validation.process import ValidationProcess
 from etl.validation.results import (
+    Positions,
     Totals,
     Validated,
     add_results,
@@ -23,6 +25,7 @@ from etl.validation.results import (
     settle,
 )
 from etl.validation.suites import Suite
+from etl.validation.whole_table import WholeTable
 from etl.validation.worker import Worker
 
 BYTES_CHECKED_AT_ONCE = 48 * 2**20
@@ -36,6 +39,7 @@ class _Waiting:
     frame: pd.DataFrame
     columns: pa.Table
     answer: Future[Validated]
+    unread: Mapping[str, Positions] | None = None  # of rows that are rejected anyhow, and so count for nothing
 
 
 class Validator:
@@ -61,6 +65,7 @@ class Validator:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="validation")
         self._waiting: deque[_Waiting | None] = deque()  # None: nothing behind it is checked with what is before it
         self._totals: dict[str, Totals] = {}
+        self._whole: dict[str, WholeTable] = {}
         self._accepted: Future[None] = Future()
 
     def __enter__(self) -> Self:
@@ -88,6 +93,10 @@ class Validator:
         """Ends the process; whoever waits for an answer hears an exception instead. From any thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
         self._process.kill()
+        with contextlib.suppress(IndexError):  # the thread may have taken the last one
+            while self._waiting:
+                if (batch := self._waiting.popleft()) is not None:
+                    batch.answer.cancel()
 
     @property
     def pid(self) -> int:
@@ -101,6 +110,16 @@ class Validator:
         self._thread.submit(self._check_waiting)
         return batch.answer
 
+    def submit_rejected(self, table: str, frame: pd.DataFrame, unread: Mapping[str, Positions]) -> "Future[Validated]":
+        """Says what else is wrong with rows that are rejected anyhow; it counts in no result.
+
+        `unread`: by column, the positions of cells that could not be converted.
+        """
+        batch = _Waiting(table, frame, columns_to_check(frame, self._suites[table]), Future(), unread)
+        self._waiting.append(batch)
+        self._thread.submit(self._check_waiting)
+        return batch.answer
+
     def finish(self, table: str, rows: int) -> "Future[Totals]":
         """The results over all batches submitted so far, in the suite's order, with the row count checked as `rows`."""
         return self._thread.submit(self._finish, table, rows)
@@ -108,6 +127,7 @@ class Validator:
     def _begin(self, table: str) -> None:
         self._waiting.remove(None)  # the first: all that was submitted before it has been checked
         self._totals.pop(table, None)
+        self._forget_whole(table)
 
     def _check_waiting(self) -> None:
         """The batches that have come together meanwhile, in one question; none where an earlier call took them."""
@@ -140,10 +160,27 @@ class Validator:
         suite = self._suites[table]
         columns = [batch.columns for batch in together]
         evaluations = self._worker.check(table, columns) if columns[0].num_columns else [[] for _ in together]
-        validated = [settle(batch.frame, suite, found, {}) for batch, found in zip(together, evaluations, strict=True)]
-        for batch in validated:
-            self._totals[table] = add_results(self._totals.get(table, ()), batch.results, suite)
+        validated = [
+            settle(batch.frame, suite, found, {}, batch.unread or {})
+            for batch, found in zip(together, evaluations, strict=True)
+        ]
+        for batch, answer in zip(together, validated, strict=True):
+            if batch.unread is None:
+                self._count(table, batch.frame)
+                self._totals[table] = add_results(self._totals.get(table, ()), answer.results, suite)
         return validated
+
+    def _count(self, table: str, frame: pd.DataFrame) -> None:
+        """Counts values for what is expected of the whole table."""
+        suite = self._suites[table]
+        if any(item.whole for item in suite.expectations):
+            if table not in self._whole:
+                self._whole[table] = WholeTable(suite, latest=self._latest)
+            self._whole[table].add(frame)
+
+    def _forget_whole(self, table: str) -> None:
+        if (whole := self._whole.pop(table, None)) is not None:
+            whole.close()
 
     def _finish(self, table: str, rows: int) -> Totals:
         self._accepted.result()
@@ -151,6 +188,8 @@ class Validator:
         counted = any(not expectation.columns for expectation in suite.expectations)
         counts = self._worker.check_row_count(table, rows) if counted else {}
         counted_results = tuple(count_result(suite, place, rows, success=success) for place, success in counts.items())
-        totals = {(item.expectation, item.column): item for item in self._totals.get(table, ())}
+        whole = self._whole[table].results().values() if table in self._whole else ()
+        self._forget_whole(table)
+        totals = {(item.expectation, item.column): item for item in (*self._totals.get(table, ()), *whole)}
         unasked = [nothing_checked(suite, item) for item in suite.expectations if item.columns]
         return (*(totals.get((item.expectation, item.column), item) for item in unasked), *counted_results)

