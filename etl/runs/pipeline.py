@@ -194,16 +194,21 @@ class Pipeline:
         for batch in read_batches(self.source, plan.source, columns, batch_rows=self.batch_rows):
             yield self._prepare(batch, plan, faulty, encode_ahead=task.optimistic)
             del batch  # here and below: while the next one is read, the last is nobody's any more, as it may be large
-            while faulty and faulty[0].is_known:
-                self._reject_faulty(faulty.popleft(), plan)
         while faulty:
             self._reject_faulty(faulty.popleft(), plan)
 
     def _prepare(self, batch: Batch, plan: TablePlan, faulty: deque[_Faulty], *, encode_ahead: bool) -> _Prepared:
-        """Converts a batch; the rows that cannot be converted join the `faulty` ones."""
+        """Converts a batch; the rows that cannot be converted join the `faulty` ones until all is known of them."""
         converted = convert(batch.frame, plan.columns, assume_timezone=self.assume_timezone)
         if not converted.rejected.empty:
-            faulty.append(self._faulty(batch, converted, plan))
+            found = self._faulty(batch, converted, plan)
+            if found.is_known:  # at once: a large batch must not be held
+                self._reject_faulty(found, plan)
+            else:
+                faulty.append(found)
+            del found
+        while faulty and faulty[0].is_known:
+            self._reject_faulty(faulty.popleft(), plan)
         validation = self.validator.submit(plan.target.name, converted.frame) if self.validator else None
         types = {column.target: column.type for column in plan.columns}
         encoded = encode(converted.frame, types) if encode_ahead else None
