@@ -20,6 +20,7 @@ from etl.planning.map_file import read_map
 from etl.planning.time_units import check_units, with_units
 from etl.reporting.report import Report
 from etl.reporting.schema import ProposedSchema
+from etl.reporting.shown_frame import ShownFrame
 from etl.runs.compare import run_comparison
 from etl.runs.connect import open_target
 from etl.runs.create_schema import NewSchema, create_what_is_missing, propose
@@ -317,8 +318,8 @@ def read_table(
             convert(batch.frame, columns, assume_timezone=assume_timezone)
             for batch in read_batches(opened, described, described.column_names)
         ] or [convert(_empty(described), columns)]
-    frame = pd.concat([part.frame for part in parts])
-    frame.attrs["rejected"] = pd.concat([part.rejected for part in parts])
+    frame = ShownFrame(pd.concat([part.frame for part in parts]))
+    frame.attrs["rejected"] = ShownFrame(pd.concat([part.rejected for part in parts]))
     return frame
 
 

@@ -4,6 +4,7 @@ import html
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from etl.core.display import as_written
 from etl.core.drift import Drift
 from etl.core.name_map import NamePair
 from etl.core.redaction import is_secret
@@ -129,10 +130,10 @@ class Plan:
         )
         tables = f"<table><tr><th>order</th><th>table</th><th>rows</th><th>columns</th></tr>{rows}</table>"
         if not self.names:
-            return tables
+            return as_written(tables)
         pairs = "".join(
             f"<tr><td style='text-align:left'>{html.escape(pair.source)}</td>"
             f"<td style='text-align:left'>{html.escape(pair.target)}</td><td>{pair.by}</td></tr>"
             for pair in self.names
         )
-        return f"{tables}<table><tr><th>source</th><th>target</th><th>paired by</th></tr>{pairs}</table>"
+        return as_written(f"{tables}<table><tr><th>source</th><th>target</th><th>paired by</th></tr>{pairs}</table>")

@@ -7,6 +7,7 @@ import html
 
 import pandas as pd
 
+from etl.core.display import as_written
 from etl.core.text import counted, visible
 
 _STYLE = """
@@ -48,7 +49,7 @@ def profile_html(title: str, tables: pd.DataFrame, columns: pd.DataFrame) -> str
     nothing_found = not columns[list(_FINDINGS)].to_numpy().any()
     largest = max(counts, key=lambda name: counts[name]) if counts and nothing_found else None
     details = "".join(_table(name, rows, parts[name], opened=name == largest) for name, rows in counts.items())
-    return f'<div class="etl-profile">{_STYLE}<p><b>{html.escape(visible(title))}</b></p>{details}</div>'
+    return as_written(f"{_STYLE}<p><b>{html.escape(visible(title))}</b></p>{details}", "etl-profile")
 
 
 def _table(name: str, rows: int, columns: pd.DataFrame, *, opened: bool) -> str:

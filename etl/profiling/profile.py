@@ -20,6 +20,7 @@ from etl.planning.time_units import with_units
 from etl.profiling.html import profile_html
 from etl.profiling.tables import StoredColumn, find_orphans, measure_sizes, stored_columns
 from etl.profiling.values import ColumnFindings, TableFindings, read_values
+from etl.reporting.shown_frame import ShownFrame
 from etl.schema import unified as schema
 from etl.schema.recognise import is_unified
 from etl.source.database import Source
@@ -175,7 +176,7 @@ Record = Sequence[object]
 
 
 def _frame(records: Iterable[Record], dtypes: dict[str, str]) -> pd.DataFrame:
-    frame = pd.DataFrame(list(records), columns=list(dtypes), dtype=object)
+    frame = ShownFrame(list(records), columns=list(dtypes), dtype=object)
     return frame.astype(dtypes)
 
 

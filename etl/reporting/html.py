@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from etl.core import text as report_text
+from etl.core.display import UNTYPESET
 from etl.core.report import ReportData, TableReport
 from etl.reporting.view import view_of
 
@@ -49,7 +50,7 @@ def render_html(report: ReportData) -> str:
 
 def render_display(report: ReportData) -> str:
     """A small piece of HTML for Jupyter; it takes its colours from the notebook, light or dark."""
-    return _environment().get_template("display.html.j2").render(view=view_of(report))
+    return _environment().get_template("display.html.j2").render(view=view_of(report), untypeset=UNTYPESET)
 
 
 def bars(tables: Sequence[TableReport]) -> dict[str, tuple[Segment, ...]]:

@@ -32,9 +32,10 @@ from etl.core.report import (
 )
 from etl.core.values import StorageValue, UndecodableText
 from etl.files.private_files import file_name
-from etl.reporting.frames import DIFFERENCE_COLUMNS, differences_frame
+from etl.reporting.frames import differences_frame
 from etl.reporting.masked_frame import MaskedFrame
 from etl.reporting.report import Report
+from etl.reporting.shown_frame import ShownFrame
 from etl.reporting.values import key_text
 
 REJECT_COLUMNS = ("reject_stage", "reject_code", "reject_column", "reject_reason")
@@ -147,7 +148,7 @@ def read_rejects(report: Report | str | Path, table: str | None = None) -> pd.Da
     folder = _folder(report) / "rejects"
     if table is None:
         found = sorted(_overview(line) for path in folder.glob("*.ndjson") for line in _lines(path))
-        return pd.DataFrame(found, columns=list(_OVERVIEW), dtype=object).astype(_OVERVIEW)
+        return ShownFrame(found, columns=list(_OVERVIEW), dtype=object).astype(_OVERVIEW)
     lines = sorted(_lines(folder / file_name(f"{table}.ndjson")), key=lambda line: int(line["row_number"]))
     index = pd.Index([line["row_number"] for line in lines], name="row_number", dtype="int64")
     columns = [*REJECT_COLUMNS, *(lines[0]["row"] if lines else ())]
@@ -171,7 +172,7 @@ def read_differences(report: Report | str | Path, table: str | None = None) -> p
     paths = sorted(folder.glob("*.ndjson")) if table is None else [folder / file_name(f"{table}.ndjson")]
     lines = (line for path in paths for line in _lines(path))
     found = [line for line, _ in zip(lines, range(MOST_DIFFERENCES), strict=False)]
-    return differences_frame(found) if found else pd.DataFrame(columns=list(DIFFERENCE_COLUMNS), dtype="str")
+    return differences_frame(found)
 
 
 def _folder(report: Report | str | Path) -> Path:

@@ -6,8 +6,10 @@ from html import escape
 
 import pandas as pd
 
+from etl.core.display import as_written
 from etl.core.proposal import Proposal
 from etl.core.text import counted, readable
+from etl.reporting.shown_frame import ShownFrame
 from etl.schema.ddl import script
 
 _SHOWN = 200  # lines of a table in a notebook
@@ -90,12 +92,12 @@ class ProposedSchema:
         if self.proposal.not_carried:
             parts.append("<p><b>Not carried</b></p>")
             parts.append(_grid(self.not_carried[["kind", "table", "name", "reason"]]))
-        return f'<div class="tex2jax_ignore mathjax_ignore">{"".join(parts)}</div>'
+        return as_written("".join(parts))
 
 
 def _frame(rows: Sequence[Mapping[str, object]], dtypes: Mapping[str, str], order: Iterable[str]) -> pd.DataFrame:
     names = list(order)
-    frame = pd.DataFrame(rows, columns=names)
+    frame = ShownFrame(rows, columns=names)
     return frame.astype({name: dtypes[name] for name in names})
 
 

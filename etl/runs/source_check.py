@@ -12,6 +12,7 @@ import pandas as pd
 
 from etl.conversion.convert import convert
 from etl.core import defaults
+from etl.core.display import as_written
 from etl.core.errors import UsageError
 from etl.core.name_map import NameMap
 from etl.core.plan import ColumnPlan
@@ -89,7 +90,7 @@ class Readiness:
 
     def _repr_html_(self) -> str:
         lines = "".join(f"<li>{html.escape(line)}</li>" for line in self.findings())
-        return f"<p><b>{html.escape(str(self))}</b></p><ul>{lines}</ul>"
+        return as_written(f"<p><b>{html.escape(str(self))}</b></p><ul>{lines}</ul>")
 
 
 def check_source(
