@@ -15,27 +15,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from etl.api import check_source as check_source
     from etl.api import compare as compare
     from etl.api import migrate as migrate
     from etl.api import plan as plan
+    from etl.api import profile as profile
     from etl.api import propose_schema as propose_schema
     from etl.api import read_table as read_table
     from etl.core.version import __version__ as __version__
     from etl.loading.to_sql import insert_ignoring_conflicts as insert_ignoring_conflicts
     from etl.notebook.repair import load_mended as load_mended
     from etl.notebook.workspace import forecast as forecast
-    from etl.profiling.profile import profile as profile
     from etl.reporting.reading import open_report as open_report
     from etl.reporting.reading import read_differences as read_differences
     from etl.reporting.reading import read_rejects as read_rejects
-    from etl.runs.source_check import check_source as check_source
     from etl.validation.frame import validate_frame as validate_frame
     from etl.validation.suite_file import add_expectation as add_expectation
 
 _HOMES = {
     "__version__": "etl.core.version",
     "add_expectation": "etl.validation.suite_file",
-    "check_source": "etl.runs.source_check",
+    "check_source": "etl.api",
     "compare": "etl.api",
     "forecast": "etl.notebook.workspace",
     "insert_ignoring_conflicts": "etl.loading.to_sql",
@@ -43,7 +43,7 @@ _HOMES = {
     "migrate": "etl.api",
     "open_report": "etl.reporting.reading",
     "plan": "etl.api",
-    "profile": "etl.profiling.profile",
+    "profile": "etl.api",
     "propose_schema": "etl.api",
     "read_differences": "etl.reporting.reading",
     "read_rejects": "etl.reporting.reading",

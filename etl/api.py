@@ -18,6 +18,8 @@ from etl.planning.from_catalogs import plan_between
 from etl.planning.map_check import check_map
 from etl.planning.map_file import read_map
 from etl.planning.time_units import check_units, with_units
+from etl.profiling.profile import profile as profile_source
+from etl.progress.attended import attended
 from etl.reporting.report import Report
 from etl.reporting.schema import ProposedSchema
 from etl.reporting.shown_frame import ShownFrame
@@ -26,8 +28,9 @@ from etl.runs.connect import open_target
 from etl.runs.create_schema import NewSchema, create_what_is_missing, propose
 from etl.runs.known import description_of
 from etl.runs.load import run_migration
-from etl.runs.observer import Observer
+from etl.runs.observer import Observer, Stage
 from etl.runs.settings import CompareSettings, Settings
+from etl.runs.source_check import check_source as check_a_source
 from etl.source.batches import ROW_NUMBER, raw_series, read_batches
 from etl.source.database import Source
 from etl.target.privileges import require_schema
@@ -41,7 +44,11 @@ TypesChoice = Literal["fit", "declared"]
 VirtualTablesChoice = Literal["skip", "load"]
 TimesChoice = Mapping[str, str] | Sequence[tuple[str, str]] | Literal["timestamptz", "timestamp"]
 
+check_source = attended(Stage.CHECK, if_stopped="Nothing was written.")(check_a_source)
+profile = attended(Stage.LOOK, if_stopped="Nothing was written.")(profile_source)
 
+
+@attended(Stage.CONNECT, if_stopped="Nothing was committed: the target is as it was. Running again is safe.")
 def migrate(
     source: str | Path,
     pg: str | None = None,
@@ -130,6 +137,7 @@ def migrate(
     return run_migration(settings, observer)
 
 
+@attended(Stage.CONNECT, if_stopped="Nothing was written to either side.")
 def compare(
     source: str | Path,
     pg: str | None = None,
@@ -179,6 +187,7 @@ def compare(
     return run_comparison(settings, observer)
 
 
+@attended(Stage.PLAN, if_stopped="Nothing was written.")
 def plan(
     source: str | Path,
     pg: str | None = None,
@@ -241,6 +250,7 @@ def plan(
         )
 
 
+@attended(Stage.LOOK, if_stopped="Nothing was written.")
 def propose_schema(
     source: str | Path,
     *,
@@ -284,6 +294,7 @@ def propose_schema(
         return ProposedSchema(propose(opened, settings), settings.source.name)
 
 
+@attended(Stage.READ, if_stopped="Nothing was written.")
 def read_table(
     source: str | Path,
     table: str,

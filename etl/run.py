@@ -50,7 +50,9 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _load(options: argparse.Namespace, path: Path, startup: Startup) -> int:
-    with postponed_imports():  # here, so that --help need not wait for pandas
+    from etl.progress.bar import starting
+
+    with starting(quiet=options.quiet), postponed_imports():  # here, so that --help need not wait for pandas
         from etl.console.load import ConsoleObserver
 
     settings = settings_from(options, Settings, path)

@@ -35,15 +35,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     path = source_path(options)
-    from etl.runs.source_check import check_source  # here, so that --help need not wait for pandas
+    from etl.progress.bar import starting  # here, so that --help need not wait for rich and pandas
 
-    result = check_source(
-        path,
-        tables=options.tables,
-        expectations=options.expectations,
-        assume_timezone=options.assume_timezone,
-        mapping=options.mapping,
-    )
+    with starting():
+        from etl.progress.terminal import TerminalProgress
+        from etl.runs.source_check import check_source
+
+    with TerminalProgress() as progress:
+        result = check_source(
+            path,
+            tables=options.tables,
+            expectations=options.expectations,
+            assume_timezone=options.assume_timezone,
+            mapping=options.mapping,
+            observer=progress,
+        )
     if options.json:
         sys.stdout.write(result.to_json().decode())
         return result.exit_code

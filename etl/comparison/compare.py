@@ -4,7 +4,7 @@ Only what is not surely equal there is looked at singly (`rows.py`). The compari
 conversion: what a stored value means is said by the two databases (`wire.py`) or read by `meaning.py`.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,25 +101,29 @@ def compare_table(
     *,
     zone: str = defaults.TIMEZONE,
     known: Known | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> TableComparison:
     """Compares all rows and writes the differences to `folder`/differences/TABLE.ndjson.
 
     Rows are matched by `plan.key`, as a multiset of whole rows where there is none. Wall clock times are read in
-    `zone`. Needs `prepare_session` first, and a transaction in which nobody else's changes appear. Raises `EtlError`
-    where the source cannot be read, psycopg2's errors for the target.
+    `zone`. Needs `prepare_session` first, and a transaction in which nobody else's changes appear. `progress` hears how
+    many rows of the source are through. Raises `EtlError` where the source cannot be read, psycopg2's errors for the
+    target.
     """
     canonical = Canonical(session, zone)
     large = plan.source.largest_row_bytes > LARGE_BYTES or may_hold_large(session, plan)
+    hear = progress or (lambda _: None)
+    hear(0)
     rows = open_rows(source, plan, wires(plan.columns, zone, large=large), canonical)
     with TableFindings(folder, plan.name) as findings:
         try:
-            return _Comparison(session, rows, findings, zone, known or Known()).result()
+            return _Comparison(session, rows, findings, zone, known or Known(), hear).result()
         except OrderError:
             if rows.canonical:
                 raise
             findings.restart()
             rows = make_canonical(rows, canonical)
-            return _Comparison(session, rows, findings, zone, known or Known()).result()
+            return _Comparison(session, rows, findings, zone, known or Known(), hear).result()
         finally:
             rows.close()
 
@@ -127,23 +131,35 @@ def compare_table(
 class _Comparison:
     """One pass over both sides."""
 
-    def __init__(self, session: Session, rows: SourceRows, findings: TableFindings, zone: str, known: Known) -> None:
+    def __init__(
+        self,
+        session: Session,
+        rows: SourceRows,
+        findings: TableFindings,
+        zone: str,
+        known: Known,
+        progress: Callable[[int], None],
+    ) -> None:
         self._session = session
         self._rows = rows
         self._plan = rows.plan
         self._findings = findings
         self._comparer = RowComparer(rows, zone)
         self._known = known
+        self._progress = progress
         self._counts = TableComparison(rows.plan.name, differences=findings.counts)
 
     def result(self) -> TableComparison:
         """Reads both sides to their ends."""
         with Questions() as questions, closing(self._source()) as source, closing(self._target()) as target:
             keys = self._rows.keys
+            passed = 0
             for aligned in align(source, target, keys, keys):
                 if self._session.interrupted:
                     raise KeyboardInterrupt
                 self._compare(aligned, questions)
+                passed += aligned.source.num_rows + aligned.missing.num_rows
+                self._progress(passed)
             for differences in questions.answered(self._session):
                 self._settle(differences)
         self._counts.sample = tuple(self._findings.sample)

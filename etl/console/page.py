@@ -9,9 +9,9 @@ from etl.core.errors import OutputError
 from etl.core.plan import Plan
 from etl.core.redaction import printable
 from etl.core.report import ReportData, SourceReport, Status, TableReport
+from etl.progress.terminal import TerminalProgress
 from etl.reporting.verdict import Tone, verdict_of
 from etl.runs.connect import Target
-from etl.runs.observer import Observer
 
 RULE = "=" * 60
 WIDE = 160
@@ -32,7 +32,7 @@ def shown_name(table: TableReport) -> str:
     return printable(table.name if table.target_name is None else f"{table.name} → {table.target_name}")
 
 
-class Page(Observer):
+class Page(TerminalProgress):
     """Prints a run as it goes. `json_only` keeps stdout free for the report object, `quiet` prints the summary only."""
 
     heading: str
@@ -40,7 +40,9 @@ class Page(Observer):
     """What is said of the rows of a table that the target lacks."""
 
     def __init__(self, *, quiet: bool, verbose: bool, json_only: bool, no_color: bool) -> None:
-        self.out = make_console(stderr=json_only, no_color=no_color)
+        super().__init__(quiet=quiet, no_color=no_color)
+        out = make_console(stderr=json_only, no_color=no_color)
+        self.out = self.err if out.is_terminal and self.err.is_terminal else out  # they share the screen
         self.quiet = quiet
         self.verbose = verbose
         self.shows_names = verbose
@@ -88,6 +90,7 @@ class Page(Observer):
 
     def table_finished(self, table: TableReport) -> None:
         """The table's line."""
+        super().table_finished(table)
         name = shown_name(table)
         if table.status is Status.MISSING_IN_SOURCE:
             self.warn(f"Table '{name}' not found in SQLite, skipping")

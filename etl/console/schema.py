@@ -38,8 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     path = source_path(options)
     from etl.api import propose_schema  # here, so that --help need not wait for pandas
+    from etl.progress.terminal import TerminalProgress
+    from etl.runs.observer import Stage
 
-    sql = propose_schema(path, **{name: getattr(options, name) for name in OPTIONS}).sql
+    with TerminalProgress() as progress:
+        progress.stage_begun(Stage.LOOK)
+        sql = propose_schema(path, **{name: getattr(options, name) for name in OPTIONS}).sql
     if options.sql is None:
         sys.stdout.write(sql)
         return 0

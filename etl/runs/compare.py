@@ -26,7 +26,7 @@ from etl.reporting.report import Report
 from etl.reporting.write import write_report
 from etl.runs.connect import open_target
 from etl.runs.given_names import names_given_before
-from etl.runs.observer import Observer
+from etl.runs.observer import Observer, Stage, progress_of
 from etl.runs.record import RunRecord, describe_source
 from etl.runs.settings import CompareSettings
 from etl.runs.startup import Startup
@@ -49,6 +49,7 @@ def run_comparison(
     with contextlib.ExitStack() as ends:
         begun = startup or ends.enter_context(Startup(settings.source, validate=False))
         source = begun.source
+        observer.stage_begun(Stage.CONNECT)
         target = ends.enter_context(open_target(settings.pg, settings.source, settings.schema))
         observer.source_opened(describe_source(source))
         observer.target_opened(target)
@@ -61,9 +62,11 @@ def run_comparison(
                     interruptible(comparison.carry_out, hang_up=session.hang_up)
             finally:
                 connection.invalidate()  # nothing is to be kept, whatever state the driver was left in
+        observer.stage_begun(Stage.VERIFY_SOURCE)
         if any(table.unaccounted_rows for table in record.accounting.tables):
             source.verify_sound()
         source.verify_unchanged()
+    observer.stage_begun(Stage.REPORT)
     report = record.report()
     write_report(report, record.folder)
     return report
@@ -87,6 +90,7 @@ class _Comparison:
         enter_schema(self.session, self.settings.schema)
         prepare_session(self.session)
         self.session.be_watched()
+        self.observer.stage_begun(Stage.PLAN)
         plan = plan_between(
             self.source,
             self.session,
@@ -105,6 +109,7 @@ class _Comparison:
         accounting.timings["plan"] = time.monotonic() - started
         for left_out in accounting.note_tables_left_out(plan):
             self.observer.table_finished(left_out)
+        self.observer.stage_begun(Stage.COMPARE)
         for table in plan.tables:
             self._compare(table)
         accounting.timings["compare"] = time.monotonic() - started - accounting.timings["plan"]
@@ -114,7 +119,13 @@ class _Comparison:
         rejected = rejected_rows(self.settings.load_report, plan) if self.settings.load_report else None
         known = Known() if rejected is None else Known(rejected, surely=False)
         comparison = compare_or_explain(
-            self.source, self.session, plan, self.record.folder, self.settings.assume_timezone, known
+            self.source,
+            self.session,
+            plan,
+            self.record.folder,
+            self.settings.assume_timezone,
+            known,
+            progress_of(self.observer, plan),
         )
         report = TableReport(
             name=plan.name,

@@ -27,6 +27,7 @@ from etl.planning.map_file import read_map
 from etl.planning.time_units import check_units, with_units
 from etl.runs.accounting import expectation_report
 from etl.runs.known import description_of
+from etl.runs.observer import Observer, Stage
 from etl.runs.settings import table_names
 from etl.schema import unified as schema
 from etl.source.batches import read_batches
@@ -100,6 +101,7 @@ def check_source(
     expectations: str | Path | None = None,
     assume_timezone: str = defaults.TIMEZONE,
     mapping: str | Path | Mapping[str, object] | NameMap | None = None,
+    observer: Observer | None = None,
 ) -> Readiness:
     """Says what a load would reject, as far as the source alone can tell.
 
@@ -110,6 +112,7 @@ def check_source(
     :param expectations: folder of expectation suites; None: those of the 20 tables.
     :param assume_timezone: the zone of times without one.
     :param mapping: a map, as for `migrate`: what it leaves out is not judged, suites are those of the target's names.
+    :param observer: hears how far the check is.
     :returns: rows by table, rejects by reason, and the expectations; `exit_code` is that of `python -m etl.validate`.
     :raises EtlError: `SourceError`, `SuiteError`, or `UsageError` for a table that the source lacks.
 
@@ -136,7 +139,9 @@ def check_source(
         folder = Path(expectations) if expectations else known.suites
         suites = load_suites(folder, types) if folder is not None else {}
         accepted = validator.use(suites)
-        check = _Check(opened, validator, suites, columns, targets, assume_timezone)
+        heard = observer or Observer()
+        heard.stage_begun(Stage.CHECK)
+        check = _Check(opened, validator, suites, columns, targets, assume_timezone, heard)
         rejects: Counter[TableFault] = Counter()
         reports: list[ExpectationReport] = []
         for table in chosen:
@@ -158,10 +163,13 @@ class _Check:
     columns: Mapping[str, Sequence[ColumnPlan]]
     targets: Mapping[str, str]  # source table → the name by which it is validated
     assume_timezone: str
+    observer: Observer
 
     def rejects(self, table: SourceTable) -> Iterator[TableFault]:
         """The fault of each row that would be rejected."""
         waiting: list[Future[Validated]] = []
+        progress = 0
+        self.observer.table_advanced(table.name, progress, table.row_count)
         for batch in read_batches(self.source, table, table.column_names):
             converted = convert(batch.frame, self.columns[table.name], assume_timezone=self.assume_timezone)
             yield from _faults(table.name, RejectStage.CONVERT, converted.rejected)
@@ -169,6 +177,8 @@ class _Check:
                 waiting.append(self.validator.submit(self.targets[table.name], converted.frame))
             if len(waiting) > AWAITED:
                 yield from self._unexpected(table, waiting.pop(0))
+            progress += len(batch.frame)
+            self.observer.table_advanced(table.name, progress, table.row_count)
         for validated in waiting:
             yield from self._unexpected(table, validated)
 
