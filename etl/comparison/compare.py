@@ -19,7 +19,7 @@ from etl.comparison.columns import compare_columns
 from etl.comparison.differences import SAMPLE_ROWS, DifferenceCounts, TableFindings
 from etl.comparison.questions import Questions
 from etl.comparison.rows import RowComparer, extra_rows, missing_rows
-from etl.comparison.source_side import SourceRows, make_canonical, open_rows, split_null_keys, without_rows
+from etl.comparison.source_side import ROW, SourceRows, make_canonical, open_rows, split_null_keys, without_rows
 from etl.comparison.target_side import may_hold_large, read_target
 from etl.comparison.wire import wires
 from etl.concurrency.background import ahead
@@ -27,6 +27,7 @@ from etl.core import defaults
 from etl.core.plan import TablePlan
 from etl.core.report import Difference, DifferenceTotal
 from etl.core.values import LARGE_BYTES
+from etl.files.mended_files import MendedRow
 from etl.source.database import Source
 from etl.target.session import Session
 
@@ -40,16 +41,19 @@ class Known:
     `rejected`: the rows that a load rejected (rowids or row numbers, sorted); `surely` if that was this run's own load,
     so that they are not compared at all, while after an older one they may have been mended and loaded since.
     `ask_present`: the target's rows are to be asked if they were there before this transaction.
+    `mended`: rows that were loaded with other values than the source's, which the target then has to have.
     """
 
     rejected: npt.NDArray[np.int64] = field(default_factory=lambda: _NO_ROWS)
     surely: bool = True
     ask_present: bool = False
+    mended: tuple[MendedRow, ...] = ()
 
 
 @dataclass
 class TableComparison:
-    """The counts of a comparison. Every source row is matched, different, missing or rejected before.
+    """The counts of a comparison. Every source row is matched, different, missing or rejected before. `mended_rows`
+    are those of the matched ones that are as they were mended.
 
     Those of parts of a table add up to those of the table; the sample keeps the first of both.
     """
@@ -59,6 +63,7 @@ class TableComparison:
     different_rows: int = 0
     missing_rows: int = 0
     rejected_rows: int = 0
+    mended_rows: int = 0
     target_rows: int = 0
     extra_present_rows: int = 0
     differences: DifferenceCounts = field(default_factory=DifferenceCounts)
@@ -71,6 +76,7 @@ class TableComparison:
             self.different_rows + other.different_rows,
             self.missing_rows + other.missing_rows,
             self.rejected_rows + other.rejected_rows,
+            self.mended_rows + other.mended_rows,
             self.target_rows + other.target_rows,
             self.extra_present_rows + other.extra_present_rows,
             self.differences + other.differences,
@@ -114,7 +120,7 @@ def compare_table(
     large = plan.source.largest_row_bytes > LARGE_BYTES or may_hold_large(session, plan)
     hear = progress or (lambda _: None)
     hear(0)
-    rows = open_rows(source, plan, wires(plan.columns, zone, large=large), canonical)
+    rows = open_rows(source, plan, wires(plan.columns, zone, large=large), canonical, known.mended if known else ())
     with TableFindings(folder, plan.name) as findings:
         try:
             return _Comparison(session, rows, findings, zone, known or Known(), hear).result()
@@ -147,6 +153,7 @@ class _Comparison:
         self._comparer = RowComparer(rows, zone)
         self._known = known
         self._progress = progress
+        self._mended = {row.identity for row in known.mended}  # those that are seen to be in the target
         self._counts = TableComparison(rows.plan.name, differences=findings.counts)
 
     def result(self) -> TableComparison:
@@ -162,6 +169,7 @@ class _Comparison:
                 self._progress(passed)
             for differences in questions.answered(self._session):
                 self._settle(differences)
+        self._counts.mended_rows = len(self._mended)
         self._counts.sample = tuple(self._findings.sample)
         return self._counts
 
@@ -227,6 +235,7 @@ class _Comparison:
             self._counts.matched_rows += 1
             return
         self._counts.different_rows += 1
+        self._mended.discard(differences[0].rowid or 0)
         for difference in differences:
             self._findings.add(difference)
 
@@ -236,6 +245,8 @@ class _Comparison:
         return kept
 
     def _report_missing(self, rows: pa.RecordBatch) -> None:
+        if self._mended:
+            self._mended.difference_update(rows.column(ROW).to_pylist())
         rows = self._without_rejected(rows)
         self._counts.missing_rows += rows.num_rows
         for difference in missing_rows(self._rows, rows):

@@ -66,8 +66,11 @@ def text_column(profile: Profile) -> tuple[str, str] | None:
 
 
 def table_to_mend(report: Report) -> str:
-    """The table with the most rejected rows; any table where none were rejected, "" where there is none."""
-    tables = sorted(report.tables, key=lambda table: -(table.rejected_rows or 0))
+    """The first table with rejected rows, in the order of the load: parents are mended before their children.
+
+    Any table where none were rejected, "" where there is none.
+    """
+    tables = sorted(report.tables, key=lambda table: not table.rejected_rows)
     return tables[0].name if tables else ""
 
 

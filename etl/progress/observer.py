@@ -46,8 +46,8 @@ class ProgressObserver(Observer):
         self.bar.begin(self._stage)
 
     def summary(self) -> str:
-        """`820 rows read, 820 rows compared`."""
+        """`820 rows read, 820 rows compared`; where no row was counted, what was done."""
         done: Counter[str] = Counter()
         for (stage, _), rows in self._rows.items():
             done[_DONE[stage]] += rows
-        return ", ".join(f"{counted(rows, 'row')} {verb}" for verb, rows in done.items()) or "done"
+        return ", ".join(f"{counted(rows, 'row')} {verb}" for verb, rows in done.items()) or self._stage

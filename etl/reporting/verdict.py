@@ -138,6 +138,9 @@ def _headline(report: ReportData, sums: Sums) -> tuple[Tone, str, str]:
         return tone, "Dry run, nothing written", f"Dry run: {_rows_in_words(report, sums, 'would arrive', 'would not')}"
     if not report.settled:
         return Tone.BAD, "Not reconciled", _capitalised(_rows_in_words(report, sums, "arrived", "did not"))
+    if sums.compared and (mended := report.total("mended_rows")):
+        rows = f"{counted(sums.source, 'row')} of {counted(sums.tables, 'table')}, value by value"
+        return Tone.GOOD, "Reconciled", f"Every row is accounted for, {mended:,} as mended: {rows}."
     verb = "arrived" if sums.loading else "match the source" if sums.compared else "are in the target"
     title = _capitalised(_rows_in_words(report, sums, verb, ""))
     if sums.compared:
@@ -204,6 +207,7 @@ def _about_rows(report: ReportData, sums: Sums) -> Iterator[Note]:
         (Tone.BAD, sums.different, "has", "have", "other values in the target than in the source"),
         (Tone.BAD, sums.present_different, "was", "were", f"{same} key but other content, and stayed as before"),
         (Tone.NOTE, sums.present - sums.present_different, "was", "were", f"{same} content"),
+        (Tone.NOTE, report.total("mended_rows"), "is", "are", "in the target as mended after the load"),
         (Tone.BAD, sums.extra, "is", "are", "only in the target"),
         (Tone.NOTE, sums.extra_before, "was", "were", "in the target before and not in the source"),
     )

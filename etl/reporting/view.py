@@ -147,6 +147,7 @@ _COLUMNS = (
     Column("target_rows_before", "Target before", only_if_any=True),
     Column("target_rows_after", "Target after"),
     Column("matched_rows", "Matched"),
+    Column("mended_rows", "As mended", only_if_any=True),
     Column("different_rows", "Different", finding=True),
     Column("missing_rows", "Missing", finding=True),
     Column("extra_rows", "Extra", finding=True, excused="extra_present_rows"),

@@ -2,7 +2,8 @@
 
 It holds both sides to one state each, writes nothing to either, and is satisfied only by equality: a row that is
 missing, differs, or stands in the target alone is a finding, and so are values of columns that the target lacks. Given
-the report folder of the load (`load_report`), it recognises rows that the load rejected and columns that it dropped.
+the report folder of the load (`load_report`), it recognises rows that the load rejected and columns that it dropped,
+and expects rows that were mended and loaded since as they were mended.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ from etl.core.drift import Drift, DriftAction, DriftKind
 from etl.core.errors import UsageError
 from etl.core.plan import ExtraColumns, TablePlan
 from etl.core.report import DriftReport, Status, TableReport
+from etl.files.mended_files import read_mended
 from etl.files.private_files import file_name
 from etl.planning.from_catalogs import plan_between
 from etl.reporting.report import Report
@@ -117,7 +119,8 @@ class _Comparison:
     def _compare(self, plan: TablePlan) -> None:
         started = time.monotonic()
         rejected = rejected_rows(self.settings.load_report, plan) if self.settings.load_report else None
-        known = Known() if rejected is None else Known(rejected, surely=False)
+        mended = tuple(read_mended(self.settings.load_report, plan.name).values()) if self.settings.load_report else ()
+        known = Known() if rejected is None else Known(rejected, surely=False, mended=mended)
         comparison = compare_or_explain(
             self.source,
             self.session,
@@ -136,6 +139,7 @@ class _Comparison:
             target_rows_after=comparison.target_rows,
             seconds=round(time.monotonic() - started, 3),
             target_name=plan.target_name,
+            mended_rows=comparison.mended_rows if mended else None,
         )
         report = with_comparison(report, comparison)
         self.record.accounting.tables.append(report)
