@@ -49,7 +49,9 @@ class JupyterProgress(ProgressObserver):
 
 
 def _bundle(shown: RenderableType) -> dict[str, str]:
-    console = Console(file=io.StringIO(), record=True, width=_COLUMNS, force_jupyter=False, markup=False)
+    console = Console(
+        file=io.StringIO(), record=True, width=_COLUMNS, force_jupyter=False, markup=False, highlight=False
+    )
     console.print(shown)
     html = console.export_html(code_format=_HTML, inline_styles=True, clear=False)
     return {"text/html": as_written(html.strip()), "text/plain": console.export_text().strip()}

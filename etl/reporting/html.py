@@ -16,8 +16,8 @@ from markupsafe import Markup
 
 from etl.core import text as report_text
 from etl.core.display import UNTYPESET
-from etl.core.report import ReportData, TableReport
-from etl.reporting.view import view_of
+from etl.core.report import Outcome, ReportData, TableReport
+from etl.reporting.view import Column, ReportView, view_of
 
 BAR_WIDTH = 100.0
 _FILTERS = ("name", "number", "counted", "duration", "size", "moment")
@@ -49,8 +49,34 @@ def render_html(report: ReportData) -> str:
 
 
 def render_display(report: ReportData) -> str:
-    """A small piece of HTML for Jupyter; it takes its colours from the notebook, light or dark."""
-    return _environment().get_template("display.html.j2").render(view=view_of(report), untypeset=UNTYPESET)
+    """A small piece of HTML for Jupyter; it takes its colours from the notebook, light or dark.
+
+    What asks for attention stands at the left, in view; counts that ask for none and are 0 everywhere are left out. The
+    tables are folded away where a forecast, or a comparison alone, has found nothing in them.
+    """
+    view = view_of(report)
+    return (
+        _environment()
+        .get_template("display.html.j2")
+        .render(
+            view=view,
+            untypeset=UNTYPESET,
+            columns=_in_view(view),
+            opened=(report.outcome is not Outcome.DRY_RUN and view.sums.loading) or not report.settled,
+        )
+    )
+
+
+def _in_view(view: ReportView) -> list[Column]:
+    columns = [column for column in view.columns if column.finding or any(column.rows(table) for table in view.tables)]
+    return sorted(
+        columns,
+        key=lambda column: (
+            column.field != "source_rows",
+            not column.is_finding_in(view.tables),
+            not column.finding,
+        ),
+    )
 
 
 def bars(tables: Sequence[TableReport]) -> dict[str, tuple[Segment, ...]]:

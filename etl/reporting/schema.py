@@ -14,6 +14,7 @@ from etl.schema.ddl import script
 
 _SHOWN = 200  # lines of a table in a notebook
 _TEXT, _COUNT = "str", "Int64"
+_EXPLAINED = ["column", "type", "could_be", "declared", "reason"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,9 +84,14 @@ class ProposedSchema:
 
     def _repr_html_(self) -> str:
         parts = [f"<p><b>A schema for {escape(readable(self.source))}</b>: {self._summary()}</p>"]
-        for table, columns in self.columns.groupby("table", sort=False):
-            shown = columns[["column", "declared", "type", "reason", "could_be"]]
-            parts.append(f"<details><summary>{escape(readable(table))}</summary>{_grid(shown)}</details>")
+        tables = "".join(
+            f"<details><summary>{escape(readable(table))}</summary>{_grid(columns[_EXPLAINED])}</details>"
+            for table, columns in self.columns.groupby("table", sort=False)
+        )
+        if tables:
+            parts.append(
+                f"<details><summary>Each column with its type, and why it is that one</summary>{tables}</details>"
+            )
         if self.proposal.choices:
             parts.append("<p><b>Other than declared</b></p>")
             parts.append(_grid(self.choices[["table", "column", "declared", "became", "values", "example", "reason"]]))

@@ -35,7 +35,7 @@ _HEADINGS = ("", "column", "expectation", "severity", "failing rows", "samples",
 def validated_html(caption: str, results: Sequence[Result], not_judged: Iterable[str]) -> str:
     """One row for each expectation, failures first; up to five failing rows beside each."""
     ordered = sorted(results, key=lambda result: result.success)
-    heading = "".join(f"<th>{name}</th>" for name in _HEADINGS)
+    heading = "".join(f"<th style='text-align:left'>{name}</th>" for name in _HEADINGS)
     body = "".join(map(_row, ordered))
     left = "".join(f"<li>{escape(item)}</li>" for item in not_judged)
     note = f"<p>Not checked, as the frame lacks the column:</p><ul>{left}</ul>" if left else ""

@@ -9,6 +9,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from support.browser import BROWSER, Page, browser
 from support.database import Server, fresh_database
 from support.jupyter_lab import jupyter_lab, open_notebook
+from support.report_examples import bad
 from support.sources import make_sqlite
 
 import etl
@@ -48,6 +49,7 @@ def displays(server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[s
         "plan": plan,
         "source check": etl.check_source(source),
         "expectations": etl.validate_frame(users, "users"),
+        "findings": bad(),
         "pandas' own": pd.DataFrame({"plain": [PRICE]}),
     }
     return {name: str(item._repr_html_()) for name, item in shown.items()}  # type: ignore[operator]
@@ -87,3 +89,24 @@ def test_texts_begin_at_the_left_and_numbers_end_at_the_right(page: Page, displa
     rows = page.value(script.replace("PLACE", str(list(displays).index("rejects"))))
     texts = ["left", "right", "right", "left", "left", "left", "left", "left"]  # row number and rowid are numbers
     assert rows == [texts, texts]
+
+
+@pytest.mark.parametrize(
+    ("display", "headings"),
+    [
+        ("profile", ["Target", "Rejected", "Unusual"]),
+        ("report", ["Rejected", "Unaccounted", "Different", "Missing", "Extra"]),
+        ("findings", ["Rejected", "Unaccounted", "Different", "Missing", "Extra"]),
+    ],
+)
+def test_what_matters_is_in_view(page: Page, displays: dict[str, str], display: str, headings: list[str]) -> None:
+    """Beside the file browser, in a window 1280 px wide."""
+    script = """(() => {
+        const output = document.querySelectorAll('.jp-OutputArea-output')[PLACE];
+        const end = output.getBoundingClientRect().right;
+        return [...output.querySelectorAll('th')].filter((cell) => cell.getBoundingClientRect().right <= end)
+            .map((cell) => cell.innerText);
+    })()"""
+    seen = page.value(script.replace("PLACE", str(list(displays).index(display))))
+    assert isinstance(seen, list)
+    assert set(headings) <= set(seen)
