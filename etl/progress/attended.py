@@ -46,9 +46,18 @@ def _one_line(if_stopped: str) -> Iterator[None]:
         raise Interrupted(f"Interrupted. {if_stopped}") from stopped
 
 
+def _in_a_kernel() -> bool:
+    """Whether somebody looks at this process through Jupyter: a library may have imported it without that."""
+    if "ipykernel" not in sys.modules:
+        return False
+    from IPython import get_ipython
+
+    return hasattr(get_ipython(), "kernel")
+
+
 @contextmanager
 def _heard(given: Observer | None, stage: Stage) -> Iterator[Observer | None]:
-    if given is not None or "ipykernel" not in sys.modules:
+    if given is not None or not _in_a_kernel():
         yield given
         return
     from etl.progress.jupyter import JupyterProgress  # here, since nobody else needs it
