@@ -43,7 +43,7 @@ def _one_line(if_stopped: str) -> Iterator[None]:
     except KeyboardInterrupt as stopped:
         if type(stopped) is not KeyboardInterrupt:  # it says for itself what it is
             raise
-        raise Interrupted(f"Interrupted. {if_stopped}") from stopped
+        raise Interrupted(if_stopped) from stopped
 
 
 def _in_a_kernel() -> bool:

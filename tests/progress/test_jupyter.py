@@ -54,7 +54,7 @@ def test_bar_interruption_and_error(kernel: BlockingKernelClient, database: Data
 
     stopped = outputs(kernel, f"etl.migrate({place}, observer=Stopping())")
     assert [item["kind"] for item in stopped] == ["error"]
-    line = "Interrupted: Interrupted. Nothing was committed: the target is as it was. Running again is safe."
+    line = "Interrupted: Nothing was committed: the target is as it was. Running again is safe."
     assert stopped[0]["traceback"] == [line]
 
     wrong = outputs(kernel, f"etl.compare('no\\x1bthing.db', {database.url!r})")
