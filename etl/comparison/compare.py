@@ -63,11 +63,11 @@ class TableComparison:
     different_rows: int = 0
     missing_rows: int = 0
     rejected_rows: int = 0
-    mended_rows: int = 0
     target_rows: int = 0
     extra_present_rows: int = 0
     differences: DifferenceCounts = field(default_factory=DifferenceCounts)
     sample: tuple[Difference, ...] = ()
+    mended_rows: int = 0
 
     def __add__(self, other: "TableComparison") -> "TableComparison":
         return TableComparison(
@@ -76,11 +76,11 @@ class TableComparison:
             self.different_rows + other.different_rows,
             self.missing_rows + other.missing_rows,
             self.rejected_rows + other.rejected_rows,
-            self.mended_rows + other.mended_rows,
             self.target_rows + other.target_rows,
             self.extra_present_rows + other.extra_present_rows,
             self.differences + other.differences,
             (self.sample + other.sample)[:SAMPLE_ROWS],
+            self.mended_rows + other.mended_rows,
         )
 
     @property
