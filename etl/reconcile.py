@@ -51,7 +51,8 @@ def _compare(options: argparse.Namespace) -> int:
 def _compare_from(startup: Startup, options: argparse.Namespace, path: Path) -> int:
     from etl.progress.bar import starting
 
-    with starting(quiet=options.quiet), postponed_imports():  # here, so that --help need not wait for pandas
+    # here, so that --help need not wait for pandas
+    with starting(quiet=options.quiet, no_color=options.no_color), postponed_imports():
         from etl.console.compare import ReconcileConsole
         from etl.runs.compare import run_comparison
 

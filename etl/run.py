@@ -52,7 +52,8 @@ def _run(options: argparse.Namespace) -> int:
 def _load(options: argparse.Namespace, path: Path, startup: Startup) -> int:
     from etl.progress.bar import starting
 
-    with starting(quiet=options.quiet), postponed_imports():  # here, so that --help need not wait for pandas
+    # here, so that --help need not wait for pandas
+    with starting(quiet=options.quiet, no_color=options.no_color), postponed_imports():
         from etl.console.load import ConsoleObserver
 
     settings = settings_from(options, Settings, path)

@@ -68,9 +68,9 @@ class ActivityBar:
 
 
 @contextmanager
-def starting(*, quiet: bool = False) -> Iterator[None]:
+def starting(*, quiet: bool = False, no_color: bool = False) -> Iterator[None]:
     """A sign of life on a terminal while a command imports what it needs."""
-    console = Console(stderr=True)
+    console = Console(stderr=True, no_color=no_color or None)
     bar = ActivityBar(console, shown=not quiet and console.is_terminal)
     bar.start()
     try:
