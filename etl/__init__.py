@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from etl.api import compare as compare
     from etl.api import migrate as migrate
     from etl.api import plan as plan
+    from etl.api import profile as profile
     from etl.api import propose_schema as propose_schema
     from etl.api import read_table as read_table
     from etl.api import sync as sync
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from etl.loading.to_sql import insert_ignoring_conflicts as insert_ignoring_conflicts
     from etl.notebook.repair import load_mended as load_mended
     from etl.notebook.workspace import forecast as forecast
-    from etl.profiling.profile import profile as profile
     from etl.reporting.reading import open_report as open_report
     from etl.reporting.reading import read_differences as read_differences
     from etl.reporting.reading import read_rejects as read_rejects
@@ -47,7 +47,7 @@ _HOMES = {
     "migrate": "etl.api",
     "open_report": "etl.reporting.reading",
     "plan": "etl.api",
-    "profile": "etl.profiling.profile",
+    "profile": "etl.api",
     "propose_schema": "etl.api",
     "read_differences": "etl.reporting.reading",
     "read_rejects": "etl.reporting.reading",

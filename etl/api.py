@@ -18,15 +18,18 @@ from etl.planning.from_catalogs import plan_between
 from etl.planning.map_check import check_map
 from etl.planning.map_file import read_map
 from etl.planning.time_units import check_units, with_units
+from etl.profiling.profile import profile as profile_source
+from etl.progress.attended import attended
 from etl.reporting.report import Report
 from etl.reporting.schema import ProposedSchema
+from etl.reporting.shown_frame import ShownFrame
 from etl.reporting.undo import UndoReport
 from etl.runs.compare import run_comparison
 from etl.runs.connect import open_target
 from etl.runs.create_schema import NewSchema, create_what_is_missing, propose
 from etl.runs.known import description_of
 from etl.runs.load import run_migration
-from etl.runs.observer import Observer
+from etl.runs.observer import Observer, Stage
 from etl.runs.settings import CompareSettings, Settings, SyncSettings
 from etl.runs.source_check import Readiness, run_check
 from etl.runs.sync import run_sync
@@ -45,7 +48,10 @@ TypesChoice = Literal["fit", "declared"]
 VirtualTablesChoice = Literal["skip", "load"]
 TimesChoice = Mapping[str, str] | Sequence[tuple[str, str]] | Literal["timestamptz", "timestamp"]
 
+profile = attended(Stage.LOOK, if_stopped="Nothing was written.")(profile_source)
 
+
+@attended(Stage.CONNECT, if_stopped="Nothing was committed: the target is as it was. Running again is safe.")
 def migrate(
     source: str | Path,
     pg: str | None = None,
@@ -134,6 +140,7 @@ def migrate(
     return run_migration(settings, observer)
 
 
+@attended(Stage.CONNECT, if_stopped="Nothing was written to either side.")
 def compare(
     source: str | Path,
     pg: str | None = None,
@@ -183,6 +190,7 @@ def compare(
     return run_comparison(settings, observer)
 
 
+@attended(Stage.CONNECT, if_stopped="Nothing was committed: the target is as it was. Running again is safe.")
 def sync(
     source: str | Path,
     pg: str | None = None,
@@ -294,6 +302,7 @@ def undo(
     return run_undo(settings, observer)
 
 
+@attended(Stage.PLAN, if_stopped="Nothing was written.")
 def plan(
     source: str | Path,
     pg: str | None = None,
@@ -356,6 +365,7 @@ def plan(
         )
 
 
+@attended(Stage.LOOK, if_stopped="Nothing was written.")
 def propose_schema(
     source: str | Path,
     *,
@@ -399,6 +409,7 @@ def propose_schema(
         return ProposedSchema(propose(opened, settings), settings.source.name)
 
 
+@attended(Stage.CHECK, if_stopped="Nothing was written.")
 def check_source(
     source: str | Path,
     pg: str | None = None,
@@ -467,6 +478,7 @@ def check_source(
     return run_check(settings, observer)
 
 
+@attended(Stage.READ, if_stopped="Nothing was written.")
 def read_table(
     source: str | Path,
     table: str,
@@ -501,8 +513,8 @@ def read_table(
             convert(batch.frame, columns, assume_timezone=assume_timezone)
             for batch in read_batches(opened, described, described.column_names)
         ] or [convert(_empty(described), columns)]
-    frame = pd.concat([part.frame for part in parts])
-    frame.attrs["rejected"] = pd.concat([part.rejected for part in parts])
+    frame = ShownFrame(pd.concat([part.frame for part in parts]))
+    frame.attrs["rejected"] = ShownFrame(pd.concat([part.rejected for part in parts]))
     return frame
 
 

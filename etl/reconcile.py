@@ -49,7 +49,10 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _compare_from(startup: Startup, options: argparse.Namespace, path: Path) -> int:
-    with postponed_imports():  # here, so that --help need not wait for pandas
+    from etl.progress.bar import starting
+
+    # here, so that --help need not wait for pandas
+    with starting(quiet=options.quiet, no_color=options.no_color), postponed_imports():
         from etl.console.compare import ReconcileConsole
         from etl.runs.compare import run_comparison
 
@@ -57,7 +60,8 @@ def _compare_from(startup: Startup, options: argparse.Namespace, path: Path) -> 
     console = ReconcileConsole(
         quiet=options.quiet, verbose=options.verbose, json_only=options.json, no_color=options.no_color
     )
-    report = run_comparison(settings, console, startup)
+    with console:
+        report = run_comparison(settings, console, startup)
     console.finished(report)
     if options.json:
         sys.stdout.write(report.to_json().decode())
@@ -66,9 +70,11 @@ def _compare_from(startup: Startup, options: argparse.Namespace, path: Path) -> 
 
 def _self_test(options: argparse.Namespace) -> int:
     from etl.console.compare import print_self_test
+    from etl.progress.terminal import TerminalProgress
     from etl.runs.self_test import run_self_test
 
-    outcome = run_self_test(options.pg)
+    with TerminalProgress(quiet=options.quiet, no_color=options.no_color) as progress:
+        outcome = run_self_test(options.pg, progress)
     print_self_test(outcome, json_only=options.json, quiet=options.quiet, no_color=options.no_color)
     return outcome.exit_code
 

@@ -50,7 +50,10 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _load(options: argparse.Namespace, path: Path, startup: Startup) -> int:
-    with postponed_imports():  # here, so that --help need not wait for pandas
+    from etl.progress.bar import starting
+
+    # here, so that --help need not wait for pandas
+    with starting(quiet=options.quiet, no_color=options.no_color), postponed_imports():
         from etl.console.load import ConsoleObserver
 
     settings = settings_from(options, Settings, path)

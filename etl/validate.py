@@ -60,12 +60,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     path = source_path(options)
+    from etl.progress.bar import starting  # here, so that --help need not wait for rich and pandas
+
     with Startup(path, validate=True) as startup:
-        with postponed_imports():  # here, so that --help need not wait for pandas
+        with starting(), postponed_imports():
+            from etl.progress.terminal import TerminalProgress
             from etl.runs.source_check import run_check
 
         settings = Settings.of(path, **{name: getattr(options, name) for name in OPTIONS})
-        result = run_check(settings, startup=startup)
+        with TerminalProgress() as progress:
+            result = run_check(settings, progress, startup)
     if options.json:
         sys.stdout.write(result.to_json().decode())
         return result.exit_code

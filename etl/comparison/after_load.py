@@ -1,7 +1,7 @@
 """Compares one table after its load, and recognises the rows that a load has rejected."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -25,7 +25,14 @@ _ROW_IDENTITY = re.compile(rb'\{"run_id":"[^"\\]*","table":"(?:[^"\\]|\\.)*","ro
 
 
 def compare_loaded(
-    source: Source, session: Session, plan: TablePlan, folder: Path, *, report: TableReport, zone: str
+    source: Source,
+    session: Session,
+    plan: TablePlan,
+    folder: Path,
+    *,
+    report: TableReport,
+    zone: str,
+    progress: Callable[[int], None],
 ) -> tuple[TableReport, TableComparison]:
     """Compares a table after its load, inside the load's own transaction, and completes its report.
 
@@ -33,7 +40,7 @@ def compare_loaded(
     before are told apart by the transaction that made them.
     """
     known = Known(rejected_rows(folder, plan), ask_present=bool(report.target_rows_before))
-    comparison = compare_or_explain(source, session, plan, folder, zone, known)
+    comparison = compare_or_explain(source, session, plan, folder, zone, known, progress)
     return with_comparison(report, comparison), comparison
 
 
@@ -58,6 +65,7 @@ def compare_or_explain(
     folder: Path,
     zone: str,
     known: Known,
+    progress: Callable[[int], None],
     *,
     found: FoundRows | None = None,
     part: Part | None = None,
@@ -66,7 +74,16 @@ def compare_or_explain(
     """`compare_table`, whose errors name the table; computed columns are compared as well."""
     try:
         return compare_table(
-            source, session, plan.compared, folder, zone=zone, known=known, found=found, part=part, into=into
+            source,
+            session,
+            plan.compared,
+            folder,
+            zone=zone,
+            known=known,
+            progress=progress,
+            found=found,
+            part=part,
+            into=into,
         )
     except psycopg2.Error as error:
         raise TargetError(f"Table {plan.name} cannot be compared: {first_line(error)}.") from error

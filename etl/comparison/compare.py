@@ -4,7 +4,7 @@ Only what is not surely equal there is looked at singly (`rows.py`). The compari
 conversion: what a stored value means is said by the two databases (`wire.py`) or read by `meaning.py`.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +29,7 @@ from etl.core import defaults
 from etl.core.plan import TablePlan
 from etl.core.report import Difference, DifferenceTotal
 from etl.core.values import LARGE_BYTES
+from etl.files.mended_files import MendedRow
 from etl.source.database import Source
 from etl.target.session import Session
 
@@ -42,11 +43,13 @@ class Known:
     `rejected`: the rows that a load rejected (rowids or row numbers, sorted); `surely` if that was this run's own load,
     so that they are not compared at all, while after an older one they may have been mended and loaded since.
     `ask_present`: the target's rows are to be asked if they were there before this transaction.
+    `mended`: rows that were loaded with other values than the source's, which the target then has to have.
     """
 
     rejected: npt.NDArray[np.int64] = field(default_factory=lambda: _NO_ROWS)
     surely: bool = True
     ask_present: bool = False
+    mended: tuple[MendedRow, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,8 @@ class Part:
 
 @dataclass
 class TableComparison:
-    """The counts of a comparison. Every source row is matched, different, missing or rejected before.
+    """The counts of a comparison. Every source row is matched, different, missing or rejected before. `mended_rows`
+    are those of the matched ones that are as they were mended.
 
     Those of parts of a table add up to those of the table; the sample keeps the first of both.
     """
@@ -73,6 +77,7 @@ class TableComparison:
     extra_present_rows: int = 0
     differences: DifferenceCounts = field(default_factory=DifferenceCounts)
     sample: tuple[Difference, ...] = ()
+    mended_rows: int = 0
 
     def __add__(self, other: "TableComparison") -> "TableComparison":
         return TableComparison(
@@ -85,6 +90,7 @@ class TableComparison:
             self.extra_present_rows + other.extra_present_rows,
             self.differences + other.differences,
             (self.sample + other.sample)[:SAMPLE_ROWS],
+            self.mended_rows + other.mended_rows,
         )
 
     @property
@@ -111,6 +117,7 @@ def compare_table(
     *,
     zone: str = defaults.TIMEZONE,
     known: Known | None = None,
+    progress: Callable[[int], None] | None = None,
     found: FoundRows | None = None,
     part: Part | None = None,
     into: str = "differences",
@@ -120,14 +127,18 @@ def compare_table(
     `found` hears which rows are not alike.
 
     Rows are matched by `plan.key`, as a multiset of whole rows where there is none. Wall clock times are read in
-    `zone`. Needs `prepare_session` first, and a transaction in which nobody else's changes appear. Raises `EtlError`
-    where the source cannot be read, psycopg2's errors for the target.
+    `zone`. Needs `prepare_session` first, and a transaction in which nobody else's changes appear. `progress` hears how
+    many rows of the source are through. Raises `EtlError` where the source cannot be read, psycopg2's errors for the
+    target.
     """
     canonical = Canonical(session, zone)
     large = plan.source.largest_row_bytes > LARGE_BYTES or may_hold_large(session, plan)
+    hear = progress or (lambda _: None)
+    hear(0)
     chosen = None if part is None else part.rowids
-    rows = open_rows(source, plan, wires(plan.columns, zone, large=large), canonical, chosen)
-    hearing = _Hearing(known or Known(), found, None if part is None else part.condition)
+    hearing = _Hearing(known or Known(), found, None if part is None else part.condition, hear)
+    wired = wires(plan.columns, zone, large=large)
+    rows = open_rows(source, plan, wired, canonical, chosen, hearing.known.mended)
     with TableFindings(folder, plan.name, into) as findings:
         try:
             return _Comparison(session, rows, findings, zone, hearing).result()
@@ -148,6 +159,7 @@ class _Hearing:
     known: Known
     found: FoundRows | None
     condition: sql.Composable | None
+    progress: Callable[[int], None]
 
 
 class _Comparison:
@@ -166,18 +178,24 @@ class _Comparison:
         self._condition = hearing.condition
         if self._found is not None:
             self._found.begin(rows.plan, rows.wires, rows.keys, canonical=rows.canonical)
+        self._progress = hearing.progress
+        self._mended = {row.identity for row in hearing.known.mended}  # those that are seen to be in the target
         self._counts = TableComparison(rows.plan.name, differences=findings.counts)
 
     def result(self) -> TableComparison:
         """Reads both sides to their ends."""
         with Questions() as questions, closing(self._source()) as source, closing(self._target()) as target:
             keys = self._rows.keys
+            passed = 0
             for aligned in align(source, target, keys, keys):
                 if self._session.interrupted:
                     raise KeyboardInterrupt
                 self._compare(aligned, questions)
+                passed += aligned.source.num_rows + aligned.missing.num_rows
+                self._progress(passed)
             for differences in questions.answered(self._session):
                 self._settle(differences)
+        self._counts.mended_rows = len(self._mended)
         self._counts.sample = tuple(self._findings.sample)
         return self._counts
 
@@ -246,6 +264,7 @@ class _Comparison:
             self._counts.matched_rows += 1
             return
         self._counts.different_rows += 1
+        self._mended.discard(differences[0].rowid or 0)
         if self._found is not None:
             self._found.note_different(differences)
         for difference in differences:
@@ -257,6 +276,8 @@ class _Comparison:
         return kept
 
     def _report_missing(self, rows: pa.RecordBatch) -> None:
+        if self._mended:
+            self._mended.difference_update(rows.column(ROW).to_pylist())
         rows = self._without_rejected(rows)
         self._counts.missing_rows += rows.num_rows
         if self._found is not None and rows.num_rows:

@@ -6,7 +6,7 @@ canonical form (`canonical.py`) in a temporary table of the reading connection; 
 
 import hashlib
 import sqlite3
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -23,7 +23,8 @@ from etl.concurrency.background import Channel
 from etl.core.errors import SourceError
 from etl.core.plan import ColumnPlan, TablePlan
 from etl.core.source_tables import quoted
-from etl.core.values import LARGE_BYTES, StorageValue, size_of
+from etl.core.values import LARGE_BYTES, StorageValue, UndecodableText, size_of
+from etl.files.mended_files import MendedRow
 from etl.source.database import ROWS_PER_LOOKUP, Source
 
 CHUNK_ROWS = 20_000
@@ -33,6 +34,8 @@ _FETCH_BYTES = 32 * 2**20  # the most that is read before its size is looked at
 _ORDER = "temp.etl_order"
 _COPY = "temp.etl_copy"
 _ONLY = "temp.etl_only"
+_MENDED = "temp.etl_mended"
+_OVERLAY = "temp.etl_overlay"
 _OWN_ROWID = "etl_row_id_of_the_copy"
 
 
@@ -68,7 +71,7 @@ class SourceRows:
     @property
     def one_connection(self) -> bool:
         """Whether the rows come from the connection that also looks up single rows."""
-        return self.canonical or self.large or self.table == _COPY or bool(self.only)
+        return self.canonical or self.large or self.table in (_COPY, _OVERLAY) or bool(self.only)
 
     @property
     def where(self) -> str:
@@ -101,7 +104,8 @@ class SourceRows:
 
     def close(self) -> None:
         """Drops the temporary tables."""
-        for name in (_ORDER, _COPY, _ONLY):
+        self._execute(f"DROP VIEW IF EXISTS {_OVERLAY}")
+        for name in (_ORDER, _MENDED, _COPY, _ONLY):
             self._execute(f"DROP TABLE IF EXISTS {name}")
 
     def _execute(self, query: str, parameters: Sequence[object] = ()) -> sqlite3.Cursor:
@@ -171,15 +175,20 @@ def open_rows(
     wires: tuple[Wire, ...],
     canonical: Canonical,
     chosen: npt.NDArray[np.int64] | None = None,
+    mended: Collection[MendedRow] = (),
 ) -> SourceRows:
     """The rows of one table, or those `chosen` by rowid, ready to be read in an order that PostgreSQL can follow.
 
-    A table without rowids is copied into a temporary one, whose rowids are the row numbers.
+    A table without rowids is copied into a temporary one, whose rowids are the row numbers. Rows that were `mended`
+    have the values that were loaded instead of their own.
     """
     table, rowid = f"main.{quoted(plan.source.name)}", f"t.{plan.source.rowid_name}"
     if plan.source.rowid_name is None:
         _copy_rows(source, table)
         table, rowid = _COPY, _copied_rowid(source)
+    if mended:
+        _lay_over(source, plan, table, rowid, mended)
+        table, rowid = _OVERLAY, f"t.{_OWN_ROWID}"
     utf8 = execute(source, "PRAGMA encoding").fetchone()[0] == "UTF-8"
     only = "" if chosen is None else _choose(source, rowid, chosen)
     rows = SourceRows(source, plan, wires, table, rowid, utf8, canonical=False, only=only)
@@ -263,6 +272,25 @@ def _copy_rows(source: Source, table: str) -> None:
         execute(source, f"CREATE TEMP TABLE etl_copy ({_OWN_ROWID} INTEGER PRIMARY KEY, {columns})")
         listed = ", ".join(map(quoted, names))
         execute(source, f"INSERT INTO temp.etl_copy ({listed}) SELECT {listed} FROM {table} NOT INDEXED")
+
+
+def _lay_over(source: Source, plan: TablePlan, table: str, rowid: str, mended: Collection[MendedRow]) -> None:
+    """A view of the table in which the mended rows stand instead of the source's own."""
+    columns = ", ".join(f"t.{quoted(name)}" for name in plan.source.column_names)
+    own = f"SELECT {rowid} AS {_OWN_ROWID}, {columns} FROM {table} t"
+    execute(source, f"CREATE TEMP TABLE etl_mended AS {own} WHERE 0")
+    execute(source, f"CREATE UNIQUE INDEX temp.etl_mended_rows ON etl_mended ({_OWN_ROWID})")
+    for row in mended:
+        execute(source, f"INSERT INTO {_MENDED} {own} WHERE {rowid} = ?", [row.identity])
+        for name, value in row.values.items():
+            mark = "CAST(? AS TEXT)" if isinstance(value, UndecodableText) else "?"
+            change = f"UPDATE {_MENDED} SET {quoted(name)} = {mark} WHERE {_OWN_ROWID} = ?"
+            execute(source, change, [value, row.identity])
+    execute(
+        source,
+        f"CREATE TEMP VIEW etl_overlay AS {own} WHERE {rowid} NOT IN (SELECT {_OWN_ROWID} FROM {_MENDED}) "
+        f"UNION ALL SELECT * FROM {_MENDED}",
+    )
 
 
 def _copied_rowid(source: Source) -> str:

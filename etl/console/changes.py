@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from etl.console.compare import print_kinds
-from etl.console.page import Page, shown_name
+from etl.console.page import Page, rows_match, shown_name
 from etl.core.plan import Plan
 from etl.core.redaction import printable
 from etl.core.report import ReportData, SequenceReport, Status, TableReport
@@ -50,7 +50,7 @@ class SyncConsole(Page):
             (table.unaccounted_rows, "UNACCOUNTED"),
         )
         done = [f"{count:,} {what}" for count, what in counts if count]
-        return ", ".join([f"{table.matched_rows or 0:,} rows match", *done])
+        return ", ".join([rows_match(table), *done])
 
     def sequences_reset(self, sequences: Sequence[SequenceReport]) -> None:
         """With -v, every sequence with the last id that it counts as given."""

@@ -48,6 +48,7 @@ class ReconcileConsole(Page):
         if not table.source_rows and not table.extra_rows:
             return "0 rows"
         counts = (
+            (table.mended_rows, "of them as mended"),
             (table.different_rows, "different"),
             (table.missing_rows, "missing in the target"),
             (table.extra_rows, "only in the target"),

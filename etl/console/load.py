@@ -2,19 +2,14 @@
 
 import json
 import re
-import threading
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 from sqlalchemy.dialects.postgresql.base import RESERVED_WORDS
 
 from etl.console.page import Page, rows_match, shown_name
-from etl.core.plan import Plan, TablePlan
+from etl.core.plan import Plan
 from etl.core.redaction import printable
 from etl.core.report import ExpectationReport, ReportData, SequenceReport, Status, TableReport
 from etl.core.source_tables import quoted
@@ -24,7 +19,6 @@ from etl.runs.connect import Target
 
 REASONS_SHOWN = 20
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
-BAR_ROWS = 20_000  # shorter tables are through before a bar could be read
 SUCCESS = "Migration completed successfully!"
 UNCOMPARED = "Migration completed."
 FINDINGS = "Migration completed with findings; all other rows are committed."
@@ -38,38 +32,14 @@ class ConsoleObserver(Page):
     def __init__(self, *, dry_run: bool, quiet: bool, verbose: bool, json_only: bool, no_color: bool) -> None:
         super().__init__(quiet=quiet, verbose=verbose, json_only=json_only, no_color=no_color)
         self.heading = "SQLite → PostgreSQL" + (" (dry run: nothing will be written)" if dry_run else "")
-        self._err = Console(stderr=True, no_color=no_color or None, highlight=False, markup=False, soft_wrap=True)
-        if self.out.is_terminal and self._err.is_terminal:
-            self.out = self._err  # both share the screen: only the console that draws the bars knows where they are
         self._dry_run = dry_run
         self.shows_names = verbose or dry_run
-        self._lock = threading.Lock()
-        self._tasks: dict[str, TaskID] = {}
         self._compared = False
         self._pandas_url = ""  # of an embedded server
-        self._progress = Progress(
-            TextColumn("  {task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[speed]}"),
-            TimeRemainingColumn(),
-            console=self._err,
-            transient=True,
-            disable=quiet or not self._err.is_terminal,
-        )
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
 
     def error(self, text: str) -> None:
         """One line on stderr, with -q as well."""
-        self._err.print(Text(f"✗ {text}", style="bold red"), soft_wrap=True)
+        self.err.print(Text(f"✗ {text}", style="bold red"), soft_wrap=True)
 
     # -- events -------------------------------------------------------------------------------------------------
 
@@ -110,35 +80,6 @@ class ConsoleObserver(Page):
         self.line()
         self.line("Forecasting tables..." if self._dry_run else "Migrating tables...")
 
-    def table_restarted(self, plan: TablePlan) -> None:
-        """A bar for a long table, from its beginning."""
-        if plan.source.row_count < BAR_ROWS:
-            return
-        with self._lock:
-            if plan.name in self._tasks:
-                self._progress.remove_task(self._tasks[plan.name])
-            self._tasks[plan.name] = self._progress.add_task(
-                printable(plan.name), total=plan.source.row_count, speed=""
-            )
-
-    def table_progressed(self, plan: TablePlan, rows: int) -> None:
-        """Moves the bar."""
-        with self._lock:
-            task = self._tasks.get(plan.name)
-            if task is None:
-                return
-            self._progress.update(task, completed=rows)
-            speed = self._progress.tasks[self._progress.task_ids.index(task)].speed
-            self._progress.update(task, speed=f"{speed:,.0f} rows/s" if speed else "")
-
-    def table_finished(self, table: TableReport) -> None:
-        """The table's line."""
-        with self._lock:
-            task = self._tasks.pop(table.name, None)
-            if task is not None:
-                self._progress.remove_task(task)
-        super().table_finished(table)
-
     def outcome_of(self, table: TableReport) -> str:
         """How many rows were loaded, were present, or did not arrive."""
         if not table.source_rows:
@@ -165,6 +106,7 @@ class ConsoleObserver(Page):
 
     def table_compared(self, table: TableReport) -> None:
         """Only what is not as it should be, or everything with -v."""
+        super().table_compared(table)
         if not self._compared:
             self.line()
             self.line("Comparing every value...")

@@ -10,9 +10,9 @@ from etl.core.plan import Plan
 from etl.core.redaction import printable
 from etl.core.report import ReportData, SourceReport, Status, TableReport
 from etl.core.text import counted
+from etl.progress.terminal import TerminalProgress
 from etl.reporting.verdict import Tone, verdict_of
 from etl.runs.connect import Target
-from etl.runs.observer import Observer
 
 RULE = "=" * 60
 WIDE = 160
@@ -38,7 +38,7 @@ def rows_match(table: TableReport) -> str:
     return f"{counted(table.matched_rows or 0, 'row')} {'matches' if table.matched_rows == 1 else 'match'}"
 
 
-class Page(Observer):
+class Page(TerminalProgress):
     """Prints a run as it goes. `json_only` keeps stdout free for the report object, `quiet` prints the summary only."""
 
     heading: str
@@ -46,7 +46,9 @@ class Page(Observer):
     """What is said of the rows of a table that the target lacks."""
 
     def __init__(self, *, quiet: bool, verbose: bool, json_only: bool, no_color: bool) -> None:
-        self.out = make_console(stderr=json_only, no_color=no_color)
+        super().__init__(quiet=quiet, no_color=no_color)
+        out = make_console(stderr=json_only, no_color=no_color)
+        self.out = self.err if out.is_terminal and self.err.is_terminal else out  # they share the screen
         self.quiet = quiet
         self.verbose = verbose
         self.shows_names = verbose
@@ -94,6 +96,7 @@ class Page(Observer):
 
     def table_finished(self, table: TableReport) -> None:
         """The table's line."""
+        super().table_finished(table)
         name, rows = shown_name(table), counted(table.source_rows or 0, "row")
         if table.status is Status.MISSING_IN_SOURCE:
             self.warn(f"Table '{name}' not found in SQLite, skipping")

@@ -39,7 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     path = source_path(options)
-    with Startup(path, validate=False) as startup:
+    from etl.progress.terminal import TerminalProgress
+    from etl.runs.observer import Stage
+
+    with Startup(path, validate=False) as startup, TerminalProgress() as progress:
+        progress.stage_begun(Stage.LOOK)
         startup.source.count_classes_ahead(options.tables)
         sql = _script(options, startup.source)
     if options.sql is None:

@@ -56,7 +56,10 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _sync(options: argparse.Namespace, path: Path, startup: Startup) -> int:
-    with postponed_imports():  # here, so that --help need not wait for pandas
+    from etl.progress.bar import starting
+
+    # here, so that --help need not wait for pandas
+    with starting(quiet=options.quiet, no_color=options.no_color), postponed_imports():
         from etl.console.changes import SyncConsole
 
     console = SyncConsole(
@@ -66,7 +69,8 @@ def _sync(options: argparse.Namespace, path: Path, startup: Startup) -> int:
         json_only=options.json,
         no_color=options.no_color,
     )
-    report, trouble = _run_to_its_end(settings_from(options, SyncSettings, path), console, startup)
+    with console:
+        report, trouble = _run_to_its_end(settings_from(options, SyncSettings, path), console, startup)
     with over(f"The run itself had come to its end: exit code {report.exit_code}, report in {report.folder}."):
         console.finished(report)
         if options.json:

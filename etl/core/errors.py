@@ -18,6 +18,8 @@ are an interruption and a termination. These are outcomes of a run, not errors, 
 
 from typing import TYPE_CHECKING
 
+from etl.core.redaction import printable
+
 if TYPE_CHECKING:
     from etl.core.report import ReportData
 
@@ -26,6 +28,10 @@ class EtlError(Exception):
     """Anything that a user can mend; the message names place, count and remedy."""
 
     exit_code = 1
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows: the message, and not how this program came to it (`%debug` does)."""
+        return _without_frames(self)
 
 
 class UsageError(EtlError):
@@ -83,3 +89,16 @@ class UnconfirmedError(EtlError):
     """Whether the rows were committed is not known; the next run finds out by itself."""
 
     exit_code = 3
+
+
+class Interrupted(KeyboardInterrupt):
+    """Somebody stopped a call from Python; the message says what became of it."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows."""
+        return _without_frames(self)
+
+
+def _without_frames(error: BaseException) -> list[str]:
+    """The message, line by line: names in it come from the data."""
+    return [printable(line) for line in f"{type(error).__name__}: {error}".split("\n")]

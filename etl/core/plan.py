@@ -4,6 +4,7 @@ import html
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from etl.core.display import as_written
 from etl.core.drift import Drift
 from etl.core.name_map import NamePair
 from etl.core.redaction import is_secret
@@ -122,18 +123,19 @@ class Plan:
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><td>{place}</td><td>{html.escape(table.name)}</td><td style='text-align:right'>"
-            f"{table.source.row_count:,}</td><td style='text-align:left'>"
-            + html.escape(", ".join(f"{column.target} {column.type.sql}" for column in table.columns))
-            + "</td></tr>"
+            f"<tr><td>{place}</td>{_text(table.name)}<td>{table.source.row_count:,}</td>"
+            + _text(", ".join(f"{column.target} {column.type.sql}" for column in table.columns))
+            + "</tr>"
             for place, table in enumerate(self.tables, start=1)
         )
-        tables = f"<table><tr><th>order</th><th>table</th><th>rows</th><th>columns</th></tr>{rows}</table>"
+        heads = f"<tr><td>order</td>{_text('table')}<td>rows</td>{_text('columns')}</tr>"
+        tables = f"<table><thead>{heads}</thead><tbody>{rows}</tbody></table>"
         if not self.names:
-            return tables
-        pairs = "".join(
-            f"<tr><td style='text-align:left'>{html.escape(pair.source)}</td>"
-            f"<td style='text-align:left'>{html.escape(pair.target)}</td><td>{pair.by}</td></tr>"
-            for pair in self.names
-        )
-        return f"{tables}<table><tr><th>source</th><th>target</th><th>paired by</th></tr>{pairs}</table>"
+            return as_written(tables)
+        pairs = "".join(f"<tr>{_text(pair.source)}{_text(pair.target)}{_text(pair.by)}</tr>" for pair in self.names)
+        heads = f"<tr>{_text('source')}{_text('target')}{_text('paired by')}</tr>"
+        return as_written(f"{tables}<table><thead>{heads}</thead><tbody>{pairs}</tbody></table>")
+
+
+def _text(text: str) -> str:
+    return f"<td style='text-align:left'>{html.escape(text)}</td>"

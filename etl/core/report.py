@@ -51,7 +51,8 @@ class TableReport:
     """One table's accounting. Every source row is loaded, present or rejected; what is left over must be 0.
 
     In a dry run the numbers are the forecast. The numbers of the value comparison (matched, different, missing, extra)
-    are None until it was made; `extra_present_rows` are the extra rows that the target is known to have had before.
+    are None until it was made; `extra_present_rows` are the extra rows that the target is known to have had before,
+    `mended_rows` those of the matched ones that are in the target as they were mended.
     """
 
     name: str
@@ -69,6 +70,7 @@ class TableReport:
     missing_rows: int | None = None
     extra_rows: int | None = None
     extra_present_rows: int | None = None
+    mended_rows: int | None = None
     seconds: float = 0.0
     target_name: str | None = None  # the target's name for the table where it is another
     # Of a sync, where source = matched + inserted + updated + kept + rejected:

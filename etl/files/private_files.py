@@ -159,3 +159,13 @@ def jsonable(value: StorageValue) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         return {"real": str(value)}
     return value
+
+
+def stored_value(value: object) -> StorageValue:
+    """A value as SQLite stored it, from its JSON form in a reject file."""
+    if isinstance(value, Mapping):
+        if "real" in value:
+            return float(value["real"])
+        raw = base64.b64decode(value["base64"])
+        return UndecodableText(raw) if value.get("text") else raw
+    return value  # type: ignore[return-value]

@@ -23,6 +23,7 @@ _OURS = (
     "rejects",
     "warnings",
     "dropped",
+    "mended",
     "differences",
     "schema",
     UNDO_FILE,

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.dates import AutoDateLocator, DateFormatter, date2num
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -29,9 +29,11 @@ SHOWN_PANELS = 8
 LABEL_CHARACTERS = 56
 LABEL_LINES = 2
 _KEY_NAME = re.compile(r"^foreign key \S+: ")  # its table and column stand there already
-TEXT, QUIET, RULE = "#1b1f23", "#59636e", "#dde1e5"
-STORAGE_COLOURS = {"integer": "#4c9a74", "real": "#86aede", "text": "#c9a227", "blob": "#b07aa1", "null": "#dde1e5"}
-OUTCOME_COLOURS = {"loaded": "#4c9a74", "present": "#86aede", "rejected": "#b42318", "unaccounted": "#7a1710"}
+# A picture has no background of its own, and each colour stands out as much from a white page as from a black one.
+TEXT = QUIET = "#767c84"
+RULE = "#8c939b"
+STORAGE_COLOURS = {"integer": "#4c9a74", "real": "#5f8fcb", "text": "#b8921f", "blob": "#b07aa1", "null": "#8c939b"}
+OUTCOME_COLOURS = {"loaded": "#4c9a74", "present": "#5f8fcb", "rejected": "#d04437", "unaccounted": "#b5302a"}
 
 
 class Picture(Figure):
@@ -41,7 +43,7 @@ class Picture(Figure):
         with _style(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph .* missing from font")
             buffer = io.BytesIO()
-            self.savefig(buffer, format="png", dpi=96, facecolor="white", metadata={"Software": None})
+            self.savefig(buffer, format="png", dpi=96, transparent=True, metadata={"Software": None})
         return buffer.getvalue()
 
 
@@ -51,7 +53,7 @@ def _style() -> Iterator[None]:
         {
             "text.parse_math": False,  # a $ in a name is a $
             "font.family": "DejaVu Sans",  # matplotlib's own: the same everywhere
-            "font.size": 9,
+            "font.size": 10,
             "text.color": TEXT,
             "axes.labelcolor": QUIET,
             "axes.edgecolor": RULE,
@@ -98,9 +100,9 @@ def activity(profile: Profile) -> Picture:
             part = frame[frame["table"] == table]
             _strip(panel, table, part, begin, end, unit)
         panels[0].set_title(f"Activity over time: rows per {name}")
-        locator = AutoDateLocator()  # type: ignore[no-untyped-call]
-        panels[-1].xaxis.set_major_locator(locator)
-        panels[-1].xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+        panels[-1].xaxis.set_major_locator(AutoDateLocator(maxticks=8))  # type: ignore[no-untyped-call]
+        panels[-1].xaxis.set_major_formatter(DateFormatter("%Y-%m-%d"))  # type: ignore[no-untyped-call]
+        panels[-1].set_xlabel("date (UTC)")
     return figure
 
 
@@ -128,7 +130,7 @@ def _strip(panel: Axes, table: str, part: pd.DataFrame, begin: pd.Timestamp, end
     width = [_number(day) - start for day, start in zip(periods.end_time, left, strict=True)]
     panel.bar(left, counts.to_numpy(), width=width, align="edge", color=OUTCOME_COLOURS["loaded"], linewidth=0)
     panel.set_xlim(_number(begin), _number(end) + 1)
-    panel.set_ylabel(_label(table), rotation=0, ha="right", va="center", color=TEXT)
+    panel.set_ylabel(_label(table), rotation=0, ha="right", va="center", color=TEXT, labelpad=14)
     panel.yaxis.set_major_locator(MaxNLocator(2, integer=True, min_n_ticks=1))
     panel.tick_params(axis="y", labelcolor=QUIET, labelsize=8)
     _bare(panel)
@@ -151,7 +153,7 @@ def counts_side_by_side(report: Report) -> Picture:
             return _empty("Rows on both sides", "no table")
         places = range(len(tables))
         sides = (
-            ("source", tables["source_rows"], "#9aa5b1", -0.19),
+            ("source", tables["source_rows"], RULE, -0.19),
             ("target", after, OUTCOME_COLOURS["loaded"], 0.19),
         )
         for name, values, colour, offset in sides:
@@ -160,18 +162,21 @@ def counts_side_by_side(report: Report) -> Picture:
             axes.bar_label(bars, [f"{number:,}" for number in numbers], padding=3, fontsize=7, color=QUIET)
         _name_bars(axes, list(tables["table"]))
         axes.set_title("Rows on both sides")
+        axes.set_xlabel("rows")
         axes.legend(loc="lower right", frameon=False)
     return figure
 
 
 def outcomes(report: Report) -> Picture:
-    """For each table what became of its rows, in percent: loaded, present, rejected, unaccounted."""
+    """What became of the rows of each table of which not all were loaded, in percent."""
     tables = report.frames.equation
-    tables = tables[tables["source_rows"] > 0]
+    tables = tables[tables["source_rows"] != tables["loaded_rows"]]
     total = tables["source_rows"].astype("float64")
     parts = {name: (tables[f"{name}_rows"].astype("float64") / total * 100).tolist() for name in OUTCOME_COLOURS}
     labels = [f"{name} ({rows:,})" for name, rows in zip(tables["table"], tables["source_rows"], strict=True)]
-    return _stacked("What became of the rows", labels, {k: v for k, v in parts.items() if any(v)}, "% of the rows")
+    shown = {name: shares for name, shares in parts.items() if any(shares)}
+    nothing = "every row of every table was loaded" if report.total("loaded_rows") else "no rows"
+    return _stacked("What became of the rows", labels, shown, "% of the rows", nothing)
 
 
 def rejects_by_reason(report: Report) -> Picture:
@@ -213,13 +218,16 @@ def _bars(
         bars = axes.barh(range(len(shown)), list(shown.values()), height=0.72, color=colour)
         axes.bar_label(bars, [f"{number:,}" for number in shown.values()], padding=3, fontsize=8, color=QUIET)
         _name_bars(axes, list(shown))
+        axes.set_xlabel("rows")
         axes.set_title(title + (f" (the first {len(shown)}, {more:,} more)" if more else ""))
     return figure
 
 
-def _stacked(title: str, labels: Sequence[str], parts: Mapping[str, Sequence[float]], unit: str) -> Picture:
+def _stacked(
+    title: str, labels: Sequence[str], parts: Mapping[str, Sequence[float]], unit: str, nothing: str = "no rows"
+) -> Picture:
     if not labels:
-        return _empty(title, "no rows")
+        return _empty(title, nothing)
     colours = STORAGE_COLOURS | OUTCOME_COLOURS
     with _style():
         figure = Picture(figsize=(WIDTH, BAR_HEIGHT * len(labels) + 1.3), layout="constrained")
@@ -250,7 +258,7 @@ def _name_bars(axes: Axes, names: Sequence[str]) -> None:
     axes.set_yticks(range(len(names)), [_label(name) for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.margins(x=0.1)
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     _bare(axes)
 
@@ -266,4 +274,5 @@ def _label(text: str) -> str:
 
 def _bare(axes: Axes) -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(length=0)
+    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="x", length=3)

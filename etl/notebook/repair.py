@@ -7,7 +7,7 @@ keys and accounting are the load's own, and a row that still does not fit is rej
 import json
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import date, datetime
 from decimal import Decimal
@@ -19,17 +19,20 @@ import pandas as pd
 
 from etl.api import migrate
 from etl.core import defaults
-from etl.core.errors import UsageError
+from etl.core.errors import CannotRun, CommittedError, UsageError
 from etl.core.name_map import NameMap
 from etl.core.source_tables import SourceTable, quoted
 from etl.core.text import unknown_names
 from etl.core.values import StorageValue, UndecodableText
+from etl.files.mended_files import MendedRow, note_mended
 from etl.planning.map_check import check_map
 from etl.planning.map_file import read_map
-from etl.reporting.reading import REJECT_COLUMNS
+from etl.reporting.reading import REJECT_COLUMNS, folder_of, read_rejects, rejected_rows
 from etl.reporting.report import Report
 from etl.runs.known import description_of
 from etl.source.database import Source
+
+_LISTED = 20
 
 
 def load_mended(
@@ -44,6 +47,7 @@ def load_mended(
     mapping: str | Path | Mapping[str, object] | NameMap | None = None,
     validate: bool = True,
     expectations: str | Path | None = None,
+    load_report: Report | str | Path | None = None,
     report_folder: str | Path | None = None,
 ) -> Report:
     """Loads mended rows by the same way as all others; the source itself stays as it is.
@@ -62,15 +66,19 @@ def load_mended(
     :param mapping: the map of the load, as for `migrate`.
     :param validate: ask the expectation suites.
     :param expectations: folder of expectation suites; None: those of the 20 tables.
+    :param load_report: the report of the load that rejected the rows, or its folder: `rows` is indexed by their row
+        numbers then, as `read_rejects` gives them, and what was loaded is noted in the folder, so that a comparison
+        that is given it expects the mended values. None: any rows will do, and a comparison finds them to differ.
     :param report_folder: folder of the report; None: `reports/RUN_ID`.
     :returns: a report of its own; in it, row numbers are places in `rows`.
-    :raises UsageError: for an unknown table, unknown columns, or values that SQLite cannot hold.
+    :raises UsageError: for an unknown table, unknown columns, values that SQLite cannot hold, or row numbers that the
+        load did not reject.
 
     Example::
 
         rows = etl.read_rejects(report, "users")
         rows.loc[2, "email"] = None
-        etl.load_mended(rows.loc[[2]], "users", "app.db", pg)
+        etl.load_mended(rows.loc[[2]], "users", "app.db", pg, load_report=report)
     """
     with Source(Path(source)) as opened:
         described = _described(opened, table)
@@ -84,10 +92,11 @@ def load_mended(
         )
     if not len(mended.columns):
         raise UsageError(f"The mended rows have no columns of {described.name}.")
+    rejected = {} if load_report is None else _rejected_before(mended, load_report, described.name)
     with tempfile.TemporaryDirectory(prefix="etl-mended-") as folder:
         draft = Path(folder) / Path(source).name  # the embedded server's database goes by the file's name
         _write(draft, described, mended)
-        return migrate(
+        report = migrate(
             draft,
             pg,
             schema=schema,
@@ -99,6 +108,83 @@ def load_mended(
             expectations=expectations or suites,
             report_folder=report_folder,
         )
+    if load_report is not None:
+        _note(report, load_report, described.name, mended, rejected)
+    return report
+
+
+def mend_rows(rows: pd.DataFrame, mended: Mapping[int, Mapping[str, object]]) -> pd.DataFrame:
+    """Those of the rejected rows that are mended, with their new values.
+
+    :param rows: rejected rows, as `read_rejects` gives them for a table.
+    :param mended: what they should be, by row number and column: `{2: {"email": None}}`.
+    :returns: the mended rows, for `load_mended`.
+    :raises UsageError: for a row number that was not rejected, or a column that the table lacks.
+    """
+    _refuse_others(mended, rows.index.tolist())
+    columns = [name for name in rows.columns if name not in REJECT_COLUMNS]
+    unknown = [name for values in mended.values() for name in values if name not in columns]
+    if unknown:
+        raise UsageError(unknown_names("The rejected rows have no column", unknown, columns))
+    found = rows.loc[list(mended)].copy()
+    for row_number, values in mended.items():
+        for name, value in values.items():
+            found.at[row_number, name] = value  # type: ignore[assignment] # an object column takes anything
+    return found
+
+
+def _rejected_before(mended: pd.DataFrame, load_report: Report | str | Path, table: str) -> dict[int, int | None]:
+    """The rowids of the rows that the load rejected, by row number; the mended ones are among them, once each."""
+    rejected = rejected_rows(load_report, table)
+    _refuse_others(mended.index.tolist(), list(rejected))
+    if not mended.index.is_unique:
+        twice = sorted(set(mended.index[mended.index.duplicated()]))
+        raise UsageError(f"Mended twice: row {_listed(twice)} of {table}.")
+    return rejected
+
+
+def _refuse_others(numbers: Iterable[int], rejected: Sequence[int]) -> None:
+    others = sorted(set(numbers) - set(rejected))
+    if others:
+        there = f"Rejected: {_listed(rejected)}" if rejected else "No row of the table was"
+        raise UsageError(f"Not rejected by the load, so not to be mended: row {_listed(others)}. {there}.")
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    """`2, 3, 4`, and how many more."""
+    more = len(numbers) - _LISTED
+    return ", ".join(map(str, numbers[:_LISTED])) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _note(
+    report: Report,
+    load_report: Report | str | Path,
+    table: str,
+    mended: pd.DataFrame,
+    rejected: Mapping[int, int | None],
+) -> None:
+    """Keeps which rows arrived with other values than the source's in the report folder of the load."""
+    folder, again = folder_of(load_report), rejected_rows(report, table)
+    columns = [str(name) for name in mended.columns]
+    stored = dict(
+        zip(mended.index, _stored_rows(read_rejects(load_report, table).loc[mended.index, columns]), strict=True)
+    )
+    rows, as_stored = [], []
+    for place, (number, values) in enumerate(zip(mended.index, _stored_rows(mended), strict=True), start=1):
+        if place in again:
+            continue
+        if all(type(one) is type(other) and one == other for one, other in zip(values, stored[number], strict=True)):
+            as_stored.append(int(number))
+        else:
+            rows.append(MendedRow(int(number), rejected[number], dict(zip(columns, values, strict=True))))
+    try:
+        note_mended(folder, report.run_id, table, rows, as_stored=as_stored)
+    except CannotRun as error:
+        raise CommittedError(
+            f"The mended rows are committed, but {folder} could not take note of them ({error.__cause__}), so that a "
+            "comparison will find them to differ. Put that right and run this again: nothing is loaded twice.",
+            report,
+        ) from error
 
 
 def _described(source: Source, table: str) -> SourceTable:

@@ -13,6 +13,7 @@ from typing import Literal
 from etl.core import defaults
 from etl.core.errors import DriftError, UsageError
 from etl.core.name_map import NameMap
+from etl.core.plan import Plan
 from etl.core.report import Outcome
 from etl.profiling.profile import Profile
 from etl.reporting.report import Report
@@ -20,6 +21,7 @@ from etl.runs.connect import open_target
 from etl.runs.known import description_of
 from etl.runs.run_id import new_run_id
 from etl.source.database import Source
+from etl.target.url import resolve
 
 NOTEBOOKS = "notebooks"
 
@@ -40,6 +42,21 @@ def find_source(source: str | Path | None = None) -> Path:
 
         make_sample(defaults.DEMO_SOURCE)
     return defaults.DEMO_SOURCE
+
+
+def plan_for_target(source: str | Path, pg: str | None = None, schema: str | None = None) -> Plan | None:
+    """What would go where in the target that is given, so that values can be held against its own types.
+
+    None where no target is given, and where its tables do not meet the source's: the forecast says what is to be done.
+    """
+    if resolve(pg, os.environ) is None:
+        return None
+    from etl.api import plan
+
+    try:
+        return plan(source, pg, schema=schema)
+    except DriftError:
+        return None
 
 
 def copy_suites(folder: str | Path, source: str | Path) -> Path:
@@ -66,8 +83,11 @@ def text_column(profile: Profile) -> tuple[str, str] | None:
 
 
 def table_to_mend(report: Report) -> str:
-    """The table with the most rejected rows; any table where none were rejected, "" where there is none."""
-    tables = sorted(report.tables, key=lambda table: -(table.rejected_rows or 0))
+    """The first table with rejected rows, in the order of the load: parents are mended before their children.
+
+    Any table where none were rejected, "" where there is none.
+    """
+    tables = sorted(report.tables, key=lambda table: not table.rejected_rows)
     return tables[0].name if tables else ""
 
 

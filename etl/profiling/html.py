@@ -7,6 +7,7 @@ import html
 
 import pandas as pd
 
+from etl.core.display import as_written
 from etl.core.text import counted, visible
 
 _STYLE = """
@@ -16,26 +17,26 @@ _STYLE = """
 .etl-profile table { margin: .3em 0 .8em 1.2em; }
 .etl-profile :is(td, th) { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .etl-profile :is(td, th).etl-text { text-align: left; white-space: normal; }
-.etl-profile .etl-finding { font-weight: 700; }
 </style>
 """
+# In the order in which a narrow window shows them: first what asks for attention.
 _HEADINGS = {
     "column": "Column",
-    "declared_type": "Declared",
     "target_type": "Target",
-    "proposed_type": "Proposed",
+    "rejected": "Rejected",
+    "unusual": "Unusual",
+    "null": "NULL",
     "integer": "Integer",
     "real": "Real",
     "text": "Text",
     "blob": "BLOB",
-    "null": "NULL",
     "distinct": "Distinct",
     "shortest": "Shortest",
     "longest": "Longest",
     "earliest": "Earliest",
     "latest": "Latest",
-    "unusual": "Unusual",
-    "rejected": "Rejected",
+    "declared_type": "Declared",
+    "proposed_type": "Proposed",
 }
 _TEXTS = ("column", "declared_type", "target_type", "proposed_type")
 _FINDINGS = ("unusual", "rejected")
@@ -48,12 +49,12 @@ def profile_html(title: str, tables: pd.DataFrame, columns: pd.DataFrame) -> str
     nothing_found = not columns[list(_FINDINGS)].to_numpy().any()
     largest = max(counts, key=lambda name: counts[name]) if counts and nothing_found else None
     details = "".join(_table(name, rows, parts[name], opened=name == largest) for name, rows in counts.items())
-    return f'<div class="etl-profile">{_STYLE}<p><b>{html.escape(visible(title))}</b></p>{details}</div>'
+    return as_written(f"{_STYLE}<p><b>{html.escape(visible(title))}</b></p>{details}", "etl-profile")
 
 
 def _table(name: str, rows: int, columns: pd.DataFrame, *, opened: bool) -> str:
     findings = int(columns[list(_FINDINGS)].to_numpy().sum())
-    noted = f', <span class="etl-finding">{counted(findings, "value")} to look at</span>' if findings else ""
+    noted = f", <strong>{counted(findings, 'value')} to look at</strong>" if findings else ""
     heads = "".join(f"<th{_class(field)}>{text}</th>" for field, text in _HEADINGS.items())
     body = "".join(f"<tr>{_row(row)}</tr>" for row in columns[list(_HEADINGS)].to_dict("records"))
     return (
@@ -64,13 +65,15 @@ def _table(name: str, rows: int, columns: pd.DataFrame, *, opened: bool) -> str:
 
 
 def _row(row: dict[object, object]) -> str:
-    return "".join(f"<td{_class(str(field), value)}>{_text(value)}</td>" for field, value in row.items())
+    return "".join(f"<td{_class(str(field))}>{_cell(str(field), value)}</td>" for field, value in row.items())
 
 
-def _class(field: str, value: object = 0) -> str:
-    if field in _TEXTS:
-        return ' class="etl-text"'
-    return ' class="etl-finding"' if field in _FINDINGS and value else ""
+def _class(field: str) -> str:
+    return ' class="etl-text" style="text-align: left"' if field in _TEXTS else ""
+
+
+def _cell(field: str, value: object) -> str:
+    return f"<strong>{_text(value)}</strong>" if field in _FINDINGS and value else _text(value)
 
 
 def _text(value: object) -> str:

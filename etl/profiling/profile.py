@@ -12,6 +12,7 @@ import pandas as pd
 
 from etl.core import defaults
 from etl.core.errors import CannotRun, UsageError
+from etl.core.plan import Plan
 from etl.core.source_tables import SourceTable
 from etl.core.text import unknown_names
 from etl.derivation.derive import Wishes, derive
@@ -23,6 +24,7 @@ from etl.profiling.html import profile_html
 from etl.profiling.page import render_page
 from etl.profiling.tables import StoredColumn, find_orphans, measure_sizes, stored_columns
 from etl.profiling.values import ColumnFindings, TableFindings, read_values
+from etl.reporting.shown_frame import ShownFrame
 from etl.schema import unified as schema
 from etl.schema.recognise import is_unified
 from etl.source.database import Source
@@ -150,15 +152,20 @@ class Profile:
 
 
 def profile(
-    source: str | Path, *, tables: str | Sequence[str] = (), assume_timezone: str = defaults.TIMEZONE
+    source: str | Path,
+    *,
+    tables: str | Sequence[str] = (),
+    assume_timezone: str = defaults.TIMEZONE,
+    plan: Plan | None = None,
 ) -> Profile:
     """Looks at every row of a SQLite file, in one consistent state, without a target and without writing.
 
     :param source: the SQLite file.
     :param tables: only these tables, or one table's name; empty: all.
     :param assume_timezone: the zone of times without one.
+    :param plan: what would go where in a target, by `etl.plan`: values are held against the target's own types.
     :returns: the profile: DataFrames of tables, columns, disagreements, activity, JSON and orphans; see `Profile`.
-        Types are those of the 20 known tables, else what the declarations suggest.
+        Types are those of the plan, of the 20 known tables, else what the declarations suggest.
     :raises SourceError: where the file cannot be read; whatever is stored in it, be it odd or empty, is a finding and
         no error. `UsageError` for a table that the source lacks.
 
@@ -173,7 +180,7 @@ def profile(
             raise UsageError(unknown_names(f"{source} has no table", unknown, opened.tables))
         chosen = in_usual_order(table for table in opened.tables.values() if table.name in wanted)
         sizes, sizes_from = measure_sizes(opened, chosen)
-        looked_at = [_Looked.at(opened, table, assume_timezone) for table in chosen]
+        looked_at = [_Looked.at(opened, table, assume_timezone, plan) for table in chosen]
         proposed = _proposed_types(opened, wanted, assume_timezone)
         orphans = [orphan for table in chosen for orphan in find_orphans(opened, table)]
         opened.verify_unchanged()
@@ -208,7 +215,7 @@ Record = Sequence[object]
 
 
 def _frame(records: Iterable[Record], dtypes: dict[str, str]) -> pd.DataFrame:
-    frame = pd.DataFrame(list(records), columns=list(dtypes), dtype=object)
+    frame = ShownFrame(list(records), columns=list(dtypes), dtype=object)
     return frame.astype(dtypes)
 
 
@@ -222,9 +229,11 @@ class _Looked:
     distributions: Sequence[Record]
 
     @classmethod
-    def at(cls, source: Source, table: SourceTable, assume_timezone: str) -> "_Looked":
+    def at(cls, source: Source, table: SourceTable, assume_timezone: str, plan: Plan | None) -> "_Looked":
         known = is_unified({name: other.column_names for name, other in source.tables.items()})
-        types = schema.target_types(table.name) if known else {}
+        types = dict(schema.target_types(table.name) if known else {})
+        planned = next((one for one in plan.tables if one.name == table.name), None) if plan else None
+        types |= {column.source: column.type for column in planned.columns} if planned else {}
         plans = with_units(source, table, columns_without_target(table, types))
         stored, values = stored_columns(source, table), read_values(source, table, plans, assume_timezone)
         distributions = [

@@ -11,6 +11,7 @@ from etl.core.name_map import NamePair
 from etl.core.proposal import Choice, NotCarried
 from etl.core.redaction import is_secret
 from etl.core.text import counted
+from etl.reporting.shown_frame import ShownFrame
 from etl.reporting.values import example_text, excerpts, key_text
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def frames_of(report: "ReportData") -> ReportFrames:
         choices=_frame(Choice, schema.choices if schema else ()),
         not_carried=_frame(NotCarried, schema.not_carried if schema else ()),
         unvalidated=_frame(kinds.Unvalidated, schema.unvalidated if schema else ()),
-        timings=pd.DataFrame(
+        timings=ShownFrame(
             {
                 "stage": pd.Series(list(report.timings), dtype="str"),
                 "seconds": pd.Series(list(report.timings.values()), dtype="float64"),
@@ -134,7 +135,7 @@ def frames_of(report: "ReportData") -> ReportFrames:
 
 def differences_frame(differences: Iterable[Mapping[str, object]]) -> pd.DataFrame:
     """Differences as a person may see them: in one line, the surroundings of what differs, secrets hidden."""
-    return pd.DataFrame([_shown(item) for item in differences], columns=list(DIFFERENCE_COLUMNS), dtype="str")
+    return ShownFrame([_shown(item) for item in differences], columns=list(DIFFERENCE_COLUMNS), dtype="str")
 
 
 def _shown(item: Mapping[str, object]) -> tuple[str | None, ...]:
@@ -179,7 +180,7 @@ def _frame(kind: type, items: Sequence[object], *, without: str = "") -> pd.Data
     hints = get_type_hints(kind)
     dtypes = {item.name: _dtype(hints[item.name]) for item in fields(kind) if item.name != without}
     records = [tuple(_plain(getattr(item, name)) for name in dtypes) for item in items]
-    return pd.DataFrame(records, columns=list(dtypes), dtype=object).astype(dtypes)
+    return ShownFrame(records, columns=list(dtypes), dtype=object).astype(dtypes)
 
 
 def _dtype(hint: object) -> str:

@@ -14,12 +14,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from etl.core import text as report_text
-from etl.core.report import TOOL, ReportData
+from etl.core.display import UNTYPESET
+from etl.core.report import TOOL, Outcome, ReportData
 from etl.core.version import __version__
 from etl.reporting.charts import table_bars
 from etl.reporting.run_lines import Run
 from etl.reporting.values import example_key, example_values
-from etl.reporting.view import view_of
+from etl.reporting.view import Column, ReportView, view_of
 
 _FILTERS = ("name", "number", "counted", "duration", "size", "moment")
 
@@ -32,8 +33,34 @@ def render_html(report: ReportData) -> str:
 
 
 def render_display(report: ReportData) -> str:
-    """A small piece of HTML for Jupyter; it takes its colours from the notebook, light or dark."""
-    return _environment().get_template("display.html.j2").render(view=view_of(report))
+    """A small piece of HTML for Jupyter; it takes its colours from the notebook, light or dark.
+
+    What asks for attention stands at the left, in view; counts that ask for none and are 0 everywhere are left out. The
+    tables are folded away where a forecast, or a comparison alone, has found nothing in them.
+    """
+    view = view_of(report)
+    return (
+        _environment()
+        .get_template("display.html.j2")
+        .render(
+            view=view,
+            untypeset=UNTYPESET,
+            columns=_in_view(view),
+            opened=(report.outcome is not Outcome.DRY_RUN and view.sums.loading) or not report.settled,
+        )
+    )
+
+
+def _in_view(view: ReportView) -> list[Column]:
+    columns = [column for column in view.columns if column.finding or any(column.rows(table) for table in view.tables)]
+    return sorted(
+        columns,
+        key=lambda column: (
+            column.field != "source_rows",
+            not column.is_finding_in(view.tables),
+            not column.finding,
+        ),
+    )
 
 
 def render_index(runs: Sequence[Run], *, more: int) -> str:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from etl.core.redaction import HIDDEN, is_secret
+from etl.reporting.shown_frame import ShownFrame, frame_html
 
 
 class MaskedSeries(pd.Series):
@@ -50,7 +51,7 @@ class MaskedSeries(pd.Series):
         return _masked_series(self).to_latex(*arguments, **options)
 
 
-class MaskedFrame(pd.DataFrame):
+class MaskedFrame(ShownFrame):
     """A DataFrame that shows "a hidden value" in columns named like secrets; what is selected from it does the same."""
 
     @property
@@ -73,7 +74,7 @@ class MaskedFrame(pd.DataFrame):
         return MaskedFrame(super().describe(*arguments, **options))
 
     def _repr_html_(self) -> str | None:
-        return _masked(self)._repr_html_()  # type: ignore[operator, no-any-return]
+        return frame_html(_masked(self))
 
     def to_string(self, *arguments: Any, **options: Any) -> Any:
         """As pandas' own, of what may be seen."""

@@ -1,6 +1,5 @@
 """A report folder read back: the report itself, its rejected rows, its differences."""
 
-import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from datetime import datetime
@@ -31,11 +30,11 @@ from etl.core.report import (
     Unvalidated,
 )
 from etl.core.row_examples import RowExample
-from etl.core.values import StorageValue, UndecodableText
-from etl.files.private_files import file_name
-from etl.reporting.frames import DIFFERENCE_COLUMNS, differences_frame
+from etl.files.private_files import file_name, stored_value
+from etl.reporting.frames import differences_frame
 from etl.reporting.masked_frame import MaskedFrame
 from etl.reporting.report import Report
+from etl.reporting.shown_frame import ShownFrame
 from etl.reporting.values import key_text
 
 REJECT_COLUMNS = ("reject_stage", "reject_code", "reject_column", "reject_reason", "reject_also")
@@ -153,11 +152,11 @@ def read_rejects(report: Report | str | Path, table: str | None = None) -> pd.Da
 
         rows = etl.read_rejects(report, "users")
     """
-    folder = _folder(report) / "rejects"
+    folder = folder_of(report) / "rejects"
     if table is None:
         every = (line for path in folder.glob("*.ndjson") for line in _lines(path))
         found = sorted(map(_overview, every), key=lambda row: row[:2])
-        return pd.DataFrame(found, columns=list(_OVERVIEW), dtype=object).astype(_OVERVIEW)
+        return ShownFrame(found, columns=list(_OVERVIEW), dtype=object).astype(_OVERVIEW)
     lines = sorted(_lines(folder / file_name(f"{table}.ndjson")), key=lambda line: int(line["row_number"]))
     index = pd.Index([line["row_number"] for line in lines], name="row_number", dtype="int64")
     columns = [*REJECT_COLUMNS, *(lines[0]["row"] if lines else ())]
@@ -177,14 +176,21 @@ def read_differences(report: Report | str | Path, table: str | None = None) -> p
 
         etl.read_differences(report).query("kind == 'time_shifted'")
     """
-    folder = _folder(report) / "differences"
+    folder = folder_of(report) / "differences"
     paths = sorted(folder.glob("*.ndjson")) if table is None else [folder / file_name(f"{table}.ndjson")]
     lines = (line for path in paths for line in _lines(path))
     found = [line for line, _ in zip(lines, range(MOST_DIFFERENCES), strict=False)]
-    return differences_frame(found) if found else pd.DataFrame(columns=list(DIFFERENCE_COLUMNS), dtype="str")
+    return differences_frame(found)
 
 
-def _folder(report: Report | str | Path) -> Path:
+def rejected_rows(report: Report | str | Path, table: str) -> dict[int, int | None]:
+    """The rowid (None where the table has none) of each row of a table that a run rejected, by row number."""
+    path = folder_of(report) / "rejects" / file_name(f"{table}.ndjson")
+    return {line["row_number"]: line["rowid"] for line in _lines(path)}
+
+
+def folder_of(report: Report | str | Path) -> Path:
+    """The folder of a report; raises `UsageError` where there is none."""
     folder = report.folder if isinstance(report, Report) else Path(report)
     if folder is None or not folder.is_dir():
         raise UsageError(f"There is no report folder {folder}." if folder else "This report has no folder.")
@@ -211,13 +217,3 @@ def _rejected(line: Json) -> tuple[object, ...]:
 def _also(line: Json) -> str | None:
     others = line.get("also") or ()
     return "\n".join(f"{item['column']}: {item['reason']}" for item in others) or None
-
-
-def stored_value(value: object) -> StorageValue:
-    """A value as SQLite stored it, from its JSON form in a reject file."""
-    if isinstance(value, Mapping):
-        if "real" in value:
-            return float(value["real"])
-        raw = base64.b64decode(value["base64"])
-        return UndecodableText(raw) if value.get("text") else raw
-    return value  # type: ignore[return-value]

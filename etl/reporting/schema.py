@@ -6,12 +6,15 @@ from html import escape
 
 import pandas as pd
 
+from etl.core.display import as_written
 from etl.core.proposal import Proposal
 from etl.core.text import counted, readable
+from etl.reporting.shown_frame import ShownFrame
 from etl.schema.ddl import script
 
 _SHOWN = 200  # lines of a table in a notebook
 _TEXT, _COUNT = "str", "Int64"
+_EXPLAINED = ["column", "type", "could_be", "declared", "reason"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,21 +84,26 @@ class ProposedSchema:
 
     def _repr_html_(self) -> str:
         parts = [f"<p><b>A schema for {escape(readable(self.source))}</b>: {self._summary()}</p>"]
-        for table, columns in self.columns.groupby("table", sort=False):
-            shown = columns[["column", "declared", "type", "reason", "could_be"]]
-            parts.append(f"<details><summary>{escape(readable(table))}</summary>{_grid(shown)}</details>")
+        tables = "".join(
+            f"<details><summary>{escape(readable(table))}</summary>{_grid(columns[_EXPLAINED])}</details>"
+            for table, columns in self.columns.groupby("table", sort=False)
+        )
+        if tables:
+            parts.append(
+                f"<details><summary>Each column with its type, and why it is that one</summary>{tables}</details>"
+            )
         if self.proposal.choices:
             parts.append("<p><b>Other than declared</b></p>")
             parts.append(_grid(self.choices[["table", "column", "declared", "became", "values", "example", "reason"]]))
         if self.proposal.not_carried:
             parts.append("<p><b>Not carried</b></p>")
             parts.append(_grid(self.not_carried[["kind", "table", "name", "reason"]]))
-        return f'<div class="tex2jax_ignore mathjax_ignore">{"".join(parts)}</div>'
+        return as_written("".join(parts))
 
 
 def _frame(rows: Sequence[Mapping[str, object]], dtypes: Mapping[str, str], order: Iterable[str]) -> pd.DataFrame:
     names = list(order)
-    frame = pd.DataFrame(rows, columns=names)
+    frame = ShownFrame(rows, columns=names)
     return frame.astype({name: dtypes[name] for name in names})
 
 

@@ -215,6 +215,9 @@ def _headline(report: ReportData, sums: Sums) -> tuple[Tone, str, str]:
     title = rows[:1].upper() + rows[1:]
     if not report.settled:
         return Tone.BAD, "Not reconciled", f"{title}."
+    if sums.compared and (mended := report.total("mended_rows")):
+        rows = f"{counted(sums.source, 'row')} of {counted(sums.tables, 'table')}, value by value"
+        return Tone.GOOD, "Reconciled", f"Every row is accounted for, {mended:,} as mended: {rows}."
     if not sums.compared:
         return Tone.CAUTION, "Rows counted, values not compared", f"{title}; values were not compared."
     if not sums.source:
@@ -312,6 +315,7 @@ def _about_rows(report: ReportData, sums: Sums) -> Iterator[Note]:
         ),
         (Tone.BAD, sums.present_different, "was", "were", f"{same} key but other content, and stayed as before"),
         (Tone.NOTE, sums.present - sums.present_different, "was", "were", f"{same} content"),
+        (Tone.NOTE, report.total("mended_rows"), "is", "are", "in the target as mended after the load"),
         (Tone.BAD, sums.extra, "is", "are", "only in the target"),
         (Tone.NOTE, sums.extra_before, "was", "were", "in the target before and not in the source"),
         (Tone.NOTE, sums.rows_left_out, was, were, "left out, as the map says"),

@@ -183,6 +183,7 @@ _COLUMNS = (
     Column("target_rows_before", "Target before"),
     Column("target_rows_after", "Target after", always=True),
     Column("matched_rows", "Matched", always=True),
+    Column("mended_rows", "As mended"),
     Column("different_rows", "Different", finding=True),
     Column("missing_rows", "Missing", finding=True),
     Column("extra_rows", "Extra", finding=True, excused="extra_present_rows"),

@@ -2,7 +2,8 @@
 
 It holds both sides to one state each, writes nothing to either, and is satisfied only by equality: a row that is
 missing, differs, or stands in the target alone is a finding, and so are values of columns that the target lacks. Given
-the report folder of the load (`load_report`), it recognises rows that the load rejected and columns that it dropped.
+the report folder of the load (`load_report`), it recognises rows that the load rejected and columns that it dropped,
+and expects rows that were mended and loaded since as they were mended.
 """
 
 import contextlib
@@ -20,12 +21,13 @@ from etl.core.drift import Drift, DriftAction, DriftKind
 from etl.core.errors import UsageError
 from etl.core.plan import ExtraColumns, TablePlan
 from etl.core.report import DriftReport, Status, TableReport
+from etl.files.mended_files import read_mended
 from etl.files.private_files import file_name
 from etl.planning.from_catalogs import plan_between
 from etl.reporting.report import Report
 from etl.runs.connect import open_target
 from etl.runs.given_names import names_given_before
-from etl.runs.observer import Observer
+from etl.runs.observer import Observer, Stage, progress_of
 from etl.runs.record import RunRecord, describe_source
 from etl.runs.settings import CompareSettings
 from etl.runs.startup import Startup
@@ -48,6 +50,7 @@ def run_comparison(
     with contextlib.ExitStack() as ends:
         begun = startup or ends.enter_context(Startup(settings.source, validate=False))
         source = begun.source
+        observer.stage_begun(Stage.CONNECT)
         target = ends.enter_context(open_target(settings.pg, settings.source, settings.schema))
         observer.source_opened(describe_source(source))
         observer.target_opened(target)
@@ -60,9 +63,11 @@ def run_comparison(
                     interruptible(comparison.carry_out, hang_up=session.hang_up)
             finally:
                 connection.invalidate()  # nothing is to be kept, whatever state the driver was left in
+        observer.stage_begun(Stage.VERIFY_SOURCE)
         if any(table.unaccounted_rows for table in record.accounting.tables):
             source.verify_sound()
         source.verify_unchanged()
+        observer.stage_begun(Stage.REPORT)
         report = record.report()
     record.write(report)
     return report
@@ -86,6 +91,7 @@ class _Comparison:
         enter_schema(self.session, self.settings.schema)
         prepare_session(self.session)
         self.session.be_watched()
+        self.observer.stage_begun(Stage.PLAN)
         plan = plan_between(
             self.source,
             self.session,
@@ -104,6 +110,7 @@ class _Comparison:
         accounting.timings["plan"] = time.monotonic() - started
         for left_out in accounting.note_tables_left_out(plan):
             self.observer.table_finished(left_out)
+        self.observer.stage_begun(Stage.COMPARE)
         for table in plan.tables:
             self._compare(table)
         accounting.timings["compare"] = time.monotonic() - started - accounting.timings["plan"]
@@ -111,9 +118,16 @@ class _Comparison:
     def _compare(self, plan: TablePlan) -> None:
         started = time.monotonic()
         rejected = rejected_rows(self.settings.load_report, plan) if self.settings.load_report else None
-        known = Known() if rejected is None else Known(rejected, surely=False)
+        mended = tuple(read_mended(self.settings.load_report, plan.name).values()) if self.settings.load_report else ()
+        known = Known() if rejected is None else Known(rejected, surely=False, mended=mended)
         comparison = compare_or_explain(
-            self.source, self.session, plan, self.record.folder, self.settings.assume_timezone, known
+            self.source,
+            self.session,
+            plan,
+            self.record.folder,
+            self.settings.assume_timezone,
+            known,
+            progress_of(self.observer, plan),
         )
         report = TableReport(
             name=plan.name,
@@ -124,6 +138,7 @@ class _Comparison:
             target_rows_after=comparison.target_rows,
             seconds=round(time.monotonic() - started, 3),
             target_name=plan.target_name,
+            mended_rows=comparison.mended_rows if mended else None,
         )
         report = with_comparison(report, comparison)
         self.record.accounting.tables.append(report)

@@ -26,7 +26,7 @@ from etl.runs.given_names import names_given_before
 from etl.runs.known import description_of
 from etl.runs.load_session import lock_tables, prepare_load_session
 from etl.runs.move import Mover
-from etl.runs.observer import Observer
+from etl.runs.observer import Observer, Stage, progress_of
 from etl.runs.record import RunRecord, describe_source
 from etl.runs.schema_files import write_schema_files
 from etl.runs.settings import Settings
@@ -70,6 +70,7 @@ def run_migration(
         begun = startup or ends.enter_context(Startup(settings.source, validate=settings.validate))
         validator = ends.enter_context(Validator(begun.validation)) if begun.validation else None
         observer.source_opened(describe_source(begun.source))
+        observer.stage_begun(Stage.CONNECT)
         opening = opening or open_target(settings.pg, settings.source, settings.schema)
         target = ends.enter_context(opening)
         observer.target_opened(target)
@@ -93,10 +94,13 @@ def run_migration(
             )
             stop_validation = validator.stop if validator else None
             plan = interruptible(load.carry_out, hang_up=session.hang_up, let_go=stop_validation)
+            observer.stage_begun(Stage.VERIFY_SOURCE)
             begun.source.verify_unchanged()
             if not settings.dry_run:
                 interruptions.hold_back()
+                observer.stage_begun(Stage.COMMIT)
                 load.commit(plan, interruptions)
+        observer.stage_begun(Stage.REPORT)
         return record.finish(Outcome.DRY_RUN if settings.dry_run else None)
 
 
@@ -118,6 +122,7 @@ class _Load:
         with self._timed("plan"):
             prepare_load_session(self.session, self.target.schema)
             new = self._create_schema()
+            self.observer.stage_begun(Stage.PLAN)
             plan = self._plan(new.names)
             accepted = self._use_suites(plan)
         for table in self.record.accounting.note_tables_left_out(plan):
@@ -128,12 +133,15 @@ class _Load:
             if accepted:
                 accepted.result()
         with self._timed("schema"):
+            self.observer.stage_begun(Stage.CONSTRAINTS)
             self._finish_schema(new)
         if not self.settings.dry_run:
             with self._timed("sequences"):
+                self.observer.stage_begun(Stage.SEQUENCES)
                 self._reset_sequences(plan)
         if self.record.reconciled:
             with self._timed("reconcile"):
+                self.observer.stage_begun(Stage.COMPARE)
                 self._compare(plan)
         if notes is not None:
             notes.write(self.record.folder, self._wrote(plan), self._created(new))
@@ -164,6 +172,7 @@ class _Load:
         """Tables and keys that the target lacks; on the embedded server they need not be asked for."""
         if not (self.settings.create_schema or self.target.embedded):
             return NewSchema(names=names_given_before(self.source, self.session))
+        self.observer.stage_begun(Stage.LOOK)
         schema = require_schema(self.session, current_schema(self.session))
         description = description_of(self.source.tables)
         new = create_what_is_missing(self.source, self.session, self.settings, schema, description)
@@ -217,6 +226,7 @@ class _Load:
         return self.validator.use(suites_for(folder, [table.target for table in plan.tables]))
 
     def _move(self, plan: Plan) -> UndoNotes | None:
+        self.observer.stage_begun(Stage.FORECAST if self.settings.dry_run else Stage.LOAD)
         require_to_load(self.session, plan.tables, dry_run=self.settings.dry_run)
         require_locks(self.session, [table.target for table in plan.tables])
         if not self.settings.dry_run:
@@ -254,6 +264,7 @@ class _Load:
                 self.record.folder,
                 report=accounting.report_of(table.name),
                 zone=self.settings.assume_timezone,
+                progress=progress_of(self.observer, table),
             )
             accounting.note_comparison(report, comparison)
             self.observer.table_compared(report)

@@ -16,7 +16,7 @@ from etl.files.reject_files import TableRejects
 from etl.loading.load import can_be_fast, forecast, load_fast, load_staged
 from etl.loading.rows import Accepted, Loaded, NotFastError, Retracted
 from etl.loading.staging import Staged
-from etl.runs.observer import Observer
+from etl.runs.observer import Observer, Stage
 from etl.runs.pipeline import Pipeline
 from etl.runs.record import RunRecord
 from etl.runs.settings import Settings
@@ -61,6 +61,7 @@ class Mover:
             # Before the first row moves: afterwards, rows that triggers wrote would count as there before.
             before = {table.name: self._count(table.target) for table in plan.tables}
             totals = [total for group in plan.groups for total in self._move(group, pipeline, before)]
+            self.observer.stage_begun(Stage.AWAIT_VALIDATION)
             for total in totals:
                 self.record.accounting.note_expectations(total.result(), rejects)
 

@@ -23,6 +23,7 @@ from etl.reporting.report import Report
 from etl.runs.compare import run_comparison
 from etl.runs.damages import SAMPLE_DAMAGES, Damage
 from etl.runs.load import run_migration
+from etl.runs.observer import Observer
 from etl.runs.settings import CompareSettings, Settings
 from etl.runs.typed_damages import TYPED_DAMAGES, source_statements, target_statements
 from etl.sample.build import make_sample
@@ -102,7 +103,7 @@ class SelfTest:
         }
 
 
-def run_self_test(pg: str | None = None) -> SelfTest:
+def run_self_test(pg: str | None = None, observer: Observer | None = None) -> SelfTest:
     """Loads, damages, compares and cleans up, in the target that `pg` or the environment names, else the embedded one.
 
     Needs a role that may create a schema there. Raises `EtlError` where that cannot be done.
@@ -111,10 +112,10 @@ def run_self_test(pg: str | None = None) -> SelfTest:
         source = Path(folder) / "sample.db"
         make_sample(source)
         _add_types(source, url)
-        _load(source, url, Path(folder) / "load")
+        _load(source, url, Path(folder) / "load", observer)
         done = _damage(source, url)
         settings = CompareSettings(source=source, pg=url, report_folder=Path(folder) / "report")
-        return _self_test_of(run_comparison(settings), done)
+        return _self_test_of(run_comparison(settings, observer), done)
 
 
 @contextlib.contextmanager
@@ -153,8 +154,9 @@ def _add_types(source: Path, url: str) -> None:
             target.exec_driver_sql(statement)
 
 
-def _load(source: Path, url: str, folder: Path) -> None:
-    report = run_migration(Settings(source=source, pg=url, create_schema=True, validate=False, report_folder=folder))
+def _load(source: Path, url: str, folder: Path, observer: Observer | None) -> None:
+    settings = Settings(source=source, pg=url, create_schema=True, validate=False, report_folder=folder)
+    report = run_migration(settings, observer)
     if report.exit_code:
         raise TargetError(
             "The sample could not be loaded completely, so the self-test says nothing about the comparison."

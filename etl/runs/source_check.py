@@ -10,6 +10,7 @@ from pathlib import Path
 
 import orjson
 
+from etl.core.display import as_written
 from etl.core.errors import UsageError
 from etl.core.proposal import Choice, ObjectKind
 from etl.core.redaction import with_controls_escaped
@@ -161,7 +162,7 @@ class Readiness:
     def _repr_html_(self) -> str:
         lines = "".join(f"<li>{html.escape(line)}</li>" for line in self.findings())
         sentence = html.escape(f"{self}. {self.verdict}")
-        return f"<p><b>{sentence}</b></p><ul>{lines}</ul>"
+        return as_written(f"<p><b>{sentence}</b></p><ul>{lines}</ul>")
 
 
 def _about_table(table: TableReport) -> str | None:

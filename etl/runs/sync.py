@@ -37,7 +37,7 @@ from etl.runs.connect import Target, open_target
 from etl.runs.given_names import names_given_before
 from etl.runs.known import description_of
 from etl.runs.load_session import lock_tables, prepare_load_session
-from etl.runs.observer import Observer
+from etl.runs.observer import Observer, Stage, progress_of
 from etl.runs.record import RunRecord, describe_source
 from etl.runs.settings import SyncSettings, Verify
 from etl.runs.startup import Startup
@@ -73,6 +73,7 @@ def run_sync(settings: SyncSettings, observer: Observer | None = None, startup: 
         interruptions = ends.enter_context(Interruptions())
         begun = startup or ends.enter_context(Startup(settings.source, validate=False))
         observer.source_opened(describe_source(begun.source))
+        observer.stage_begun(Stage.CONNECT)
         target = ends.enter_context(open_target(settings.pg, settings.source, settings.schema))
         observer.target_opened(target)
         record = RunRecord.begin(
@@ -95,6 +96,7 @@ def run_sync(settings: SyncSettings, observer: Observer | None = None, startup: 
                 begun.source.verify_unchanged()
                 if not settings.dry_run:
                     interruptions.hold_back()
+                    observer.stage_begun(Stage.COMMIT)
                     sync.commit(interruptions)
         return record.finish(Outcome.DRY_RUN if settings.dry_run else None)
 
@@ -166,6 +168,7 @@ class _Sync:
         require_to_sync(self.session, plan.tables, delete=self.settings.delete, dry_run=self.settings.dry_run)
         require_locks(self.session, [table.target for table in plan.tables])
         notes = None if self.settings.dry_run else self._begin_to_write(plan)
+        self.observer.stage_begun(Stage.COMPARE)
         with self._timed("compare"):
             for table in plan.tables:
                 self._compare(table)
@@ -175,8 +178,10 @@ class _Sync:
             with self._timed("stage"):
                 self._stage(plan, referrers)
             if not self.settings.dry_run:
+                self.observer.stage_begun(Stage.LOAD)
                 with self._timed("write"):
                     self._write(plan, referrers)
+        self.observer.stage_begun(Stage.COMPARE)
         with self._timed("verify"):
             self._close_tables(referrers)
         if notes is not None:
@@ -234,6 +239,7 @@ class _Sync:
             self.record.folder,
             self.settings.assume_timezone,
             Known(),
+            progress_of(self.observer, plan),
             found=found,
             into=FOUND,
         )
@@ -338,6 +344,7 @@ class _Sync:
             self.record.folder,
             self.settings.assume_timezone,
             Known(rejected, surely=False),
+            progress_of(self.observer, table.plan),
             part=part,
         )
         return Proof.of(table, comparison, rows, in_part=part is not None)

@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 
 import pandas as pd
 
+from etl.core.display import as_written
 from etl.core.redaction import is_secret, shown
 
 
@@ -38,11 +39,11 @@ _HEADINGS = ("", "column", "what is expected", "severity", "failing rows", "foun
 def validated_html(caption: str, results: Sequence[Result], not_judged: Iterable[str]) -> str:
     """One row for each expectation, failures first; up to five failing rows beside each."""
     ordered = sorted(results, key=lambda result: result.success)
-    heading = "".join(f"<th>{name}</th>" for name in _HEADINGS)
+    heading = "".join(f"<th style='text-align:left'>{name}</th>" for name in _HEADINGS)
     body = "".join(map(_row, ordered))
     left = "".join(f"<li>{escape(item)}</li>" for item in not_judged)
     note = f"<p>Not checked, as the frame lacks the column:</p><ul>{left}</ul>" if left else ""
-    return f"<table><caption>{escape(caption)}</caption><tr>{heading}</tr>{body}</table>{note}"
+    return as_written(f"<table><caption>{escape(caption)}</caption><tr>{heading}</tr>{body}</table>{note}")
 
 
 def _row(result: Result) -> str:

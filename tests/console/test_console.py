@@ -21,10 +21,12 @@ import time
 from types import SimpleNamespace
 from etl.console.load import ConsoleObserver
 from etl.core.report import Status, TableReport
+from etl.runs.observer import Stage
 
 plan = SimpleNamespace(name="conversation_messages", source=SimpleNamespace(row_count=100_000))
 short = dict(loaded_rows=5, present_rows=0, rejected_rows=0, unaccounted_rows=0, source_rows=5)
 with ConsoleObserver(dry_run=False, quiet=False, verbose=False, json_only=False, no_color=True) as console:
+    console.stage_begun(Stage.LOAD)
     console.table_restarted(plan)
     for rows in (25_000, 50_000):
         console.table_progressed(plan, rows)
@@ -57,7 +59,8 @@ def on_a_terminal(script: str) -> str:
 
 def test_a_bar_shows_speed_and_gives_way_to_lines() -> None:
     written = on_a_terminal(SCRIPT)
-    assert "50000/100000" in written
+    assert "Loading conversation_messages" in written
+    assert "50,000/100,000 rows" in written
     assert "rows/s" in written
     before, _, after = written.partition("  ✓ users: 5 rows migrated")
     assert after

@@ -1,10 +1,13 @@
 """The pictures: each draws what it is given, be it nothing, much or odd, and warns of nothing."""
 
+import io
 import struct
 from dataclasses import replace
 from pathlib import Path
 
+import matplotlib.image
 import pytest
+from matplotlib.colors import to_rgb
 from support.odd_database import ODD_TABLE, make_odd
 from support.report_examples import bad, clean, compare_only, dry_run, failed, hostile, many_differences
 from support.sources import make_sqlite, series
@@ -86,3 +89,34 @@ def test_very_many_bars_are_cut_and_say_so() -> None:
     groups = [RejectGroup("a", "load", "b", f"reason {number}", 2) for number in range(100)]
     picture = charts.rejects_by_reason(replace(clean(), rejects=tuple(groups)))
     assert texts(picture)[0] == f"Rejected rows by reason (the first {charts.SHOWN_BARS}, 60 more)"
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance, as the Web's guidelines on contrast define it."""
+    parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour)]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+@pytest.mark.parametrize("page", ["#ffffff", "#111111"])  # JupyterLab's light and dark
+@pytest.mark.parametrize("colour", [charts.TEXT, *charts.STORAGE_COLOURS.values(), *charts.OUTCOME_COLOURS.values()])
+def test_what_is_drawn_can_be_told_from_a_light_and_a_dark_page(colour: str, page: str) -> None:
+    lighter, darker = sorted((luminance(colour), luminance(page)), reverse=True)
+    assert (lighter + 0.05) / (darker + 0.05) >= (4 if colour == charts.TEXT else 2.5)
+
+
+def test_a_picture_has_no_page_of_its_own() -> None:
+    pixels = matplotlib.image.imread(io.BytesIO(charts.outcomes(bad())._repr_png_()))
+    assert pixels[0, 0, 3] == 0  # transparent
+
+
+def test_tables_of_which_every_row_was_loaded_are_not_repeated() -> None:
+    assert "users" not in texts(charts.outcomes(clean()))
+    assert any(label.startswith("users (") for label in texts(charts.outcomes(bad())))
+
+
+def test_axes_have_plain_ticks_and_a_title() -> None:
+    groups = [RejectGroup("a", "load", "b", f"reason {rows}", rows) for rows in (342, 17)]
+    picture = charts.rejects_by_reason(replace(clean(), rejects=tuple(groups)))
+    picture._repr_png_()
+    assert [label.get_text() for label in picture.axes[0].get_xticklabels()][:3] == ["0", "100", "200"]
+    assert picture.axes[0].get_xlabel() == "rows"

@@ -185,8 +185,8 @@ def test_reconciling_finds_the_troubles(finding: str, troubled: Runs) -> None:
     assert finding in texts(troubled["reconcile.ipynb"])
 
 
-def test_the_mended_row_has_arrived(target: Database, troubled: Runs) -> None:
-    assert troubled
+def test_the_mended_row_has_arrived_and_the_comparison_knows_it(target: Database, troubled: Runs) -> None:
+    assert "1 row is in the target as mended after the load" in texts(troubled["reconcile.ipynb"])
     assert query(target, "SELECT is_active FROM users WHERE username = 'jihoon'") == [(True,)]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.database import Database
-from support.loads import books, load
+from support.loads import books, load, table_report
 from support.odd_database import make_odd
 from support.sources import make_sqlite
 from support.targets import execute, query
@@ -16,8 +16,10 @@ from support.targets import execute, query
 import etl
 from etl.core.errors import DriftError, UsageError
 from etl.core.values import UndecodableText
-from etl.notebook.repair import storable
+from etl.files.private_files import file_name
+from etl.notebook.repair import mend_rows, storable
 from etl.reporting.report import Report
+from etl.reporting.verdict import verdict_of
 
 
 @pytest.fixture(scope="module")
@@ -147,3 +149,130 @@ def test_what_cannot_be_loaded(odd_path: Path, frame: pd.DataFrame, table: str, 
 def test_no_rows(database: Database, loaded: Report, odd_path: Path, tmp_path: Path) -> None:
     rows = etl.read_rejects(loaded, "users").head(0)
     assert books(mend(rows, "users", odd_path, database, tmp_path / "none")) == {"users": (0, 0, 0, 0)}
+
+
+# -- mended, and known to the comparison --------------------------------------------------------------------------
+
+ODD_NAME = """it's $5, "50 %" & $6.db"""
+
+
+@pytest.fixture
+def mended_source(tmp_path: Path) -> Path:
+    """Any names; a table whose rowid is its key, one without rowids, one without a key; a row of each is rejected."""
+    return make_sqlite(
+        tmp_path / ODD_NAME,
+        """CREATE TABLE "par$ent 'x'" ("i$d" INTEGER PRIMARY KEY, "na""me" TEXT, n INTEGER)""",
+        """INSERT INTO "par$ent 'x'" VALUES (10, 'ten', 1), (20, 'twenty', 'many'), (30, 'thirty', 3)""",
+        "CREATE TABLE bare (k TEXT PRIMARY KEY, n INTEGER) WITHOUT ROWID",
+        "INSERT INTO bare VALUES ('a', 1), ('b', 'x')",
+        "CREATE TABLE keyless (n INTEGER, b BLOB)",
+        "INSERT INTO keyless VALUES (1, x'00'), ('$y$', NULL), (1, x'00')",
+    )
+
+
+@pytest.fixture
+def odd_loaded(database: Database, mended_source: Path, tmp_path: Path) -> Report:
+    """Loaded with the declared types, which refuse a row of each table."""
+    return etl.migrate(
+        mended_source,
+        database.url,
+        create_schema=True,
+        types="declared",
+        validate=False,
+        report_folder=tmp_path / "report",
+    )
+
+
+MENDED: dict[str, dict[int, dict[str, object]]] = {
+    "par$ent 'x'": {2: {"i$d": 25, "n": 7, 'na"me': "it's $"}},
+    "bare": {2: {"n": 5}},
+    "keyless": {2: {"n": 2, "b": UndecodableText(b"\xff")}},
+}
+
+
+def test_mending_ends_green(odd_loaded: Report, database: Database, mended_source: Path, tmp_path: Path) -> None:
+    def compared(load_report: Path | None) -> Report:
+        return etl.compare(mended_source, database.url, load_report=load_report, report_folder=tmp_path / "compared")
+
+    folder = odd_loaded.folder
+    assert folder is not None
+    assert [table.rejected_rows for table in odd_loaded.tables] == [1, 1, 1]
+    assert compared(folder).exit_code == 3
+    for table, changes in MENDED.items():
+        rows = mend_rows(etl.read_rejects(odd_loaded, table), changes)
+        report = etl.load_mended(
+            rows,
+            table,
+            mended_source,
+            database.url,
+            validate=False,
+            load_report=odd_loaded,
+            report_folder=tmp_path / "again",
+        )
+        assert report.total("loaded_rows") == 1
+        assert (folder / "mended" / file_name(f"{table}.ndjson")).stat().st_mode & 0o777 == 0o600
+    green = compared(folder)
+    assert green.exit_code == 0
+    assert {table.name: (table.matched_rows, table.mended_rows) for table in green.tables} == {
+        "par$ent 'x'": (3, 1),
+        "bare": (2, 1),
+        "keyless": (3, 1),
+    }
+    sentence = "Every row is accounted for, 3 as mended: 8 rows of 3 tables, value by value."
+    assert verdict_of(green).title == sentence
+    assert compared(None).exit_code == 3  # without the load's report, nothing is known of mended rows
+
+    execute(database, """UPDATE "par$ent 'x'" SET n = 8 WHERE "i$d" = 25""")
+    execute(database, "DELETE FROM bare WHERE k = 'b'")
+    red = compared(folder)
+    first, bare, keyless = (table_report(red, name) for name in MENDED)
+    assert (first.different_rows, first.mended_rows) == (1, 0)
+    assert etl.read_differences(red)[["column", "source", "target"]].values.tolist() == [["n", "7", "8"]]
+    assert (bare.rejected_rows, bare.mended_rows) == (1, 0)
+    assert keyless.mended_rows == 1
+
+
+def test_what_is_mended_again_counts_as_it_is_now(
+    odd_loaded: Report, database: Database, mended_source: Path, tmp_path: Path
+) -> None:
+    rows = etl.read_rejects(odd_loaded, "bare")
+
+    def mend_to(value: object) -> Report:
+        return etl.load_mended(
+            mend_rows(rows, {2: {"n": value}}),
+            "bare",
+            mended_source,
+            database.url,
+            validate=False,
+            load_report=odd_loaded.folder,
+            report_folder=tmp_path / "again",
+        )
+
+    assert mend_to("still wrong").total("rejected_rows") == 1
+    assert odd_loaded.folder is not None
+    assert not (odd_loaded.folder / "mended").exists()
+    assert mend_to(5).total("loaded_rows") == 1
+    execute(database, "DELETE FROM bare WHERE k = 'b'")
+    assert mend_to(6).total("loaded_rows") == 1
+    found = etl.compare(
+        mended_source, database.url, tables="bare", load_report=odd_loaded.folder, report_folder=tmp_path / "compared"
+    )
+    assert (found.exit_code, found.tables[0].mended_rows) == (0, 1)
+    execute(database, "DELETE FROM bare WHERE k = 'b'", "ALTER TABLE bare ALTER n TYPE text")
+    as_stored = etl.load_mended(
+        rows, "bare", mended_source, database.url, validate=False, load_report=odd_loaded, report_folder=tmp_path / "x"
+    )
+    assert as_stored.total("loaded_rows") == 1
+    assert not (odd_loaded.folder / "mended" / "bare.ndjson").exists()  # it is no mended row any more
+
+
+def test_only_what_was_rejected_can_be_mended(odd_loaded: Report, mended_source: Path) -> None:
+    rows = etl.read_rejects(odd_loaded, "bare")
+    with pytest.raises(UsageError, match=r"Not rejected by the load, so not to be mended: row 1\. Rejected: 2"):
+        mend_rows(rows, {1: {"n": 5}})
+    with pytest.raises(UsageError, match="no column 'm'"):
+        mend_rows(rows, {2: {"m": 5}})
+    for numbers, message in (([3], "row 3"), ([2, 2], "Mended twice: row 2")):
+        other = pd.DataFrame({"k": "c", "n": 1}, index=numbers)
+        with pytest.raises(UsageError, match=message):
+            etl.load_mended(other, "bare", mended_source, load_report=odd_loaded)

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from support.database import Database
 from support.odd_database import ODD_TABLE, make_odd
 from support.sources import make_sqlite, series
+from support.targets import execute
 
 import etl
 from etl.core.errors import SourceError
@@ -246,3 +248,14 @@ def test_a_file_that_is_being_written_to(tmp_path: Path) -> None:
     application.execute("UPDATE users SET email = 'new'")
     assert etl.profile(path).rows == 820
     application.close()
+
+
+def test_values_are_held_against_the_types_of_a_target(database: Database, tmp_path: Path) -> None:
+    source = make_sqlite(
+        tmp_path / "t.db", "CREATE TABLE t (a TEXT, b TEXT)", "INSERT INTO t VALUES ('1', 'x'), ('y', 'x')"
+    )
+    execute(database, "CREATE TABLE t (a int, c text)")
+    columns = etl.profile(source, plan=etl.plan(source, database.url)).columns.set_index("column")
+    assert columns["target_type"].to_dict() == {"a": "integer", "b": "text"}  # `b` is not in the target
+    assert columns["rejected"].to_dict() == {"a": 1, "b": 0}
+    assert etl.profile(source).columns["rejected"].sum() == 0

@@ -16,10 +16,9 @@ from support.targets import execute
 import etl
 from etl.core.errors import UsageError
 from etl.core.values import UndecodableText
-from etl.files.private_files import jsonable
+from etl.files.private_files import jsonable, stored_value
 from etl.reporting.frames import ReportFrames
 from etl.reporting.masked_frame import MaskedFrame
-from etl.reporting.reading import stored_value
 from etl.reporting.report import Report
 from etl.reporting.write import write_report
 

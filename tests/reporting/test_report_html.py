@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,6 +18,7 @@ from etl.core.report import (
     DifferenceTotal,
     DriftReport,
     ExpectationReport,
+    Outcome,
     SourceReport,
     Status,
     TableReport,
@@ -538,6 +540,26 @@ def test_files_are_written_for_the_owner_alone(tmp_path: Path) -> None:
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
     assert json.loads((folder / "report.json").read_bytes())["outcome"] == "differences"
     assert (folder / "report.html").read_text() == render_html(examples.bad())
+
+
+# -- in a notebook ------------------------------------------------------------------------------------------------
+
+
+def test_a_display_shows_first_what_asks_for_attention() -> None:
+    headings = re.findall(r"<th[^>]*>([^<]*)</th>", render_display(examples.bad()).split("</thead>")[0])
+    columns = {heading: place for place, heading in enumerate(headings)}
+    assert headings[:2] == ["Table", "Source"]
+    assert columns["Rejected"] < columns["Loaded"]
+    assert columns["Missing"] < columns["Matched"]
+
+
+@pytest.mark.parametrize(("report", "opened"), [(examples.clean, True), (examples.bad, True), (examples.dry_run, True)])
+def test_a_display_folds_the_tables_away_only_where_nothing_is_to_be_seen(
+    report: Callable[[], Report], opened: bool
+) -> None:
+    assert ("<details open>" in render_display(report())) is opened
+    settled = replace(examples.clean(), outcome=Outcome.DRY_RUN)
+    assert "<details>" in render_display(settled)
 
 
 # -- in a browser -------------------------------------------------------------------------------------------------
