@@ -44,7 +44,7 @@ class SyncConsole(Page):
             (table.deleted_rows, f"{be}deleted"),
             (table.rejected_rows, f"{be}rejected"),
             (table.kept_rows, "differ and stay as they are"),
-            (table.altered_rows, "ALTERED by the target as they were written"),
+            (table.overruled_rows, "ALTERED by the target as they were written"),
             (table.missing_rows, "MISSING all the same"),
             (table.extra_rows, "only in the target"),
             (table.unaccounted_rows, "UNACCOUNTED"),

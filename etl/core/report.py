@@ -77,7 +77,7 @@ class TableReport:
     inserted_rows: int | None = None
     updated_rows: int | None = None
     kept_rows: int | None = None  # that differ, and were left as they are
-    altered_rows: int | None = None  # that the target itself has altered as they were written
+    overruled_rows: int | None = None  # that the target itself has altered as they were written
     deleted_rows: int | None = None
 
     @property

@@ -55,7 +55,7 @@ class ReportFrames:
                       unaccounted_rows, and whether the sum holds
     changes           of the tables that a sync has brought up to the source: source_rows, matched_rows, inserted_rows,
                       updated_rows, kept_rows, rejected_rows, unaccounted_rows, and whether the sum holds; beside it
-                      altered_rows, deleted_rows, extra_rows
+                      overruled_rows, deleted_rows, extra_rows
     sequences         sequence, table, column, last_value, next_value
     rejects           table, stage, column, reason, rows, code, file, examples: rejected rows by fault, up to three of
                       them as text (`read_rejects` has the rows)
@@ -112,7 +112,7 @@ def frames_of(report: "ReportData") -> ReportFrames:
         tables=tables,
         counts=tables[list(COUNTS)].copy(),
         equation=_equation(tables, "loaded_rows", OUTCOMES),
-        changes=_equation(tables, "inserted_rows", CHANGES, beside=("altered_rows", "deleted_rows", "extra_rows")),
+        changes=_equation(tables, "inserted_rows", CHANGES, beside=("overruled_rows", "deleted_rows", "extra_rows")),
         sequences=_frame(kinds.SequenceReport, report.sequences),
         rejects=_with_examples(kinds.RejectGroup, report.rejects),
         names=_frame(NamePair, report.names),

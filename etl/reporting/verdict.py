@@ -123,7 +123,7 @@ def sums_of(report: ReportData) -> Sums:
         matched=report.total("matched_rows")
         + report.total("inserted_rows")
         + report.total("updated_rows")
-        - report.total("altered_rows"),
+        - report.total("overruled_rows"),
         different=report.total("different_rows"),
         missing=report.total("missing_rows"),
         extra=report.total("extra_rows") - report.total("extra_present_rows"),
@@ -137,7 +137,7 @@ def sums_of(report: ReportData) -> Sums:
         inserted=report.total("inserted_rows"),
         updated=report.total("updated_rows"),
         kept=report.total("kept_rows"),
-        altered_by_target=report.total("altered_rows"),
+        altered_by_target=report.total("overruled_rows"),
         deleted=report.total("deleted_rows"),
         loading=any(table.loaded_rows is not None for table in migrated),
         compared=report.reconciled and bool(compared) and all(compared),

@@ -175,7 +175,7 @@ _COLUMNS = (
     Column("updated_rows", "Updated", always=True),
     Column("kept_rows", "Kept", finding=True),
     Column("deleted_rows", "Deleted"),
-    Column("altered_rows", "Altered by the target", finding=True),
+    Column("overruled_rows", "Altered by the target", finding=True),
     Column("present_rows", "Present"),
     Column("present_different_rows", "Present but different", finding=True, unless="different_rows"),
     Column("rejected_rows", "Rejected", finding=True),

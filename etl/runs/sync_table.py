@@ -162,7 +162,7 @@ class SyncTable:
             inserted_rows=amended.inserted,
             updated_rows=amended.updated,
             kept_rows=kept,
-            altered_rows=proof.altered,
+            overruled_rows=proof.altered,
             deleted_rows=amended.deleted,
         )
 

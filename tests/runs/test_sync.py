@@ -467,7 +467,7 @@ def test_what_a_trigger_makes_again_is_reported_not_fought(database: Database, t
     report = sync(database, source, tmp_path / "sync", delete=True)
     assert counts(report, "t") == (0, 1, 1, 0, 1, 0)
     found = table_report(report, "t")
-    assert (found.altered_rows, found.different_rows, found.extra_rows) == (2, 3, 1)
+    assert (found.overruled_rows, found.different_rows, found.extra_rows) == (2, 3, 1)
     assert {line["target"] for line in lines(report, "differences", "t") if line["column"]} == {"X", "D", "b"}
     assert table_report(report, "other").different_rows == 1  # reached by the trigger
     (refused,) = lines(report, "rejects", "t")
@@ -515,7 +515,7 @@ def test_every_damage_of_the_self_test_is_repaired(database: Database, tmp_path:
     assert {group.code for group in report.rejects} == {"nul_character", "part_lost"}
     for table in report.tables:
         assert table.different_rows == table.rejected_rows, table
-        assert table.missing_rows == table.extra_rows == table.altered_rows == 0
+        assert table.missing_rows == table.extra_rows == table.overruled_rows == 0
     change(
         source,
         "UPDATE agent_usage_logs SET query = 'mended' WHERE hex(query) LIKE '%00%'",

@@ -261,7 +261,7 @@ def unconfirmed() -> Report:
 def synced() -> Report:
     """`etl sync` of two tables: one row is left as it is, one was altered by a trigger."""
     nothing = dict.fromkeys(("loaded_rows", "present_rows", "present_different_rows"))
-    changes = {"inserted_rows": 2, "updated_rows": 1, "kept_rows": 1, "altered_rows": 1, "deleted_rows": 3}
+    changes = {"inserted_rows": 2, "updated_rows": 1, "kept_rows": 1, "overruled_rows": 1, "deleted_rows": 3}
     return report(
         replace(
             table("users", 9, **nothing, rejected_rows=1, target_rows_before=9, target_rows_after=8, **changes),
