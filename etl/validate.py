@@ -22,7 +22,7 @@ def build_parser() -> Parser:
     """The command line; every option stands in docs/commands.md."""
     parser = Parser("python -m etl.validate", __doc__)
     add_source(parser)
-    add_settings(parser, Settings, "tables", "expectations", "assume_timezone", "mapping")
+    add_settings(parser, Settings, "tables", "expectations", "assume_timezone", "mapping", "repair")
     parser.add_argument("--json", action="store_true", help="print the result as JSON, alone on stdout")
     return parser
 
@@ -43,6 +43,7 @@ def _run(options: argparse.Namespace) -> int:
         expectations=options.expectations,
         assume_timezone=options.assume_timezone,
         mapping=options.mapping,
+        repair=options.repair,
     )
     if options.json:
         sys.stdout.write(result.to_json().decode())

@@ -4,7 +4,8 @@ Only what is not surely equal there is looked at singly (`rows.py`). The compari
 conversion: what a stored value means is said by the two databases (`wire.py`) or read by `meaning.py`.
 """
 
-from collections.abc import Generator, Sequence
+from collections import Counter
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from etl.comparison.align import Aligned, OrderError, align
 from etl.comparison.canonical import Canonical
 from etl.comparison.columns import compare_columns
 from etl.comparison.differences import SAMPLE_ROWS, DifferenceCounts, TableFindings
-from etl.comparison.questions import Questions
+from etl.comparison.questions import Doubt, Questions
 from etl.comparison.rows import RowComparer, extra_rows, missing_rows
 from etl.comparison.source_side import SourceRows, make_canonical, open_rows, split_null_keys, without_rows
 from etl.comparison.target_side import may_hold_large, read_target
@@ -51,7 +52,8 @@ class Known:
 class TableComparison:
     """The counts of a comparison. Every source row is matched, different, missing or rejected before.
 
-    Those of parts of a table add up to those of the table; the sample keeps the first of both.
+    `repaired_values`: by column and repair, those that are equal only after that repair; `repaired_rows` hold any. The
+    counts of parts of a table add up to those of the table; the sample keeps the first of both.
     """
 
     table: str
@@ -63,6 +65,8 @@ class TableComparison:
     extra_present_rows: int = 0
     differences: DifferenceCounts = field(default_factory=DifferenceCounts)
     sample: tuple[Difference, ...] = ()
+    repaired_values: Counter[tuple[str, str]] = field(default_factory=Counter)
+    repaired_rows: int = 0
 
     def __add__(self, other: "TableComparison") -> "TableComparison":
         return TableComparison(
@@ -75,6 +79,8 @@ class TableComparison:
             self.extra_present_rows + other.extra_present_rows,
             self.differences + other.differences,
             (self.sample + other.sample)[:SAMPLE_ROWS],
+            self.repaired_values + other.repaired_values,
+            self.repaired_rows + other.repaired_rows,
         )
 
     @property
@@ -144,8 +150,8 @@ class _Comparison:
                 if self._session.interrupted:
                     raise KeyboardInterrupt
                 self._compare(aligned, questions)
-            for differences in questions.answered(self._session):
-                self._settle(differences)
+            for doubt in questions.answered(self._session):
+                self._settle(doubt)
         self._counts.sample = tuple(self._findings.sample)
         return self._counts
 
@@ -203,15 +209,17 @@ class _Comparison:
             if doubt.questions:
                 questions.put(doubt)
             else:
-                self._settle(doubt.differences)
+                self._settle(doubt)
 
-    def _settle(self, differences: Sequence[Difference]) -> None:
+    def _settle(self, doubt: Doubt) -> None:
         """Counts a pair of rows that was looked at."""
-        if not differences:
+        self._counts.repaired_values.update(doubt.repaired)
+        self._counts.repaired_rows += bool(doubt.repaired)
+        if not doubt.differences:
             self._counts.matched_rows += 1
             return
         self._counts.different_rows += 1
-        for difference in differences:
+        for difference in doubt.differences:
             self._findings.add(difference)
 
     def _without_rejected(self, rows: pa.RecordBatch) -> pa.RecordBatch:

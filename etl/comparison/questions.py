@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from etl.comparison.asking import keeps_large, large_digest, spellings
 from etl.comparison.cell_results import Question
@@ -19,12 +19,22 @@ from etl.target.session import Session
 ASKED_AT_ONCE = 1_000
 
 
+class Asked(NamedTuple):
+    """A question, the difference that it is if PostgreSQL denies it, and the repair that it asks about, if any."""
+
+    question: Question
+    difference: Difference
+    repair: str | None = None
+
+
 @dataclass(frozen=True)
 class Doubt:
-    """A pair of rows: the differences that are certain, and those that are some only if PostgreSQL says so."""
+    """A pair of rows: the differences that are certain, those that are some only if PostgreSQL says so, and the cells
+    that are equal only after a repair, each as its column and the repair in words."""
 
     differences: list[Difference] = field(default_factory=list)
-    questions: list[tuple[Question, Difference]] = field(default_factory=list)
+    questions: list[Asked] = field(default_factory=list)
+    repaired: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Questions:
@@ -43,13 +53,13 @@ class Questions:
         """Keeps a doubt."""
         pickle.dump(doubt, self._file)
 
-    def answered(self, session: Session) -> Iterator[list[Difference]]:
-        """For each doubt the differences that are left once PostgreSQL was asked."""
+    def answered(self, session: Session) -> Iterator[Doubt]:
+        """For each doubt what is left once PostgreSQL was asked; no questions are."""
         self._file.seek(0)
         page: list[Doubt] = []
         for doubt in self._kept():
             page.append(doubt)
-            large = any(isinstance(question.source, LargeText) for question, _ in doubt.questions)
+            large = any(isinstance(asked.question.source, LargeText) for asked in doubt.questions)
             if large or len(page) >= ASKED_AT_ONCE:
                 yield from _answers(session, page)
                 page = []
@@ -63,16 +73,16 @@ class Questions:
                 return
 
 
-def _answers(session: Session, page: Sequence[Doubt]) -> Iterator[list[Difference]]:
+def _answers(session: Session, page: Sequence[Doubt]) -> Iterator[Doubt]:
     """One query for each type, whatever the number of rows; large values one by one."""
     asked: dict[TargetType, list[str]] = {}
-    for question, _ in (entry for doubt in page for entry in doubt.questions):
+    for question in (entry.question for doubt in page for entry in doubt.questions):
         if isinstance(question.source, str) and not _is_mark(question.written):
             asked.setdefault(question.target, []).extend((question.source, question.written))
     spelled = {target: iter(spellings(session, target, texts)) for target, texts in asked.items()}
     for doubt in page:
-        found = list(doubt.differences)
-        for question, difference in doubt.questions:
+        found = Doubt(list(doubt.differences), repaired=list(doubt.repaired))
+        for question, difference, repair in doubt.questions:
             if isinstance(question.source, LargeText) or _is_mark(question.written):
                 same = _same_large(session, question)
             else:
@@ -80,7 +90,9 @@ def _answers(session: Session, page: Sequence[Doubt]) -> Iterator[list[Differenc
                 source, written = next(answers), next(answers)
                 same = source is not None and source == written and _is_kept(question)
             if not same:
-                found.append(difference)
+                found.differences.append(difference)
+            elif repair is not None and difference.column is not None:
+                found.repaired.append((difference.column, repair))
         yield found
 
 

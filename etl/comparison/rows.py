@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from etl.comparison.cell_results import CellResult, Question, Reading, WireValue
 from etl.comparison.large import described, described_target, is_large
-from etl.comparison.questions import Doubt
+from etl.comparison.questions import Asked, Doubt
+from etl.comparison.repairs import repaired
 from etl.comparison.source_side import ROW, SourceRows, key_of
 from etl.comparison.target_side import PRESENT
 from etl.comparison.value import compare_value, printed
@@ -81,12 +82,37 @@ class RowComparer:
         """Adds to `doubt` what there is to say about one cell."""
         column = wire.column
         value = pair.original[column.source]
-        result = compare_value(value, found, column.type, Reading(column.zone or self._zone, column.unit))
+        reading = Reading(column.zone or self._zone, column.unit)
+        result = compare_value(value, found, column.type, reading)
         if isinstance(result, Question):
-            unlike = DifferenceKind.JSON_CHANGED if column.type.kind is Kind.JSON else DifferenceKind.OTHER
-            doubt.questions.append((result, self._difference(wire, pair, found, CellResult(unlike))))
-        elif result.kind is not None:
+            self._ask(wire, pair, found, result, doubt)
+        elif result.kind is not None and not (column.repairs and self._is_repaired(wire, pair, found, reading, doubt)):
             doubt.differences.append(self._difference(wire, pair, found, result))
+
+    def _is_repaired(self, wire: Wire, pair: _Pair, found: WireValue, reading: Reading, doubt: Doubt) -> bool:
+        """Whether the cell is equal after a repair that the user allows, or may be: PostgreSQL is asked then."""
+        column = wire.column
+        for candidate in repaired(pair.original[column.source], column, reading):
+            result = compare_value(candidate.value, found, column.type, reading)
+            if isinstance(result, Question):
+                self._ask(wire, pair, found, result, doubt, candidate.words)
+                return True
+            if result.kind is None:
+                doubt.repaired.append((column.source, candidate.words))
+                return True
+        return False
+
+    def _ask(
+        self,
+        wire: Wire,
+        pair: _Pair,
+        found: WireValue,
+        question: Question,
+        doubt: Doubt,
+        repair: str | None = None,
+    ) -> None:
+        unlike = DifferenceKind.JSON_CHANGED if wire.column.type.kind is Kind.JSON else DifferenceKind.OTHER
+        doubt.questions.append(Asked(question, self._difference(wire, pair, found, CellResult(unlike)), repair))
 
     def _difference(self, wire: Wire, pair: _Pair, found: WireValue, result: CellResult) -> Difference:
         value = pair.original[wire.column.source]

@@ -142,6 +142,8 @@ class ConsoleObserver(Page):
                 f" ({table.present_different_rows:,} with other content)" if table.present_different_rows else ""
             )
             parts.append(f"{table.present_rows:,} already present{different}")
+        if table.altered_rows:
+            parts.append(f"{table.altered_rows:,} altered by repairs")
         if table.rejected_rows:
             parts.append(f"{table.rejected_rows:,} rejected")
         if table.unaccounted_rows:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from etl.core.drift import Drift
 from etl.core.name_map import NamePair
 from etl.core.redaction import is_secret
+from etl.core.repairs import Repair
 from etl.core.source_tables import SourceTable
 from etl.core.tables import TargetTable
 from etl.core.time_units import TimeUnit
@@ -22,6 +23,8 @@ class ColumnPlan:
     type: TargetType
     unit: TimeUnit | None = None  # of the numbers in a column of times; None: it holds none, as far as is known
     zone: str | None = None  # of the column's times without one, where the user names it; None: that of the run
+    repairs: tuple[Repair, ...] = ()  # that the user allows for its values
+    helpful: tuple[Repair, ...] = ()  # that may be suggested for them: they suit the column
 
     @property
     def masked_as(self) -> str:

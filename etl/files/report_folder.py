@@ -15,7 +15,7 @@ from etl.files.private_files import PrivateFolder
 PREVIOUS = "previous"
 PROBE_BYTES = 2**16  # about what the pages of a small report need
 _RUN_ID = re.compile(r"\w[\w-]{0,99}")
-_OURS = (REPORT_FILE, "report.html", "report.md", "rejects", "dropped", "differences", "schema")
+_OURS = (REPORT_FILE, "report.html", "report.md", "rejects", "dropped", "altered", "differences", "schema")
 
 
 def prepare_folder(folder: Path) -> Path:

@@ -43,7 +43,11 @@ class ReportFrames:
     equation          of the tables that were loaded: source_rows, loaded_rows, present_rows, rejected_rows,
                       unaccounted_rows, and whether the sum holds
     sequences         sequence, table, column, last_value, next_value
-    rejects           table, stage, column, reason, rows, code: rejected rows by fault (`read_rejects` has the rows)
+    rejects           table, stage, column, reason, rows, code, repair, repairable_rows: rejected rows by fault
+                      (`read_rejects` has the rows)
+    repairs           table, column, repair, rows, alone_rows, option: what would have let rejected rows in
+    altered           table, column, repair, values, confirmed: values that a repair has altered, as counted by the load
+                      and by the comparison
     names             table, column, target, by: every pair of names that are not exactly equal
     drift             table, column, kind, values, action, settled, code
     expectations      table, expectation, column, severity, unexpected_rows, judged_rows, success, notes
@@ -63,6 +67,8 @@ class ReportFrames:
     equation: pd.DataFrame = field(repr=False)
     sequences: pd.DataFrame = field(repr=False)
     rejects: pd.DataFrame = field(repr=False)
+    repairs: pd.DataFrame = field(repr=False)
+    altered: pd.DataFrame = field(repr=False)
     names: pd.DataFrame = field(repr=False)
     drift: pd.DataFrame = field(repr=False)
     expectations: pd.DataFrame = field(repr=False)
@@ -89,6 +95,8 @@ def frames_of(report: "ReportData") -> ReportFrames:
         equation=_equation(tables),
         sequences=_frame(kinds.SequenceReport, report.sequences),
         rejects=_frame(kinds.RejectGroup, report.rejects),
+        repairs=_frame(kinds.HelpfulRepair, report.helpful),
+        altered=_frame(kinds.AlteredReport, report.altered),
         names=_frame(NamePair, report.names),
         drift=_frame(kinds.DriftReport, report.drift),
         expectations=expectations,

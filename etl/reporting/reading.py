@@ -16,9 +16,11 @@ from etl.core.name_map import MatchedBy, NamePair
 from etl.core.proposal import Choice, NotCarried
 from etl.core.report import (
     REPORT_FILE,
+    AlteredReport,
     DifferenceTotal,
     DriftReport,
     ExpectationReport,
+    HelpfulRepair,
     Outcome,
     RejectGroup,
     RewrittenReport,
@@ -103,6 +105,9 @@ def _report(content: Json) -> Report:
             replace(_of(NamePair, item), by=MatchedBy(item["by"])) for item in content.get("names", ())
         ),  # reports of older versions have none
         schema=_schema(content.get("schema")),
+        allowed_repairs=tuple(content.get("allowed_repairs", ())),
+        altered=tuple(_of(AlteredReport, item) for item in content.get("altered", ())),
+        helpful=tuple(_of(HelpfulRepair, item) for item in content.get("helpful_repairs", ())),
     )
 
 

@@ -10,6 +10,8 @@ from etl.core.drift import KNOWINGLY_DROPPED, DriftKind
 from etl.core.report import Outcome, ReportData, Status, TableReport
 from etl.core.text import counted
 
+HELPFUL_SHOWN = 10
+
 
 class Tone(StrEnum):
     """How good a piece of news is; renderers add a symbol and a colour to the words."""
@@ -48,6 +50,7 @@ class Sums:
     """The totals of a report. Counts of what a run did not do are 0; `compared` and `loading` tell.
 
     `values_lost` and `values_left` are values of columns that the target lacks; the latter were dropped on purpose.
+    `values_repaired`: altered by repairs that the user allows.
     """
 
     tables: int
@@ -66,6 +69,7 @@ class Sums:
     extra_before: int
     values_lost: int
     values_left: int
+    values_repaired: int
     loading: bool
     compared: bool
     partly_compared: bool
@@ -108,6 +112,7 @@ def sums_of(report: ReportData) -> Sums:
         extra_before=report.total("extra_present_rows"),
         values_lost=sum(drift.values or 0 for drift in columns if not drift.settled),
         values_left=sum(drift.values or 0 for drift in columns if drift.code in KNOWINGLY_DROPPED),
+        values_repaired=sum(item.confirmed or item.values or 0 for item in report.altered),
         loading=any(table.loaded_rows is not None for table in migrated),
         compared=report.reconciled and bool(compared) and all(compared),
         partly_compared=report.reconciled and any(compared) and not all(compared),
@@ -142,9 +147,18 @@ def _headline(report: ReportData, sums: Sums) -> tuple[Tone, str, str]:
     title = _capitalised(_rows_in_words(report, sums, verb, ""))
     if sums.compared:
         every = ", and every value was compared" if sums.loading else ", value by value"
-        but = f", but for {counted(sums.values_left, 'value')} in dropped columns." if sums.values_left else "."
+        but = f", but for {_exceptions(sums)}." if _exceptions(sums) else "."
         return Tone.GOOD, "Reconciled", title.removesuffix(".") + every + but if sums.source else title
     return Tone.CAUTION, "Rows counted, values not compared", title.removesuffix(".") + "; values were not compared."
+
+
+def _exceptions(sums: Sums) -> str:
+    """Values that are not in the target as the source holds them, by the user's decision."""
+    found = (
+        (sums.values_left, "in dropped columns"),
+        (sums.values_repaired, "that repairs have altered"),
+    )
+    return " and ".join(f"{counted(values, 'value')} {what}" for values, what in found if values)
 
 
 def _rows_in_words(report: ReportData, sums: Sums, verb: str, negated: str) -> str:
@@ -185,6 +199,7 @@ def _notes(report: ReportData, sums: Sums) -> Iterator[Note]:
     yield from _about_comparison(report, sums)
     yield from _about_narrowing(report)
     yield from _about_rewriting(report)
+    yield from _about_repairs(report)
     yield from _about_validation(report)
     yield from _about_drift(report, sums)
     yield from _about_schema(report)
@@ -235,6 +250,28 @@ def _about_rewriting(report: ReportData) -> Iterator[Note]:
         stored, written = item.examples[0]
         text = f"{counted(item.rows, 'value')} of {item.table}.{item.column} kept in PostgreSQL's own spelling"
         yield Note(Tone.NOTE, f"{text}: {stored} as {written}.")
+
+
+def _about_repairs(report: ReportData) -> Iterator[Note]:
+    """What repairs have altered, and which others would have let rejected rows in."""
+    dry = report.outcome is Outcome.DRY_RUN
+    for item in report.altered:
+        values = item.confirmed if item.values is None else item.values
+        text = f"The repair {item.repair} {'would alter' if dry else 'altered'} {counted(values or 0, 'value')}"
+        text = f"{text} of {item.table}.{item.column}"
+        if item.values is None:
+            yield Note(Tone.CAUTION, f"{text}: they are equal only after it.")
+        elif item.confirmed is not None and item.confirmed != item.values:
+            yield Note(Tone.BAD, f"{text}; the comparison confirms {item.confirmed:,} of them.")
+        else:
+            yield Note(Tone.CAUTION, f"{text}.")
+    for helpful in report.helpful[:HELPFUL_SHOWN]:
+        rows = f"{counted(helpful.rows, 'rejected row')} of {helpful.table}"
+        others = f" ({helpful.alone_rows:,} by itself)" if helpful.alone_rows < helpful.rows else ""
+        yield Note(Tone.NOTE, f"{helpful.option} {'would let' if dry else 'would have let'} {rows} in{others}.")
+    more = len(report.helpful) - HELPFUL_SHOWN
+    if more > 0:
+        yield Note(Tone.NOTE, f"… and {more:,} more repairs, in report.json.")
 
 
 def _about_validation(report: ReportData) -> Iterator[Note]:

@@ -143,6 +143,7 @@ _COLUMNS = (
     Column("present_rows", "Present"),
     Column("present_different_rows", "Present, other content", finding=True, only_if_any=True),
     Column("rejected_rows", "Rejected", finding=True),
+    Column("altered_rows", "Altered", only_if_any=True),
     Column("unaccounted_rows", "Unaccounted", finding=True),
     Column("target_rows_before", "Target before", only_if_any=True),
     Column("target_rows_after", "Target after"),

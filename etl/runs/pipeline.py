@@ -17,8 +17,9 @@ from etl.concurrency.prefetch import Prefetcher
 from etl.conversion.convert import convert
 from etl.core.plan import TablePlan
 from etl.core.rejects import Fault, RejectedRow, RejectRule, RejectStage
+from etl.core.repairs import AlteredCell
 from etl.core.values import StorageValue
-from etl.files.reject_files import DroppedValues, RejectSink
+from etl.files.reject_files import AlteredValue, DroppedValues, RejectSink
 from etl.loading.copy import CopyData, encode
 from etl.loading.rows import Accepted, NotFastError, Retracted
 from etl.runs.raw_rows import is_large, records_of, rowids_of, rows_of
@@ -170,6 +171,7 @@ class Pipeline:
     def _prepare(self, batch: Batch, plan: TablePlan, *, encode_ahead: bool) -> _Prepared:
         converted = convert(batch.frame, plan.columns, assume_timezone=self.assume_timezone)
         self._reject(batch, plan, RejectStage.CONVERT, converted.rejected)
+        self._keep_altered(batch, plan, converted.altered)
         validation = self.validator.submit(plan.target.name, converted.frame) if self.validator else None
         types = {column.target: column.type for column in plan.columns}
         encoded = encode(converted.frame, types) if encode_ahead else None
@@ -210,10 +212,15 @@ class Pipeline:
             return
         rowids = rowids_of(batch, rejected.index)
         originals = self._originals(batch, plan, rejected.index, rowids)  # one after the other: rows may be large
-        for (number, column, code, rule, reason), rowid, (_, row) in zip(
-            rejected[["column", "code", "rule", "reason"]].itertuples(name=None), rowids, originals, strict=True
+        repairs = rejected.get("repairs", [()] * len(rejected))
+        for (number, column, code, rule, reason), helpful, rowid, (_, row) in zip(
+            rejected[["column", "code", "rule", "reason"]].itertuples(name=None),
+            repairs,
+            rowids,
+            originals,
+            strict=True,
         ):
-            fault = Fault(stage, code, column, rule)
+            fault = Fault(stage, code, column, rule, repairs=helpful)
             self.rejects[plan.name].reject(RejectedRow(number, rowid, plan.source_key, fault, reason, row))
 
     def _originals(
@@ -225,6 +232,17 @@ class Pipeline:
             yield from zip(numbers, records_of(rows_of(batch.frame, numbers)), strict=True)
         else:
             yield from self.source.rows(plan.source, numbers.tolist(), rowids)
+
+    def _keep_altered(self, batch: Batch, plan: TablePlan, altered: Sequence[AlteredCell]) -> None:
+        """Keeps the values that repairs have altered; they count unless their rows are rejected after all."""
+        if not altered:
+            return
+        numbers = pd.Index(dict.fromkeys(cell.row for cell in altered))
+        keys = records_of(rows_of(batch.frame[list(plan.source_key)], numbers))
+        rows = dict(zip(numbers.tolist(), zip(rowids_of(batch, numbers), keys, strict=True), strict=True))
+        for cell in altered:
+            rowid, key = rows[cell.row]
+            self.rejects[plan.name].keep_altered(AlteredValue(rowid, key, cell))
 
     def _keep_dropped(self, batch: Batch, plan: TablePlan, accepted: pd.Index) -> None:
         """Keeps the values of dropped columns; a rejected row's file entry has them already."""

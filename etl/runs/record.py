@@ -9,7 +9,7 @@ from pathlib import Path
 
 from etl.core import defaults
 from etl.core.errors import CannotRun, CommittedError, DriftError, EtlError, UnconfirmedError
-from etl.core.report import Outcome, SourceReport, TargetReport, all_settled, reject_groups
+from etl.core.report import Outcome, SourceReport, TargetReport, all_settled, helpful_repairs, reject_groups
 from etl.files.private_files import PrivateFolder
 from etl.files.report_folder import prepare_folder
 from etl.reporting.report import Report
@@ -87,6 +87,11 @@ class RunRecord:
             rewritten=tuple(accounting.rewritten),
             names=accounting.names,
             schema=accounting.schema,
+            allowed_repairs=tuple(map(str, accounting.allowed.wishes)),
+            altered=accounting.altered_columns(
+                loaded=any(table.loaded_rows is not None for table in accounting.tables), compared=self.reconciled
+            ),
+            helpful=helpful_repairs(accounting.rejects),
         )
 
     @contextlib.contextmanager

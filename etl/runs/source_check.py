@@ -4,7 +4,7 @@ import html
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 import orjson
@@ -16,14 +16,24 @@ from etl.core.errors import UsageError
 from etl.core.name_map import NameMap
 from etl.core.plan import ColumnPlan
 from etl.core.rejects import Fault, RejectRule, RejectStage, TableFault
-from etl.core.report import ExpectationReport, RejectGroup, reject_groups
+from etl.core.repairs import Wish
+from etl.core.report import (
+    AlteredReport,
+    ExpectationReport,
+    HelpfulRepair,
+    RejectGroup,
+    helpful_repairs,
+    reject_groups,
+)
 from etl.core.source_tables import SourceTable
 from etl.core.text import unknown_names
 from etl.core.types import TargetType
 from etl.planning.declared_types import columns_without_target
 from etl.planning.map_check import check_map
 from etl.planning.map_file import read_map
+from etl.planning.repairs import check_repairs, columns_with_repairs
 from etl.planning.time_units import check_units, with_units
+from etl.planning.wishes import read_wishes
 from etl.runs.accounting import expectation_report
 from etl.runs.known import description_of
 from etl.runs.settings import table_names
@@ -45,6 +55,8 @@ class Readiness:
     rows: dict[str, int]
     rejects: tuple[RejectGroup, ...]
     expectations: tuple[ExpectationReport, ...]
+    altered: tuple[AlteredReport, ...] = ()
+    helpful: tuple[HelpfulRepair, ...] = ()
 
     @property
     def failed(self) -> tuple[ExpectationReport, ...]:
@@ -75,6 +87,18 @@ class Readiness:
         for item in self.failed:
             place = f"{item.table}.{item.column}" if item.column else item.table
             yield f"{item.unexpected_rows:,} rows of {place} [{item.severity}]: {item.expectation}"
+        for altered in self.altered:
+            yield f"{altered.values:,} values of {altered.table}.{altered.column} would be altered: {altered.repair}"
+        for helpful in self.helpful:
+            others = f", {helpful.alone_rows:,} by itself" if helpful.alone_rows < helpful.rows else ""
+            yield f"{helpful.option} would let {helpful.rows:,} rows of {helpful.table} in{others}"
+
+    @property
+    def repairs(self) -> pd.DataFrame:
+        """What would let rejected rows in: table, column, repair, rows, alone_rows, and the option to be copied."""
+        return pd.DataFrame(
+            [asdict(item) for item in self.helpful], columns=[one.name for one in fields(HelpfulRepair)]
+        )
 
     def to_json(self) -> bytes:
         """The whole result, indented UTF-8."""
@@ -84,6 +108,8 @@ class Readiness:
             "tables": [{"name": name, "rows": rows} for name, rows in self.rows.items()],
             "rejects": [asdict(group) for group in self.rejects],
             "expectations": [asdict(item) for item in self.expectations],
+            "altered": [asdict(item) for item in self.altered],
+            "helpful_repairs": [asdict(item) for item in self.helpful],
         }
         return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
@@ -99,6 +125,7 @@ def check_source(
     expectations: str | Path | None = None,
     assume_timezone: str = defaults.TIMEZONE,
     mapping: str | Path | Mapping[str, object] | NameMap | None = None,
+    repair: str | Wish | Sequence[str | Wish] = (),
 ) -> Readiness:
     """Says what a load would reject, as far as the source alone can tell.
 
@@ -109,7 +136,9 @@ def check_source(
     :param expectations: folder of expectation suites; None: those of the 20 tables.
     :param assume_timezone: the zone of times without one.
     :param mapping: a map, as for `migrate`: what it leaves out is not judged, suites are those of the target's names.
-    :returns: rows by table, rejects by reason, and the expectations; `exit_code` is that of `python -m etl.validate`.
+    :param repair: repairs of values, as for `migrate`: what they let in is not rejected, but counted as altered.
+    :returns: rows by table, rejects by reason, the expectations, what repairs have `altered`, and in `repairs` a
+        DataFrame of those that would let rejected rows in; `exit_code` is that of `python -m etl.validate`.
     :raises EtlError: `SourceError`, `SuiteError`, or `UsageError` for a table that the source lacks.
 
     Example::
@@ -121,13 +150,18 @@ def check_source(
         chosen = _chosen(opened, table_names(tables), names)
         known = description_of(opened.tables)
         said = check_units((), opened.tables, names)
+        allowed = check_repairs(read_wishes(repair), opened.tables, names)
         targets = {table.name: names.tables.get(table.name) or table.name for table in chosen}
         columns = {
-            table.name: with_units(
-                opened,
-                table,
-                columns_without_target(table, known.types_of(targets[table.name]), names.columns_of(table.name)),
-                said,
+            table.name: columns_with_repairs(
+                table.name,
+                with_units(
+                    opened,
+                    table,
+                    columns_without_target(table, known.types_of(targets[table.name]), names.columns_of(table.name)),
+                    said,
+                ),
+                allowed,
             )
             for table in chosen
         }
@@ -146,7 +180,14 @@ def check_source(
         accepted.result()
         opened.verify_unchanged()
     rows = {table.name: table.row_count for table in chosen}
-    return Readiness(str(source), rows, reject_groups(rejects), tuple(reports))
+    return Readiness(
+        str(source),
+        rows,
+        reject_groups(rejects),
+        tuple(reports),
+        tuple(AlteredReport(*what, values) for what, values in sorted(check.altered.items())),
+        helpful_repairs(rejects),
+    )
 
 
 @dataclass(frozen=True)
@@ -157,6 +198,7 @@ class _Check:
     columns: Mapping[str, Sequence[ColumnPlan]]
     targets: Mapping[str, str]  # source table → the name by which it is validated
     assume_timezone: str
+    altered: Counter[tuple[str, str, str]] = field(default_factory=Counter)
 
     def rejects(self, table: SourceTable) -> Iterator[TableFault]:
         """The fault of each row that would be rejected."""
@@ -164,6 +206,7 @@ class _Check:
         for batch in read_batches(self.source, table, table.column_names):
             converted = convert(batch.frame, self.columns[table.name], assume_timezone=self.assume_timezone)
             yield from _faults(table.name, RejectStage.CONVERT, converted.rejected)
+            self.altered.update((table.name, cell.column, cell.repair) for cell in converted.altered)
             if self.targets[table.name] in self.suites:
                 waiting.append(self.validator.submit(self.targets[table.name], converted.frame))
             if len(waiting) > AWAITED:
@@ -179,8 +222,11 @@ class _Check:
 
 
 def _faults(table: str, stage: RejectStage, rejected: pd.DataFrame) -> Iterator[TableFault]:
-    for column, code, words in zip(rejected["column"], rejected["code"], rejected["rule"], strict=True):
-        yield TableFault(table, Fault(stage, code, column, words))
+    repairs = rejected.get("repairs", [()] * len(rejected))
+    for column, code, words, helpful in zip(
+        rejected["column"], rejected["code"], rejected["rule"], repairs, strict=True
+    ):
+        yield TableFault(table, Fault(stage, code, column, words, repairs=helpful))
 
 
 def _types(columns: Iterable[ColumnPlan]) -> dict[str, TargetType]:
