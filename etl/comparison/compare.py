@@ -140,6 +140,7 @@ class _Comparison:
         self._findings = findings
         self._comparer = RowComparer(rows, zone)
         self._known = known
+        self._zone = zone
         self._counts = TableComparison(rows.plan.name, differences=findings.counts)
 
     def result(self) -> TableComparison:
@@ -150,7 +151,7 @@ class _Comparison:
                 if self._session.interrupted:
                     raise KeyboardInterrupt
                 self._compare(aligned, questions)
-            for doubt in questions.answered(self._session):
+            for doubt in questions.answered(self._session, self._zone):
                 self._settle(doubt)
         self._counts.sample = tuple(self._findings.sample)
         return self._counts

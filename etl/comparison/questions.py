@@ -11,6 +11,7 @@ from etl.comparison.asking import keeps_large, large_digest, spellings
 from etl.comparison.cell_results import Question
 from etl.comparison.families import family_of
 from etl.comparison.large import mark_parts
+from etl.comparison.orphans import Reference, are_orphans
 from etl.core.report import Difference
 from etl.core.types import TargetType
 from etl.core.values import LargeText
@@ -22,7 +23,7 @@ ASKED_AT_ONCE = 1_000
 class Asked(NamedTuple):
     """A question, the difference that it is if PostgreSQL denies it, and the repair that it asks about, if any."""
 
-    question: Question
+    question: Question | tuple[Reference, ...]  # any of these
     difference: Difference
     repair: str | None = None
 
@@ -53,17 +54,17 @@ class Questions:
         """Keeps a doubt."""
         pickle.dump(doubt, self._file)
 
-    def answered(self, session: Session) -> Iterator[Doubt]:
+    def answered(self, session: Session, zone: str) -> Iterator[Doubt]:
         """For each doubt what is left once PostgreSQL was asked; no questions are."""
         self._file.seek(0)
         page: list[Doubt] = []
         for doubt in self._kept():
             page.append(doubt)
-            large = any(isinstance(asked.question.source, LargeText) for asked in doubt.questions)
+            large = any(_is_large(asked.question) for asked in doubt.questions)
             if large or len(page) >= ASKED_AT_ONCE:
-                yield from _answers(session, page)
+                yield from _answers(session, zone, page)
                 page = []
-        yield from _answers(session, page)
+        yield from _answers(session, zone, page)
 
     def _kept(self) -> Iterator[Doubt]:
         while True:
@@ -73,17 +74,26 @@ class Questions:
                 return
 
 
-def _answers(session: Session, page: Sequence[Doubt]) -> Iterator[Doubt]:
+def _is_large(question: Question | tuple[Reference, ...]) -> bool:
+    return isinstance(question, Question) and isinstance(question.source, LargeText)
+
+
+def _answers(session: Session, zone: str, page: Sequence[Doubt]) -> Iterator[Doubt]:
     """One query for each type, whatever the number of rows; large values one by one."""
     asked: dict[TargetType, list[str]] = {}
-    for question in (entry.question for doubt in page for entry in doubt.questions):
-        if isinstance(question.source, str) and not _is_mark(question.written):
+    questions = [entry.question for doubt in page for entry in doubt.questions]
+    references = [one for question in questions if not isinstance(question, Question) for one in question]
+    orphans = iter(are_orphans(session, zone, references))
+    for question in questions:
+        if isinstance(question, Question) and isinstance(question.source, str) and not _is_mark(question.written):
             asked.setdefault(question.target, []).extend((question.source, question.written))
     spelled = {target: iter(spellings(session, target, texts)) for target, texts in asked.items()}
     for doubt in page:
         found = Doubt(list(doubt.differences), repaired=list(doubt.repaired))
         for question, difference, repair in doubt.questions:
-            if isinstance(question.source, LargeText) or _is_mark(question.written):
+            if not isinstance(question, Question):
+                same = sum(next(orphans) for _ in question) > 0  # each has an answer of its own
+            elif isinstance(question.source, LargeText) or _is_mark(question.written):
                 same = _same_large(session, question)
             else:
                 answers = spelled[question.target]

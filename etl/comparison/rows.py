@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from etl.comparison.cell_results import CellResult, Question, Reading, WireValue
 from etl.comparison.large import described, described_target, is_large
+from etl.comparison.orphans import Reference, references_with
 from etl.comparison.questions import Asked, Doubt
 from etl.comparison.repairs import repaired
 from etl.comparison.source_side import ROW, SourceRows, key_of
@@ -16,6 +17,8 @@ from etl.comparison.target_side import PRESENT
 from etl.comparison.value import compare_value, printed
 from etl.comparison.wire import Wire
 from etl.core.difference_kinds import DifferenceKind
+from etl.core.plan import ColumnPlan
+from etl.core.repairs import Repair
 from etl.core.report import Difference
 from etl.core.types import Kind
 from etl.core.values import LargeText, StorageValue, UndecodableText
@@ -100,7 +103,21 @@ class RowComparer:
             if result.kind is None:
                 doubt.repaired.append((column.source, candidate.words))
                 return True
-        return False
+        references = self._references(column, pair) if found is None else ()
+        if references:
+            difference = self._difference(wire, pair, found, CellResult(DifferenceKind.NULL_AGAINST_VALUE))
+            doubt.questions.append(Asked(references, difference, str(Repair.ORPHAN_NULL)))
+        return bool(references)
+
+    def _references(self, column: ColumnPlan, pair: _Pair) -> tuple[Reference, ...]:
+        """The whole references of the row in which the column takes part, if they may have become NULL."""
+        if Repair.ORPHAN_NULL not in column.repairs:
+            return ()
+        found = (
+            Reference(key, columns, tuple(pair.original[one.source] for one in columns))
+            for key, columns in references_with(self._rows.plan, column)
+        )
+        return tuple(reference for reference in found if None not in reference.values)
 
     def _ask(
         self,

@@ -60,6 +60,7 @@ class ReconcileConsole(Page):
         self.print_title("RECONCILIATION SUMMARY")
         if not self.quiet:
             self._print_kinds(report.difference_kinds)
+            self.print_altered(report)
         sums = sums_of(report)
         self.print_numbers(
             (

@@ -193,6 +193,8 @@ class ConsoleObserver(Page):
         if not self.quiet:
             self.out.print(_closing_table(report), soft_wrap=False)
             self._print_reasons(report)
+            self._print_helpful(report)
+            self.print_altered(report)
             self._print_expectations(report)
         sums = sums_of(report)
         self.print_numbers(
@@ -229,6 +231,18 @@ class ConsoleObserver(Page):
         if len(report.rejects) > REASONS_SHOWN:
             self.out.print(Text(f"  … and {len(report.rejects) - REASONS_SHOWN} more reasons in report.json"))
         self.out.print(Text(f"  Each row, with what is wrong with it: {printable(report.folder)}/rejects/"))
+        self.out.print()
+
+    def _print_helpful(self, report: ReportData) -> None:
+        """The options that would have let rejected rows in, to be copied."""
+        if not report.helpful:
+            return
+        self.out.print(Text("Repairs that would let rows in:"))
+        for item in report.helpful[:REASONS_SHOWN]:
+            alone = f" ({item.alone_rows:,} by itself)" if item.alone_rows < item.rows else ""
+            self.out.print(Text(f"  {item.rows:>8,}  {printable(item.option)}{alone}"))
+        if len(report.helpful) > REASONS_SHOWN:
+            self.out.print(Text(f"  … and {len(report.helpful) - REASONS_SHOWN} more in report.json"))
         self.out.print()
 
 

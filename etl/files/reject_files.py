@@ -12,7 +12,7 @@ from typing import Protocol, Self
 import orjson
 
 from etl.core.rejects import Fault, RejectedRow
-from etl.core.repairs import AlteredCell, options
+from etl.core.repairs import AlteredCell, Repair, options
 from etl.core.values import StorageValue
 from etl.files.private_files import PrivateFolder, RowFile, jsonable
 
@@ -92,6 +92,7 @@ class TableRejects:
         self._altered_values: Counter[tuple[str, str]] = Counter()
         self._altered_rows: set[int] = set()
         self._rejected_after_all: set[int] = set()
+        self._nulled: set[tuple[int, str]] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -117,8 +118,14 @@ class TableRejects:
         self._rejects.restart()
         self._dropped.restart()
         self._altered.restart()
-        for counted in (self.faults, self._altered_values, self._altered_rows, self._rejected_after_all):
-            counted.clear()
+        for noted in (
+            self.faults,
+            self._altered_values,
+            self._altered_rows,
+            self._rejected_after_all,
+            self._nulled,
+        ):
+            noted.clear()
 
     def reject(self, rejected: RejectedRow) -> None:
         """Writes one rejected row with its original values."""
@@ -157,6 +164,8 @@ class TableRejects:
             "after": jsonable(cell.after),
         }
         with self._lock:
+            if cell.repair == Repair.ORPHAN_NULL:  # whatever was made of the value before, it is NULL now
+                self._nulled.add((cell.row, cell.column))
             self._altered_rows.add(cell.row)
             self._altered_values[cell.column, cell.repair] += 1
             self._altered.write(line)
@@ -164,7 +173,7 @@ class TableRejects:
     def settle_altered(self) -> Altered:
         """Takes the altered values of rows that were rejected after all out of the file again."""
         with self._lock:
-            if self._rejected_after_all:
+            if self._rejected_after_all or self._nulled:
                 self._altered.keep(self._is_loaded)
                 self._altered_rows -= self._rejected_after_all
                 self._rejected_after_all.clear()
@@ -172,7 +181,8 @@ class TableRejects:
 
     def _is_loaded(self, line: bytes) -> bool:
         entry = orjson.loads(line)
-        if entry["row_number"] not in self._rejected_after_all:
+        nulled = (entry["row_number"], entry["column"]) in self._nulled and entry["repair"] != Repair.ORPHAN_NULL
+        if entry["row_number"] not in self._rejected_after_all and not nulled:
             return True
         self._altered_values[entry["column"], entry["repair"]] -= 1
         return False

@@ -7,10 +7,20 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from etl.core.name_map import NamePair
-from etl.core.report import ExpectationReport, ReportData, TableReport
+from etl.core.report import ExpectationReport, HelpfulRepair, ReportData, TableReport
 from etl.core.text import counted, duration, moment, name, readable
 from etl.reporting.verdict import Tone
-from etl.reporting.view import Bounded, DifferenceGroup, Drift, Example, Rejects, ReportView, SchemaChoice, view_of
+from etl.reporting.view import (
+    Altered,
+    Bounded,
+    DifferenceGroup,
+    Drift,
+    Example,
+    Rejects,
+    ReportView,
+    SchemaChoice,
+    view_of,
+)
 
 SHOWN_LINES = 15
 _SYMBOLS = {Tone.GOOD: "✅", Tone.NOTE: "ℹ️", Tone.CAUTION: "⚠️", Tone.BAD: "❌"}
@@ -35,6 +45,8 @@ def render_markdown(report: ReportData) -> str:
         _tables(view),
         _left_out(view),
         _rejects(view),
+        _helpful(view),
+        _altered(view),
         _differences(view),
         _expectations(view),
         _names(view),
@@ -117,6 +129,21 @@ def _rejects(view: ReportView) -> Iterator[str]:
     yield from _section("Rejected rows", ["Rows", "Where", "Reason", "File"], rows, view.rejects, numbers=[0])
 
 
+def _helpful(view: ReportView) -> Iterator[str]:
+    rows: list[list[Cell]] = [[item.rows, item.alone_rows, _place(item), item.option] for item in view.helpful.items]
+    headings = ["Rejected rows", "By itself", "Where", "Option"]
+    yield from _section("Repairs that would let rows in", headings, rows, view.helpful, numbers=[0, 1])
+
+
+def _altered(view: ReportView) -> Iterator[str]:
+    rows: list[list[Cell]] = [
+        [item.values, item.confirmed, _place(item), item.repair, item.file and name(item.file)]
+        for item in view.altered.items
+    ]
+    headings = ["Altered by the load", "Confirmed by the comparison", "Where", "Repair", "File"]
+    yield from _section("Values that repairs have altered", headings, rows, view.altered, numbers=[0, 1])
+
+
 def _differences(view: ReportView) -> Iterator[str]:
     kinds: list[list[Cell]] = [
         [kind.rows, _place(kind), _kind(kind), name(kind.file)] for kind in view.difference_groups.items
@@ -169,7 +196,12 @@ def _schema(view: ReportView) -> Iterator[str]:
     yield from _section("Not carried", ["What", "Name", "Table", "Why"], lost, schema.not_carried)
 
 
-def _place(item: Rejects | DifferenceGroup | Example | ExpectationReport | Drift | NamePair | SchemaChoice) -> str:
+Placed = (
+    Rejects | HelpfulRepair | Altered | DifferenceGroup | Example | ExpectationReport | Drift | NamePair | SchemaChoice
+)
+
+
+def _place(item: Placed) -> str:
     return name(item.table) if item.column is None else f"{name(item.table)}.{name(item.column)}"
 
 

@@ -199,7 +199,7 @@ def _notes(report: ReportData, sums: Sums) -> Iterator[Note]:
     yield from _about_comparison(report, sums)
     yield from _about_narrowing(report)
     yield from _about_rewriting(report)
-    yield from _about_repairs(report)
+    yield from _about_repairs(report, sums)
     yield from _about_validation(report)
     yield from _about_drift(report, sums)
     yield from _about_schema(report)
@@ -230,7 +230,8 @@ def _about_rows(report: ReportData, sums: Sums) -> Iterator[Note]:
 def _about_comparison(report: ReportData, sums: Sums) -> Iterator[Note]:
     rows = f"{counted(sums.matched, 'row')} {'matches' if sums.matched == 1 else 'match'}"
     if sums.compared and report.settled:
-        yield Note(Tone.GOOD, f"{rows} in every value; none is rejected, missing or left over.")
+        but = " as repairs have left it" if sums.values_repaired else ""
+        yield Note(Tone.GOOD, f"{rows} in every value{but}; none is rejected, missing or left over.")
     elif sums.compared:
         yield Note(Tone.NOTE, f"Every row was compared value by value: {rows}.")
     elif sums.partly_compared:
@@ -252,26 +253,35 @@ def _about_rewriting(report: ReportData) -> Iterator[Note]:
         yield Note(Tone.NOTE, f"{text}: {stored} as {written}.")
 
 
-def _about_repairs(report: ReportData) -> Iterator[Note]:
+def _about_repairs(report: ReportData, sums: Sums) -> Iterator[Note]:
     """What repairs have altered, and which others would have let rejected rows in."""
     dry = report.outcome is Outcome.DRY_RUN
-    for item in report.altered:
-        values = item.confirmed if item.values is None else item.values
-        text = f"The repair {item.repair} {'would alter' if dry else 'altered'} {counted(values or 0, 'value')}"
-        text = f"{text} of {item.table}.{item.column}"
-        if item.values is None:
-            yield Note(Tone.CAUTION, f"{text}: they are equal only after it.")
-        elif item.confirmed is not None and item.confirmed != item.values:
-            yield Note(Tone.BAD, f"{text}; the comparison confirms {item.confirmed:,} of them.")
+    if sums.values_repaired:
+        values = counted(sums.values_repaired, "value")
+        if dry:
+            yield Note(Tone.CAUTION, f"{values} would be altered by repairs, as allowed.")
+        elif sums.loading:
+            yield Note(Tone.CAUTION, f"{values} {_was(sums.values_repaired)} altered by repairs, as allowed: altered/.")
         else:
-            yield Note(Tone.CAUTION, f"{text}.")
-    for helpful in report.helpful[:HELPFUL_SHOWN]:
-        rows = f"{counted(helpful.rows, 'rejected row')} of {helpful.table}"
-        others = f" ({helpful.alone_rows:,} by itself)" if helpful.alone_rows < helpful.rows else ""
-        yield Note(Tone.NOTE, f"{helpful.option} {'would let' if dry else 'would have let'} {rows} in{others}.")
-    more = len(report.helpful) - HELPFUL_SHOWN
-    if more > 0:
-        yield Note(Tone.NOTE, f"… and {more:,} more repairs, in report.json.")
+            yield Note(Tone.CAUTION, f"{values} {_is(sums.values_repaired)} equal only after repairs, as allowed.")
+    for item in report.altered:
+        if item.values is not None and item.confirmed not in (None, item.values):
+            text = f"{item.values:,} values of {item.table}.{item.column} were altered by {item.repair}"
+            yield Note(Tone.BAD, f"{text}, and the comparison finds {item.confirmed:,} such.")
+    rows = sum(group.repairable_rows for group in report.rejects)
+    if rows:
+        options = " ".join(helpful.option for helpful in report.helpful[:HELPFUL_SHOWN])
+        more = "" if len(report.helpful) <= HELPFUL_SHOWN else " … (all of them: report.json)"
+        which = counted(rows, "rejected row")
+        yield Note(Tone.NOTE, f"{which} {'would arrive' if dry else 'would have arrived'} with {options}{more}")
+
+
+def _was(count: int) -> str:
+    return "was" if count == 1 else "were"
+
+
+def _is(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _about_validation(report: ReportData) -> Iterator[Note]:

@@ -15,9 +15,11 @@ from etl.core.proposal import NotCarried
 from etl.core.redaction import HIDDEN, is_secret
 from etl.core.report import (
     TOOL,
+    AlteredReport,
     DifferenceTotal,
     DriftReport,
     ExpectationReport,
+    HelpfulRepair,
     RejectGroup,
     ReportData,
     SchemaReport,
@@ -50,6 +52,18 @@ class Rejects:
     reason: str
     rows: int
     file: str
+
+
+@dataclass(frozen=True)
+class Altered:
+    """Values of a column that a repair has altered, as the load and the comparison count them, and the load's file."""
+
+    table: str
+    column: str
+    repair: str
+    values: int | None
+    confirmed: int | None
+    file: str | None
 
 
 @dataclass(frozen=True)
@@ -191,6 +205,8 @@ class ReportView:
     not_migrated: tuple[TableReport, ...]
     missing_in_source: tuple[str, ...]
     rejects: Bounded[Rejects]
+    helpful: Bounded[HelpfulRepair]
+    altered: Bounded[Altered]
     difference_groups: Bounded[DifferenceGroup]
     examples: Bounded[Example]
     narrowed: Bounded[DifferenceTotal]
@@ -221,6 +237,8 @@ def view_of(report: ReportData) -> ReportView:
         not_migrated=tuple(by_status[Status.NOT_MIGRATED]),
         missing_in_source=tuple(table.name for table in by_status[Status.MISSING_IN_SOURCE]),
         rejects=_bounded([_rejects(group) for group in report.rejects], SHOWN_GROUPS),
+        helpful=_bounded(report.helpful, SHOWN_GROUPS),
+        altered=_bounded([_altered(item) for item in report.altered], SHOWN_GROUPS),
         difference_groups=_bounded(differing, SHOWN_GROUPS),
         examples=_examples(report.differences),
         narrowed=_bounded(narrowed, SHOWN_GROUPS),
@@ -270,6 +288,11 @@ def _rejects(group: RejectGroup) -> Rejects:
     secret = group.column is not None and is_secret(group.column)
     reason = _QUOTED_VALUE.sub(f": {HIDDEN}", group.reason) if secret else group.reason
     return Rejects(group.table, group.stage, group.column, reason, group.rows, _file("rejects", group.table))
+
+
+def _altered(item: AlteredReport) -> Altered:
+    file = None if item.values is None else _file("altered", item.table)
+    return Altered(item.table, item.column, item.repair, item.values, item.confirmed, file)
 
 
 def _file(folder: str, table: str) -> str:

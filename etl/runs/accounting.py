@@ -11,6 +11,7 @@ from etl.core.name_map import NamePair
 from etl.core.plan import Plan, TablePlan
 from etl.core.redaction import shown
 from etl.core.rejects import RejectedRow, TableFault
+from etl.core.repairs import AlteredCell, Repair
 from etl.core.report import (
     AlteredReport,
     DriftReport,
@@ -22,7 +23,7 @@ from etl.core.report import (
     TableReport,
 )
 from etl.core.row_counts import RowCounts
-from etl.files.reject_files import RejectSink
+from etl.files.reject_files import AlteredValue, RejectSink
 from etl.loading.rows import Loaded
 from etl.loading.staging import Rewritten
 from etl.planning.repairs import Allowed, unused_wishes
@@ -87,6 +88,7 @@ class Accounting:
         seconds: float,
     ) -> TableReport:
         """Writes down the rows that the target refused, sums up, and gives the table's report."""
+        self._write_orphans(plan, loaded, rejects)
         self._write_refused(plan, loaded, rejects)
         altered = rejects.settle_altered()
         self.altered.update({(plan.name, *what): values for what, values in altered.values.items()})
@@ -153,6 +155,18 @@ class Accounting:
         self.confirmed.update(
             {(comparison.table, *what): values for what, values in comparison.repaired_values.items()}
         )
+
+    def _write_orphans(self, plan: TablePlan, loaded: Loaded, rejects: RejectSink) -> None:
+        """References that were made NULL, as the source has them."""
+        columns = {orphan.row_number: (orphan.rowid, orphan.columns) for orphan in loaded.orphans}
+        numbers = sorted(columns)
+        for number, row in self.source.rows(plan.source, numbers, [columns[number][0] for number in numbers]):
+            rowid, names = columns[number]
+            key = {name: row[name] for name in plan.source_key}
+            for name in names:
+                if row[name] is not None:
+                    cell = AlteredCell(number, name, row[name], None, str(Repair.ORPHAN_NULL))
+                    rejects.keep_altered(AlteredValue(rowid, key, cell))
 
     def _write_refused(self, plan: TablePlan, loaded: Loaded, rejects: RejectSink) -> None:
         for page in loaded.refused_rows():

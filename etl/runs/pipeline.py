@@ -47,6 +47,7 @@ class _Prepared:
     validation: Future[Validated] | None
     encoded: CopyData | None
     large: bool
+    altered_keys: frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,7 @@ class Pipeline:
         encoded = encode(converted.frame, types) if encode_ahead else None
         large = is_large(batch)
         kept = batch if large else _kept(batch, plan)
-        return _Prepared(kept, converted.frame, validation, encoded, large)
+        return _Prepared(kept, converted.frame, validation, encoded, large, _altered_keys(plan, converted.altered))
 
     def _await_answers(self, *, awaited: int) -> None:
         """Hears of rows handed out `optimistically`, as far as validation has answered or only `awaited` are open."""
@@ -264,12 +265,19 @@ def _kept(batch: Batch, plan: TablePlan) -> Batch:
     return Batch(batch.frame[list(names)], batch.rowids)
 
 
+def _altered_keys(plan: TablePlan, altered: Sequence[AlteredCell]) -> frozenset[int]:
+    """The rows in whose unique values a repair has altered something."""
+    unique = {plan.source_of.get(name) for key in plan.target.keys for name in key.columns} if altered else set()
+    return frozenset(cell.row for cell in altered if cell.column in unique)
+
+
 def _accepted(prepared: _Prepared, frame: pd.DataFrame) -> Accepted:
     """`frame` is what is left of the prepared one; what was encoded ahead serves only if that is all of it."""
     raw, rowids = prepared.batch.frame, prepared.batch.rowids
     if rowids is not None and len(frame) < len(raw):
         rowids = rowids[raw.index.isin(frame.index)]
-    return Accepted(frame, rowids, prepared.encoded if len(frame) == len(prepared.frame) else None)
+    encoded = prepared.encoded if len(frame) == len(prepared.frame) else None
+    return Accepted(frame, rowids, encoded, prepared.altered_keys)
 
 
 def _is_validated(prepared: _Prepared) -> bool:
