@@ -57,11 +57,13 @@ def repaired(value: StorageValue, column: ColumnPlan, reading: Reading) -> Itera
     for _ in range(MOST_STEPS):
         following = []
         for found, used, steps in waiting:
+            touched = False
             for repair in column.repairs:
-                if repair in used or repair not in _CHANGES:
-                    continue
+                if repair in used or repair not in _CHANGES or (repair is Repair.TRUNCATE and touched):
+                    continue  # a text is cut where no other repair has anything to do with it
                 change = _CHANGES[repair](found, column.type, reading)
                 if not isinstance(change, _Nothing):
+                    touched = True
                     words = (*steps, spoken(repair, change))
                     following.append((change, (*used, repair), words))
                     yield Repaired(_kept(change), joined(words))
@@ -230,6 +232,8 @@ def _trim(value: StorageValue, target: TargetType, reading: Reading) -> StorageV
 
 
 def _is_blank(character: str) -> bool:
+    if character == "\0":
+        return False  # which has a repair of its own
     return unicodedata.category(character) in ("Zs", "Zl", "Zp", "Cc") or character == "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 

@@ -98,7 +98,8 @@ def _word(value: StorageValue, _target: TargetType) -> StorageValue:
 
 
 def _each_key_once(value: StorageValue, _target: TargetType, *, last: bool) -> StorageValue:
-    if not isinstance(value, str) or not _is_document(value):
+    """Escapes that jsonb does not take are another repair's affair."""
+    if not isinstance(value, str) or "\0" in value or not _is_document(without_lone_surrogates(without_nul(value))):
         return value
     return _unless_equal(value, with_each_key_once(value, last=last))
 
@@ -153,7 +154,8 @@ def _trimmed(value: StorageValue, _target: TargetType) -> StorageValue:
 
 
 def _is_space(character: str) -> bool:
-    return character == _BYTE_ORDER_MARK or unicodedata.category(character) in _SPACES
+    blank = character == _BYTE_ORDER_MARK or unicodedata.category(character) in _SPACES
+    return blank and character != "\0"  # which has a repair of its own
 
 
 def _cut(value: StorageValue, target: TargetType) -> StorageValue:

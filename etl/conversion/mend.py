@@ -1,7 +1,8 @@
 """Values that a cast has refused, mended by the repairs that the user allows, or that might help.
 
 Only refused values are looked at. Of several repairs the fewest that do are taken, of as many the first in the order of
-`Repair`; what a repair leaves goes through the same cast again, all values of a step together.
+`Repair`, and a text is cut only where no other repair has anything to do with it. What a repair leaves goes through the
+same cast again, all values of a step together.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -42,19 +43,21 @@ _NOT_THE_TYPE = frozenset(
         RejectRule.PART_LOST,
     }
 )
+# The first of them is the reason; there may be more.
+_IN_A_DOCUMENT = frozenset({RejectRule.DUPLICATE_JSON_KEY, RejectRule.NUL_CHARACTER, RejectRule.INVALID_UNICODE})
 _HELPS: Mapping[Repair, frozenset[RejectRule]] = {
     Repair.UTF8: frozenset({RejectRule.INVALID_UTF8}),
     Repair.BLOB_TEXT: frozenset({RejectRule.OTHER_STORAGE, RejectRule.NOT_JSON}),
     Repair.UUID_BLOB: frozenset({RejectRule.NOT_A_UUID}),
     Repair.UUID_BLOB_LE: frozenset({RejectRule.NOT_A_UUID}),
-    Repair.NUL: frozenset({RejectRule.NUL_CHARACTER, RejectRule.NOT_JSON, RejectRule.DUPLICATE_JSON_KEY}),
-    Repair.SURROGATES: frozenset({RejectRule.INVALID_UNICODE, RejectRule.DUPLICATE_JSON_KEY}),
+    Repair.NUL: _IN_A_DOCUMENT | {RejectRule.NOT_JSON},
+    Repair.SURROGATES: _IN_A_DOCUMENT,
     Repair.EMPTY_NULL: _NOT_THE_TYPE,
     Repair.ZERO_DATE: frozenset({RejectRule.NO_SUCH_TIME, RejectRule.NOT_A_TIME, RejectRule.PART_LOST}),
     Repair.BOOL_WORDS: frozenset({RejectRule.NOT_A_BOOLEAN}),
     Repair.EXCESS_DIGITS: frozenset({RejectRule.TOO_FINE, RejectRule.NOT_EXACT, RejectRule.OUT_OF_RANGE}),
-    Repair.JSON_TWICE_FIRST: frozenset({RejectRule.DUPLICATE_JSON_KEY}),
-    Repair.JSON_TWICE_LAST: frozenset({RejectRule.DUPLICATE_JSON_KEY}),
+    Repair.JSON_TWICE_FIRST: _IN_A_DOCUMENT,
+    Repair.JSON_TWICE_LAST: _IN_A_DOCUMENT,
     Repair.ARRAY_JSON: frozenset({RejectRule.NOT_IN_FORM}),
     Repair.TRIM: _NOT_THE_TYPE | {RejectRule.TOO_LONG},
     Repair.TRUNCATE: frozenset({RejectRule.TOO_LONG}),
@@ -132,12 +135,20 @@ def mend(
 def _altered(
     attempts: Sequence[_Attempt], usable: Sequence[Repair], column: ColumnPlan, unit: TimeUnit
 ) -> Iterable[_Attempt]:
-    """Each value as each repair leaves it that may help and does something to it."""
+    """Each value as each repair leaves it that may help and does something to it; a text is cut where no other does."""
+    touched: set[int] = set()
     for repair in usable:
-        chosen = [one for one in attempts if one.code in _HELPS[repair] and repair not in one.used]
-        results = alter(repair, [one.value for one in chosen], column.type, unit) if chosen else ()
-        for one, value in zip(chosen, results, strict=True):
+        chosen = [
+            (number, one)
+            for number, one in enumerate(attempts)
+            if one.code in _HELPS[repair]
+            and repair not in one.used
+            and not (repair is Repair.TRUNCATE and number in touched)
+        ]
+        results = alter(repair, [one.value for _, one in chosen], column.type, unit) if chosen else ()
+        for (number, one), value in zip(chosen, results, strict=True):
             if value is not one.value:
+                touched.add(number)
                 steps = (*one.steps, spoken(repair, value))
                 yield _Attempt(one.place, one.before, value, one.code, (*one.used, repair), steps)
 

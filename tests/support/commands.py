@@ -32,9 +32,9 @@ class Commands:
         arguments = ["--sqlite", str(sqlite), "--pg", url, "--report", str(report), "--skip-validation", *more]
         return self._run(load, arguments)
 
-    def reconcile(self, sqlite: Path, url: str, report: Path) -> Done:
+    def reconcile(self, sqlite: Path, url: str, report: Path, *more: str) -> Done:
         """`python -m etl.reconcile`."""
-        return self._run(reconcile, ["--sqlite", str(sqlite), "--pg", url, "--report", str(report)])
+        return self._run(reconcile, ["--sqlite", str(sqlite), "--pg", url, "--report", str(report), *more])
 
     def _run(self, main: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> Done:
         self._capsys.readouterr()
