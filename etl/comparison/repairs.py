@@ -111,7 +111,9 @@ def _fits(value: StorageValue, target: TargetType, reading: Reading) -> bool:
         text = meaning.text(value)
         return target.length is None or len(text) <= target.length
     if target.kind is Kind.JSON:
-        return not isinstance(value, str) or _Document(value).is_fine(unique=target.base == "jsonb")
+        if isinstance(value, str):
+            return _Document(value).is_fine(unique=target.base == "jsonb")
+        return not isinstance(value, bytes) and _number(value).is_finite()
     if target.kind in (Kind.NUMERIC, Kind.MONEY):
         return _decimals(_number(value)) <= _scale(target)
     if target.kind in TIMES:

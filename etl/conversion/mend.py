@@ -7,6 +7,8 @@ same cast again, all values of a step together.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -67,8 +69,7 @@ _HELPS: Mapping[Repair, frozenset[RejectRule]] = {
 CastPart = Callable[[Part], Cells]
 
 
-@dataclass(frozen=True)
-class _Attempt:
+class _Attempt(NamedTuple):
     """A refused value as repairs have left it so far, and why it is still refused."""
 
     place: int
@@ -79,8 +80,7 @@ class _Attempt:
     steps: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class MendedValue:
+class MendedValue(NamedTuple):
     """What became of a refused value, and the repairs that were needed, in words."""
 
     before: StorageValue
@@ -114,7 +114,8 @@ def mend(
     """
     usable = [repair for repair in allowed if repair in OF_VALUES]
     mended = Mended()
-    open_places = [place for place, fault in faults.items() if any(fault.code in _HELPS[repair] for repair in usable)]
+    reasons = frozenset[RejectRule]().union(*(_HELPS[repair] for repair in usable))
+    open_places = [place for place, fault in faults.items() if fault.code in reasons]
     if not open_places:
         return mended
     values = part.values.take(pa.array(open_places, pa.int64())).to_pylist()
@@ -124,7 +125,7 @@ def mend(
         _Attempt(place, value, value, faults[place].code) for place, value in zip(open_places, values, strict=True)
     ]
     for _ in range(MOST_STEPS):
-        tried = list(_altered(attempts, usable, column, unit))
+        tried = _altered(attempts, usable, column, unit)
         if not tried:
             break
         still_refused = _cast_into(mended, tried, cast)
@@ -134,23 +135,28 @@ def mend(
 
 def _altered(
     attempts: Sequence[_Attempt], usable: Sequence[Repair], column: ColumnPlan, unit: TimeUnit
-) -> Iterable[_Attempt]:
+) -> list[_Attempt]:
     """Each value as each repair leaves it that may help and does something to it; a text is cut where no other does."""
+    found: list[tuple[int, _Attempt]] = []
     touched: set[int] = set()
+    by_code: dict[RejectRule, list[tuple[int, _Attempt]]] = {}
+    for number, one in enumerate(attempts):
+        by_code.setdefault(one.code, []).append((number, one))
     for repair in usable:
         chosen = [
             (number, one)
-            for number, one in enumerate(attempts)
-            if one.code in _HELPS[repair]
-            and repair not in one.used
-            and not (repair is Repair.TRUNCATE and number in touched)
+            for code, group in by_code.items()
+            if code in _HELPS[repair]
+            for number, one in group
+            if repair not in one.used and not (repair is Repair.TRUNCATE and number in touched)
         ]
         results = alter(repair, [one.value for _, one in chosen], column.type, unit) if chosen else ()
         for (number, one), value in zip(chosen, results, strict=True):
             if value is not one.value:
                 touched.add(number)
                 steps = (*one.steps, spoken(repair, value))
-                yield _Attempt(one.place, one.before, value, one.code, (*one.used, repair), steps)
+                found.append((number, _Attempt(one.place, one.before, value, one.code, (*one.used, repair), steps)))
+    return [attempt for _, attempt in sorted(found, key=itemgetter(0))]
 
 
 def _cast_into(mended: Mended, tried: Sequence[_Attempt], cast: CastPart) -> list[_Attempt]:

@@ -141,8 +141,7 @@ def options(table: str, wishes: Iterable[HelpfulWish]) -> str:
     return " ".join(option_of(wish.of(table)) for wish in wishes)
 
 
-@dataclass(frozen=True)
-class AlteredCell:
+class AlteredCell(NamedTuple):
     """A value as the source holds it, as it is loaded, and which repairs stand between both.
 
     `row`: the row's number; `column`: the source's name; `repair`: the names, several with a plus between them.
@@ -161,7 +160,7 @@ REPLACEMENT = "\ufffd"
 def spoken(repair: Repair, after: object) -> str:
     """The repair's name for reports; of `utf8` also how the bytes were read, which its result tells."""
     if repair is not Repair.UTF8:
-        return str(repair)
+        return repair.value
     return f"{repair} (U+FFFD)" if isinstance(after, str) and REPLACEMENT in after else f"{repair} (Windows-1252)"
 
 

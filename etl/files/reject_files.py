@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 import orjson
 
@@ -27,8 +27,7 @@ class DroppedValues:
     values: Mapping[str, StorageValue]
 
 
-@dataclass(frozen=True)
-class AlteredValue:
+class AlteredValue(NamedTuple):
     """A value that a repair has altered, and the row that holds it; `key` has the values that identify the row."""
 
     rowid: int | None
