@@ -51,6 +51,7 @@ _OVERVIEW = {
     "column": "str",
     "reason": "str",
     "code": "str",
+    "repair": "str",
 }
 
 Item = TypeVar("Item")
@@ -139,10 +140,11 @@ def read_rejects(report: Report | str | Path, table: str | None = None) -> pd.Da
     :param report: the report, or its folder.
     :param table: one table; None: an overview of all tables.
     :returns: without `table` the columns table, row_number (int64), rowid (Int64), key, stage, column, reason,
-        code. With it the rows of that table, indexed by row number (int64): reject_stage, reject_code, reject_column,
-        reject_reason, then the source's columns with the values as they stand there (dtype object), ready to be mended
-        and given to `load_mended`. Codes are missing in the files of older versions. Values of secret columns are
-        there, but not displayed. Where nothing was rejected the frame is empty.
+        code, repair (the options that would have let the row in). With it the rows of that table, indexed by row number
+        (int64): reject_stage, reject_code, reject_column, reject_reason, then the source's columns with the values as
+        they stand there (dtype object), ready to be mended and given to `load_mended`. Codes and repairs are missing in
+        the files of older versions. Values of secret columns are there, but not displayed. Where nothing was rejected
+        the frame is empty.
     :raises UsageError: where there is no such report folder.
 
     Example::
@@ -194,7 +196,7 @@ def _lines(path: Path) -> Iterator[Json]:
 
 def _overview(line: Json) -> tuple[Any, ...]:
     key = key_text(line["key"], rowid=line["rowid"])
-    why = line["stage"], line["column"], line["reason"], line.get("code")
+    why = line["stage"], line["column"], line["reason"], line.get("code"), line.get("repair")
     return line["table"], line["row_number"], line["rowid"], key, *why
 
 
