@@ -11,7 +11,7 @@ from etl.comparison.cell_results import CellResult, Question, Reading, WireValue
 from etl.comparison.large import described, described_target, is_large
 from etl.comparison.orphans import Reference, references_with
 from etl.comparison.questions import Asked, Doubt
-from etl.comparison.repairs import repaired
+from etl.comparison.repairs import fits, repaired
 from etl.comparison.source_side import ROW, SourceRows, key_of
 from etl.comparison.target_side import PRESENT
 from etl.comparison.value import compare_value, printed
@@ -87,10 +87,13 @@ class RowComparer:
         value = pair.original[column.source]
         reading = Reading(column.zone or self._zone, column.unit)
         result = compare_value(value, found, column.type, reading)
-        if isinstance(result, Question):
+        if isinstance(result, Question) and (not column.repairs or fits(value, column.type, reading)):
             self._ask(wire, pair, found, result, doubt)
-        elif result.kind is not None and not (column.repairs and self._is_repaired(wire, pair, found, reading, doubt)):
-            doubt.differences.append(self._difference(wire, pair, found, result))
+        elif isinstance(result, CellResult) and result.kind is None:
+            return
+        elif not (column.repairs and self._is_repaired(wire, pair, found, reading, doubt)):
+            unlike = self._unlike(column) if isinstance(result, Question) else result
+            doubt.differences.append(self._difference(wire, pair, found, unlike))
 
     def _is_repaired(self, wire: Wire, pair: _Pair, found: WireValue, reading: Reading, doubt: Doubt) -> bool:
         """Whether the cell is equal after a repair that the user allows, or may be: PostgreSQL is asked then."""
@@ -128,8 +131,13 @@ class RowComparer:
         doubt: Doubt,
         repair: str | None = None,
     ) -> None:
-        unlike = DifferenceKind.JSON_CHANGED if wire.column.type.kind is Kind.JSON else DifferenceKind.OTHER
-        doubt.questions.append(Asked(question, self._difference(wire, pair, found, CellResult(unlike)), repair))
+        difference = self._difference(wire, pair, found, self._unlike(wire.column))
+        doubt.questions.append(Asked(question, difference, repair))
+
+    @staticmethod
+    def _unlike(column: ColumnPlan) -> CellResult:
+        """What a question is about, if PostgreSQL denies it."""
+        return CellResult(DifferenceKind.JSON_CHANGED if column.type.kind is Kind.JSON else DifferenceKind.OTHER)
 
     def _difference(self, wire: Wire, pair: _Pair, found: WireValue, result: CellResult) -> Difference:
         value = pair.original[wire.column.source]

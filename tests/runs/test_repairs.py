@@ -22,7 +22,7 @@ import etl
 from etl.core.errors import UsageError
 from etl.core.repairs import Repair, Wish
 from etl.core.report import Outcome
-from etl.core.values import UndecodableText
+from etl.core.values import LARGE_BYTES, UndecodableText
 from etl.planning.wishes import NAMES, read_wish, read_wishes
 
 Stored = str | int | float | bytes | None
@@ -291,8 +291,6 @@ def test_rejects_name_the_repairs_that_let_them_in(database: Database, source: P
         (line["table"], line["row_number"]) for line in lines if not line["repair"]
     }
     assert report.repairs.empty
-    # What a check of the source knows of its tables is their declarations: these columns have none, and become text.
-    assert etl.check_source(source).repairs["repair"].unique().tolist() == ["nul", "blob-text", "utf8"]
 
 
 DIFFERENT: Sequence[tuple[str, str, Stored, str]] = (
@@ -574,8 +572,6 @@ def test_what_there_is_not_is_told_with_the_nearest(
         etl.migrate(small, database.url, repair=wish, validate=False, report_folder=tmp_path / "r")
     with pytest.raises(UsageError, match=words.replace("?", r"\?")):
         etl.compare(small, database.url, repair=wish, report_folder=tmp_path / "r")
-    with pytest.raises(UsageError, match=words.replace("?", r"\?")):
-        etl.check_source(small, repair=wish)
     assert value(database, "SELECT count(*) FROM posts") == 0
 
 
@@ -629,3 +625,59 @@ def test_nothing_is_altered_without_being_asked(database: Database, small: Path,
     assert report.outcome is Outcome.DIFFERENCES
     assert report.altered == ()
     assert table_report(report, "Posts").altered_rows is None
+
+
+@pytest.mark.parametrize("keep_constraints", [False, True], ids=["fast", "staged"])
+def test_what_is_rejected_after_all_does_not_count_as_altered(
+    database: Database, tmp_path: Path, keep_constraints: bool
+) -> None:
+    source = make_sqlite(
+        tmp_path / "source.db",
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT, n TEXT)",
+        "INSERT INTO t VALUES (1, 'a' || char(0), ' 1 '), (2, 'bb' || char(0), '2'), (3, 'cc', 3)",
+    )
+    execute(database, "CREATE TABLE t (id integer PRIMARY KEY, v text CHECK (length(v) > 1), n integer)")
+    report = etl.migrate(
+        source,
+        database.url,
+        repair=["nul", "trim"],
+        validate=False,
+        keep_constraints=keep_constraints,
+        report_folder=tmp_path / "r",
+    )
+    assert [line["code"] for line in rejects(report, "t")] == ["check"]
+    assert [line["key"] for line in rejects(report, "t", "altered")] == [{"id": 2}]
+    assert report.frames.altered[["column", "values", "confirmed"]].to_numpy().tolist() == [["v", 1, 1]]
+    assert report.remarks == ("--repair trim matched nothing",)
+
+
+def test_large_values_are_altered_too(database: Database, tmp_path: Path) -> None:
+    large = "x" * (LARGE_BYTES + 1)
+    with sqlite(tmp_path / "source.db") as connection:
+        connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT, d TEXT)")
+        connection.execute("INSERT INTO t VALUES (1, ?, ?)", (f"{large}\0", f'{{"a":1,"a":"{large}"}}'))
+    execute(database, "CREATE TABLE t (id integer PRIMARY KEY, v text, d jsonb)")
+    repair = ["nul", "json-twice=last"]
+    report = etl.migrate(tmp_path / "source.db", database.url, repair=repair, validate=False, report_folder=tmp_path)
+    assert (report.exit_code, report.frames.altered["confirmed"].tolist()) == (0, [1, 1])
+    assert query(database, "SELECT length(v), length(d ->> 'a') FROM t") == [(len(large), len(large))]
+
+
+def test_a_check_of_the_source_counts_repairs(tmp_path: Path) -> None:
+    source = make_sqlite(
+        tmp_path / "source.db",
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, made DATETIME, ok BOOLEAN)",
+        "INSERT INTO t VALUES (1, '0000-00-00', 1), (2, '0000-00-00', 'yes'), (3, '2024-01-01', 0), (4, 'soon', 1)",
+    )
+    found = etl.check_source(source)
+    assert found.repairs.to_numpy().tolist() == [
+        ["t", "made", "zero-date", 2, 1, "--repair zero-date=t.made"],
+        ["t", "ok", "bool-words", 1, 0, "--repair bool-words=t.ok"],
+    ]
+    assert "--repair zero-date=t.made would let 2 rows of t in, 1 by itself" in list(found.findings())
+    repaired = etl.check_source(source, repair=["zero-date", "bool-words"])
+    assert (repaired.rejected_rows, len(repaired.helpful)) == (1, 0)
+    assert {(item.column, item.repair): item.values for item in repaired.altered} == {
+        ("made", "zero-date"): 2,
+        ("ok", "bool-words"): 1,
+    }
