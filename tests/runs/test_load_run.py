@@ -154,6 +154,7 @@ def test_every_bad_row_is_in_the_rejects(story: Story, table: str) -> None:
             "code",
             "column",
             "reason",
+            "repair",
             "row",
         ]
         assert (line["run_id"], line["table"]) == (story.done.run_id, table)
