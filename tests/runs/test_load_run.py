@@ -703,7 +703,7 @@ def test_the_report_has_the_agreed_form(target: Database, source: Path, tmp_path
     assert len(report["tables"]) == 20
     assert report["sequences"][0].keys() == {"sequence", "table", "column", "last_value", "next_value"}
     (group,) = report["rejects"]
-    assert group.keys() == {"table", "stage", "column", "reason", "rows", "code"}
+    assert group.keys() == {"table", "stage", "column", "reason", "rows", "code", "repair", "repairable_rows"}
     assert group["code"] == "not_a_boolean"
     assert (group["table"], group["stage"], group["column"], group["rows"]) == ("users", "convert", "is_active", 1)
     assert "7" not in group["reason"]
