@@ -11,6 +11,7 @@ from etl.core import defaults
 from etl.core.errors import UsageError
 from etl.core.name_map import NameMap
 from etl.core.plan import Plan
+from etl.core.repairs import Wish
 from etl.core.source_tables import SourceTable
 from etl.core.text import unknown_names
 from etl.planning.declared_types import columns_without_target
@@ -46,6 +47,7 @@ VerifyChoice = Literal["changed", "all"]
 NameStyleChoice = Literal["lower", "keep", "snake"]
 TypesChoice = Literal["fit", "declared"]
 VirtualTablesChoice = Literal["skip", "load"]
+RepairChoice = str | Wish | Sequence[str | Wish]
 TimesChoice = Mapping[str, str] | Sequence[tuple[str, str]] | Literal["timestamptz", "timestamp"]
 
 profile = attended(Stage.LOOK, if_stopped="Nothing was written.")(profile_source)
@@ -66,6 +68,7 @@ def migrate(
     extra_columns: ExtraColumnsChoice = "stop",
     assume_timezone: str = defaults.TIMEZONE,
     times: TimesChoice = (),
+    repair: RepairChoice = (),
     mapping: MappingChoice = None,
     batch_rows: int = defaults.BATCH_ROWS,
     keep_constraints: bool = False,
@@ -95,6 +98,9 @@ def migrate(
         julian, chrome, mac, excel), without it the one unit that makes all of them plausible; or the zone of the
         column's texts without one, instead of `assume_timezone`. "timestamp" makes created columns of times without a
         zone.
+    :param repair: alterations of values that would be rejected: `["nul", "truncate=users.name", "json-twice=last"]`, in
+        the columns that are named, else wherever they help. Each altered value is counted, and stands in the report
+        folder as it was and as it is; see docs/repairs.md.
     :param mapping: what goes where, where names differ: a map file (TOML), or a dict of the same form, such as
         `{"tables": {"Album": "albums"}, "columns": {"Album": {"Title": "name"}}}`; see docs/map.md.
     :param batch_rows: rows that are read, converted and copied at once, at the most; memory grows with it.
@@ -128,6 +134,7 @@ def migrate(
         extra_columns=extra_columns,
         assume_timezone=assume_timezone,
         times=times,
+        repair=repair,
         mapping=mapping,
         batch_rows=batch_rows,
         keep_constraints=keep_constraints,
@@ -149,6 +156,7 @@ def compare(
     tables: str | Sequence[str] = (),
     assume_timezone: str = defaults.TIMEZONE,
     times: TimesChoice = (),
+    repair: RepairChoice = (),
     mapping: MappingChoice = None,
     load_report: str | Path | None = None,
     report_folder: str | Path | None = None,
@@ -164,8 +172,10 @@ def compare(
     :param tables: only these tables, or one table's name; empty: all.
     :param assume_timezone: the zone of times without one, as it was for the load.
     :param times: units of the numbers in columns of times, as for the load.
+    :param repair: the repairs of the load; a value that is equal only after one of them is counted as such.
     :param mapping: what goes where, as for the load.
-    :param load_report: report folder of the load: rows that it rejected and columns that it dropped are recognised.
+    :param load_report: report folder of the load: rows that it rejected and columns that it dropped are recognised,
+        and its repairs are those of the comparison.
     :param report_folder: folder of the report and of all differences; None: `reports/RUN_ID`.
     :param observer: hears the events of the run.
     :returns: the report; its `exit_code` is 0 only where both sides are equal. Every difference is in its folder, and
@@ -183,6 +193,7 @@ def compare(
         tables=tables,
         assume_timezone=assume_timezone,
         times=times,
+        repair=repair,
         mapping=mapping,
         load_report=load_report,
         report_folder=report_folder,

@@ -12,6 +12,7 @@ from etl.comparison.families import Spell, family_of
 from etl.comparison.large import mark_parts
 from etl.comparison.meaning import MeaninglessError
 from etl.comparison.other_classes import as_taken
+from etl.comparison.repairs import as_repaired
 from etl.core.plan import ColumnPlan
 from etl.core.types import TargetType
 from etl.core.values import LargeText, StorageValue
@@ -34,6 +35,9 @@ class Canonical:
         return [self._of_column(column, cells) for column, cells in zip(columns, values, strict=True)]
 
     def _of_column(self, column: ColumnPlan, cells: Sequence[StorageValue]) -> list[bytes | None]:
+        if column.repairs:
+            reading = Reading(column.zone or self._zone, column.unit)
+            cells = [as_repaired(cell, column, reading) for cell in cells]
         spell = family_of(column.type).spell
         if spell is None:
             return self._asked(column.type, cells)

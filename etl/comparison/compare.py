@@ -4,7 +4,8 @@ Only what is not surely equal there is looked at singly (`rows.py`). The compari
 conversion: what a stored value means is said by the two databases (`wire.py`) or read by `meaning.py`.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from etl.comparison.canonical import Canonical
 from etl.comparison.columns import compare_columns
 from etl.comparison.differences import SAMPLE_ROWS, DifferenceCounts, TableFindings
 from etl.comparison.found_rows import FoundRows
-from etl.comparison.questions import Questions
+from etl.comparison.questions import Doubt, Questions
 from etl.comparison.rows import RowComparer, extra_rows, missing_rows
 from etl.comparison.source_side import ROW, SourceRows, make_canonical, open_rows, split_null_keys, without_rows
 from etl.comparison.target_side import may_hold_large, read_target
@@ -65,7 +66,8 @@ class TableComparison:
     """The counts of a comparison. Every source row is matched, different, missing or rejected before. `mended_rows`
     are those of the matched ones that are as they were mended.
 
-    Those of parts of a table add up to those of the table; the sample keeps the first of both.
+    `repaired_values`: by column and repair, those that are equal only after that repair; `repaired_rows` hold any. The
+    counts of parts of a table add up to those of the table; the sample keeps the first of both.
     """
 
     table: str
@@ -78,6 +80,8 @@ class TableComparison:
     differences: DifferenceCounts = field(default_factory=DifferenceCounts)
     sample: tuple[Difference, ...] = ()
     mended_rows: int = 0
+    repaired_values: Counter[tuple[str, str]] = field(default_factory=Counter)
+    repaired_rows: int = 0
 
     def __add__(self, other: "TableComparison") -> "TableComparison":
         return TableComparison(
@@ -91,6 +95,8 @@ class TableComparison:
             self.differences + other.differences,
             (self.sample + other.sample)[:SAMPLE_ROWS],
             self.mended_rows + other.mended_rows,
+            self.repaired_values + other.repaired_values,
+            self.repaired_rows + other.repaired_rows,
         )
 
     @property
@@ -180,6 +186,7 @@ class _Comparison:
             self._found.begin(rows.plan, rows.wires, rows.keys, canonical=rows.canonical)
         self._progress = hearing.progress
         self._mended = {row.identity for row in hearing.known.mended}  # those that are seen to be in the target
+        self._zone = zone
         self._counts = TableComparison(rows.plan.name, differences=findings.counts)
 
     def result(self) -> TableComparison:
@@ -193,8 +200,8 @@ class _Comparison:
                 self._compare(aligned, questions)
                 passed += aligned.source.num_rows + aligned.missing.num_rows
                 self._progress(passed)
-            for differences in questions.answered(self._session):
-                self._settle(differences)
+            for doubt in questions.answered(self._session, self._zone):
+                self._settle(doubt)
         self._counts.mended_rows = len(self._mended)
         self._counts.sample = tuple(self._findings.sample)
         return self._counts
@@ -256,18 +263,20 @@ class _Comparison:
             if doubt.questions:
                 questions.put(doubt)
             else:
-                self._settle(doubt.differences)
+                self._settle(doubt)
 
-    def _settle(self, differences: Sequence[Difference]) -> None:
+    def _settle(self, doubt: Doubt) -> None:
         """Counts a pair of rows that was looked at."""
-        if not differences:
+        self._counts.repaired_values.update(doubt.repaired)
+        self._counts.repaired_rows += bool(doubt.repaired)
+        if not doubt.differences:
             self._counts.matched_rows += 1
             return
         self._counts.different_rows += 1
-        self._mended.discard(differences[0].rowid or 0)
+        self._mended.discard(doubt.differences[0].rowid or 0)
         if self._found is not None:
-            self._found.note_different(differences)
-        for difference in differences:
+            self._found.note_different(doubt.differences)
+        for difference in doubt.differences:
             self._findings.add(difference)
 
     def _without_rejected(self, rows: pa.RecordBatch) -> pa.RecordBatch:

@@ -9,12 +9,16 @@ import pyarrow as pa
 
 from etl.comparison.cell_results import CellResult, Question, Reading, WireValue
 from etl.comparison.large import described, described_target, is_large
-from etl.comparison.questions import Doubt
+from etl.comparison.orphans import Reference, references_with
+from etl.comparison.questions import Asked, Doubt
+from etl.comparison.repairs import fits, repaired
 from etl.comparison.source_side import ROW, SourceRows, key_of
 from etl.comparison.target_side import PRESENT
 from etl.comparison.value import compare_value, printed
 from etl.comparison.wire import Wire
 from etl.core.difference_kinds import DifferenceKind
+from etl.core.plan import ColumnPlan
+from etl.core.repairs import Repair
 from etl.core.report import Difference
 from etl.core.types import Kind
 from etl.core.values import LargeText, StorageValue, UndecodableText
@@ -81,12 +85,59 @@ class RowComparer:
         """Adds to `doubt` what there is to say about one cell."""
         column = wire.column
         value = pair.original[column.source]
-        result = compare_value(value, found, column.type, Reading(column.zone or self._zone, column.unit))
-        if isinstance(result, Question):
-            unlike = DifferenceKind.JSON_CHANGED if column.type.kind is Kind.JSON else DifferenceKind.OTHER
-            doubt.questions.append((result, self._difference(wire, pair, found, CellResult(unlike))))
-        elif result.kind is not None:
-            doubt.differences.append(self._difference(wire, pair, found, result))
+        reading = Reading(column.zone or self._zone, column.unit)
+        result = compare_value(value, found, column.type, reading)
+        if isinstance(result, Question) and (not column.repairs or fits(value, column.type, reading)):
+            self._ask(wire, pair, found, result, doubt)
+        elif isinstance(result, CellResult) and result.kind is None:
+            return
+        elif not (column.repairs and self._is_repaired(wire, pair, found, reading, doubt)):
+            unlike = self._unlike(column) if isinstance(result, Question) else result
+            doubt.differences.append(self._difference(wire, pair, found, unlike))
+
+    def _is_repaired(self, wire: Wire, pair: _Pair, found: WireValue, reading: Reading, doubt: Doubt) -> bool:
+        """Whether the cell is equal after a repair that the user allows, or may be: PostgreSQL is asked then."""
+        column = wire.column
+        for candidate in repaired(pair.original[column.source], column, reading):
+            result = compare_value(candidate.value, found, column.type, reading)
+            if isinstance(result, Question):
+                self._ask(wire, pair, found, result, doubt, candidate.words)
+                return True
+            if result.kind is None:
+                doubt.repaired.append((column.source, candidate.words))
+                return True
+        references = self._references(column, pair) if found is None else ()
+        if references:
+            difference = self._difference(wire, pair, found, CellResult(DifferenceKind.NULL_AGAINST_VALUE))
+            doubt.questions.append(Asked(references, difference, str(Repair.ORPHAN_NULL)))
+        return bool(references)
+
+    def _references(self, column: ColumnPlan, pair: _Pair) -> tuple[Reference, ...]:
+        """The whole references of the row in which the column takes part, if they may have become NULL."""
+        if Repair.ORPHAN_NULL not in column.repairs:
+            return ()
+        found = (
+            Reference(key, columns, tuple(pair.original[one.source] for one in columns))
+            for key, columns in references_with(self._rows.plan, column)
+        )
+        return tuple(reference for reference in found if None not in reference.values)
+
+    def _ask(
+        self,
+        wire: Wire,
+        pair: _Pair,
+        found: WireValue,
+        question: Question,
+        doubt: Doubt,
+        repair: str | None = None,
+    ) -> None:
+        difference = self._difference(wire, pair, found, self._unlike(wire.column))
+        doubt.questions.append(Asked(question, difference, repair))
+
+    @staticmethod
+    def _unlike(column: ColumnPlan) -> CellResult:
+        """What a question is about, if PostgreSQL denies it."""
+        return CellResult(DifferenceKind.JSON_CHANGED if column.type.kind is Kind.JSON else DifferenceKind.OTHER)
 
     def _difference(self, wire: Wire, pair: _Pair, found: WireValue, result: CellResult) -> Difference:
         value = pair.original[wire.column.source]

@@ -255,11 +255,20 @@ def _fetch_rows(plan: TablePlan) -> int:
 def _is_ordinary(rows: SourceRows) -> bool:
     """Whether every key is of the form in which both databases order alike."""
     columns = [(f"t.{quoted(column.source)}", column) for column in rows.plan.key]
-    conditions = [ordinary_key_sql(name, column.type, utf8=rows.utf8) for name, column in columns]
+    conditions = [ordinary_key_sql(name, column, utf8=rows.utf8) for name, column in columns]
     if not conditions or None in conditions:
         return False
+    if any("etl_is_utf8" in (condition or "") for condition in conditions):
+        rows.source.careful.create_function("etl_is_utf8", 1, _is_utf8, deterministic=True)
     wanted = " AND ".join(filter(None, conditions))
     return execute(rows.source, f"SELECT 1 FROM {rows.table} t WHERE NOT ({wanted}) LIMIT 1").fetchone() is None
+
+
+def _is_utf8(content: bytes | None) -> bool:
+    try:
+        return content is None or content.decode() is not None
+    except UnicodeDecodeError:
+        return False
 
 
 def _copy_rows(source: Source, table: str) -> None:

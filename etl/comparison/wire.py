@@ -14,6 +14,7 @@ from etl.comparison import source_forms
 from etl.comparison.families import Family, family_of
 from etl.comparison.large import bounded_bytes_sql, bounded_source_sql, bounded_sql
 from etl.core.plan import ColumnPlan
+from etl.core.repairs import Repair
 from etl.core.types import Kind, TargetType
 
 _STRANGE = {
@@ -21,6 +22,14 @@ _STRANGE = {
     pa.float64(): repr(source_forms.STRANGE_REAL),
     pa.binary(): source_forms.STRANGE_TEXT,
 }
+
+
+_UNREPAIRED_TEXTS = {
+    Repair.NUL: "coalesce(instr(CAST({c} AS BLOB), x'00'), 0) = 0",
+    Repair.UTF8: "etl_is_utf8(CAST({c} AS BLOB))",
+    Repair.TRIM: "coalesce(length({c}), 0) <= {length}",
+}
+"""Conditions under which a text of a key is as the target has it."""
 
 
 @dataclass(frozen=True)
@@ -114,12 +123,18 @@ def source_is_native_sql(column: str, target: TargetType) -> str:
     return instant if target.kind is Kind.TIMESTAMPTZ else f"NOT {instant}"
 
 
-def ordinary_key_sql(column: str, target: TargetType, *, utf8: bool) -> str | None:
-    """A condition under which SQLite orders `column` as PostgreSQL orders the key; None for types without one."""
-    family = family_of(target)
+def ordinary_key_sql(column: str, plan: ColumnPlan, *, utf8: bool) -> str | None:
+    """A condition under which SQLite orders `column` as PostgreSQL orders the key; None for types without one.
+
+    A text that a repair alters is ordered by what it becomes; `etl_is_utf8` has to be a function of the connection.
+    """
+    target, family = plan.type, family_of(plan.type)
     if family.order is None or target.padded or (family.arrow == pa.binary() and not utf8):
         return None
-    return family.order.replace("{c}", column)
+    conditions = [family.order]
+    if target.kind is Kind.TEXT:
+        conditions += [condition for repair, condition in _UNREPAIRED_TEXTS.items() if repair in plan.repairs]
+    return " AND ".join(conditions).replace("{c}", column).replace("{length}", str(target.length))
 
 
 # -- PostgreSQL ---------------------------------------------------------------------------------------------------

@@ -63,6 +63,7 @@ class ReconcileConsole(Page):
         self.print_title("RECONCILIATION SUMMARY")
         if not self.quiet:
             print_kinds(self.out, report.difference_kinds)
+            self.print_altered(report)
         sums = sums_of(report)
         self.print_numbers(
             (

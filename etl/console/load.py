@@ -91,6 +91,8 @@ class ConsoleObserver(Page):
                 f" ({table.present_different_rows:,} with other content)" if table.present_different_rows else ""
             )
             parts.append(f"{table.present_rows:,} already present{different}")
+        if table.altered_rows:
+            parts.append(f"{table.altered_rows:,} altered by repairs")
         if table.rejected_rows:
             parts.append(f"{table.rejected_rows:,} rejected")
         if table.unaccounted_rows:
@@ -141,6 +143,8 @@ class ConsoleObserver(Page):
         if not self.quiet:
             self.out.print(_closing_table(report), soft_wrap=False)
             self._print_reasons(report)
+            self._print_helpful(report)
+            self.print_altered(report)
             self._print_expectations(report)
         sums = sums_of(report)
         self.print_numbers(
@@ -182,6 +186,18 @@ class ConsoleObserver(Page):
             place = f"{group.table}.{group.column}" if group.column else group.table
             self.out.print(Text(f"  {group.rows:>8,}  of these also: {printable(place)}: {printable(group.reason)}"))
         self.out.print(Text(f"  Each row, with what is wrong with it: {printable(report.folder)}/rejects/"))
+        self.out.print()
+
+    def _print_helpful(self, report: ReportData) -> None:
+        """The options that would have let rejected rows in, to be copied."""
+        if not report.helpful:
+            return
+        self.out.print(Text("Repairs that would let rows in:"))
+        for item in report.helpful[:REASONS_SHOWN]:
+            alone = f" ({item.alone_rows:,} by itself)" if item.alone_rows < item.rows else ""
+            self.out.print(Text(f"  {item.rows:>8,}  {printable(item.option)}{alone}"))
+        if len(report.helpful) > REASONS_SHOWN:
+            self.out.print(Text(f"  … and {len(report.helpful) - REASONS_SHOWN} more in report.json"))
         self.out.print()
 
 

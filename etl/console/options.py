@@ -11,9 +11,11 @@ from typing import Any, NoReturn, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from etl.core import defaults
-from etl.core.errors import SourceError
+from etl.core.errors import SourceError, UsageError
+from etl.core.repairs import Wish
 from etl.core.text import nearest
 from etl.core.version import __version__
+from etl.planning.wishes import read_wish
 from etl.runs.settings import CommonSettings, Option
 
 S = TypeVar("S", bound=CommonSettings)
@@ -88,9 +90,10 @@ def _add(parser: argparse.ArgumentParser, name: str, option: Option, default: An
     elif isinstance(default, StrEnum):
         choices = [str(choice) for choice in type(default)]
         parser.add_argument(option.flag, dest=name, choices=choices, default=str(default), help=option.help)
-    elif name == "times":
+    elif name in _REPEATABLE:
+        read = _REPEATABLE[name]
         parser.add_argument(
-            option.flag, dest=name, type=unit, action="append", default=[], metavar=option.metavar, help=option.help
+            option.flag, dest=name, type=read, action="append", default=[], metavar=option.metavar, help=option.help
         )
     else:
         read = _READERS.get(name, str)
@@ -131,6 +134,14 @@ def unit(text: str) -> tuple[str, str]:
     return place, word
 
 
+def repair(text: str) -> Wish:
+    """An argparse type: the name of a repair, and columns of the source."""
+    try:
+        return read_wish(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def positive(text: str) -> int:
     """An argparse type: a whole number above 0."""
     if not text.isascii() or not text.isdigit() or int(text) == 0:
@@ -147,6 +158,7 @@ def timezone(text: str) -> str:
     return text
 
 
+_REPEATABLE: dict[str, Callable[[str], Any]] = {"times": unit, "repair": repair}
 _SWITCHES = {False: "store_true", True: "store_false"}
 _READERS: dict[str, Callable[[str], Any]] = {
     "tables": names,

@@ -16,6 +16,7 @@ from etl.runs.connect import Target
 
 RULE = "=" * 60
 WIDE = 160
+ALTERED_SHOWN = 20
 _STYLES = {Tone.GOOD: "bold green", Tone.NOTE: "bold bright_blue", Tone.CAUTION: "bold yellow", Tone.BAD: "bold red"}
 _NOTE_STYLES = {Tone.NOTE: "bright_blue", Tone.CAUTION: "yellow", Tone.BAD: "red"}
 
@@ -127,6 +128,21 @@ class Page(TerminalProgress):
         width = max(len(name) for name, _ in lines) + 3
         for name, value in lines:
             self.out.print(Text(f"{name + ':':<{width}}{value}"))
+
+    def print_altered(self, report: ReportData) -> None:
+        """How many values of each column a repair has altered."""
+        if not report.altered:
+            return
+        self.out.print(Text("Values altered by repairs:"))
+        for item in report.altered[:ALTERED_SHOWN]:
+            values = item.confirmed if item.values is None else item.values
+            place = printable(f"{item.table}.{item.column}")
+            self.out.print(Text(f"  {values or 0:>8,}  {place}: {printable(item.repair)}"))
+        if len(report.altered) > ALTERED_SHOWN:
+            self.out.print(Text(f"  … and {len(report.altered) - ALTERED_SHOWN} more in report.json"))
+        if any(item.values for item in report.altered):
+            self.out.print(Text(f"  Each value, as it was and as it is: {printable(report.folder)}/altered/"))
+        self.out.print()
 
     def print_verdict(self, report: ReportData, lead: str | None = None) -> None:
         """The verdict in the words, with the sign and in the colour of the report, and what there is to note; also with

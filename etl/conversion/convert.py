@@ -5,6 +5,7 @@ The stage does no I/O and guesses nothing; the rules stand in `families` and the
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -17,10 +18,12 @@ import pyarrow.compute as pc
 from etl.conversion.casts.cells import CANDIDATES, LARGE_BYTES, VALUE, Cells, Refusal, Storage
 from etl.conversion.casts.storage import Part, split
 from etl.conversion.families import FAMILIES
+from etl.conversion.mend import CastPart, Mended, mend
 from etl.core import defaults
 from etl.core.plan import ColumnPlan
 from etl.core.redaction import SHOWN_CHARACTERS, shown
 from etl.core.rejects import RejectRule
+from etl.core.repairs import AlteredCell, HelpfulWish, joined
 from etl.core.time_units import NumberRange, TimeUnit, candidates, decide_unit
 from etl.core.types import TIMES, TargetType
 
@@ -34,6 +37,7 @@ class RefusedCell(NamedTuple):
     code: RejectRule
     rule: str
     reason: str
+    repairs: tuple[HelpfulWish, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,15 +47,18 @@ class Converted:
     `frame`: columns by target name, Arrow dtypes as in `FAMILIES`, NULL as <NA>. `rejected`: columns "column"
     (source name of the first column at fault, in column order), "code" (a `RejectRule`),
     "rule" (the fault without the value, the same for all
-    rows that share it) and "reason" (with the value). Both keep the raw frame's index; each row is in one of them.
+    rows that share it), "reason" (with the value) and "repairs" (`HelpfulWish`es, which together would have let the row
+    in; none where nothing would). Both keep the raw frame's index; each row is in one of them.
     `others` has the same columns as `rejected`, an entry for each further column at fault; `faulty` has the columns of
     `frame` for the rejected rows, with <NA> where a cell could not be converted.
+    `altered`: the values of accepted rows that a repair of the plan has altered.
     """
 
     frame: pd.DataFrame
     rejected: pd.DataFrame
     others: pd.DataFrame
     faulty: pd.DataFrame
+    altered: tuple[AlteredCell, ...] = ()
 
 
 def convert(
@@ -67,14 +74,22 @@ def convert(
     zone = ZoneInfo(assume_timezone)
     values: dict[str, pa.Array] = {}
     faults: dict[int, list[RefusedCell]] = {}
+    altered: list[AlteredCell] = []
     for column in columns:
         parts = split(frame[column.source])
         own_zone = ZoneInfo(column.zone) if column.zone else zone
-        array, found = _cells(parts, column, _Times(own_zone, _unit(column, parts)), len(frame))
+        array, found, changed = _cells(parts, column, _Times(own_zone, _unit(column, parts)), frame.index)
         values[column.target] = array
+        altered += changed
         for position, cell in found.items():
             faults.setdefault(position, []).append(cell)
-    return _separated(values, faults, frame.index)
+    return _separated(values, faults, altered, frame.index)
+
+
+def _first(cells: Sequence[RefusedCell]) -> RefusedCell:
+    """The first cell at fault, with what lets the row in: nothing, unless each of its cells can be repaired."""
+    every = all(cell.repairs for cell in cells)
+    return cells[0]._replace(repairs=tuple(wish for cell in cells for wish in cell.repairs) if every else ())
 
 
 class _Times(NamedTuple):
@@ -100,20 +115,46 @@ def _unit(column: ColumnPlan, parts: Iterable[Part]) -> TimeUnit:
 
 
 def _cells(
-    parts: Iterable[Part], column: ColumnPlan, times: _Times, rows: int
-) -> tuple[pa.Array, dict[int, RefusedCell]]:
+    parts: Iterable[Part], column: ColumnPlan, times: _Times, index: pd.Index
+) -> tuple[pa.Array, dict[int, RefusedCell], list[AlteredCell]]:
     """One column's parts, each cast by its storage class, put together again in the order of the rows."""
-    origin = np.full(rows, -1, np.int64)
+    origin = np.full(len(index), -1, np.int64)
     chunks: list[pa.Array] = []
     faults: dict[int, RefusedCell] = {}
+    altered: list[AlteredCell] = []
     offset = 0
     for part in parts:
         cells = _cast(part, column.type, times)
-        faults |= _located(cells.faults, part, column)
-        chunks.append(cells.values)
-        origin[part.positions] = np.arange(offset, offset + len(cells.values))
-        offset += len(cells.values)
-    return _in_order(chunks, origin, FAMILIES[column.type.kind].arrow), faults
+        cast = partial(_cast, target=column.type, times=times)
+        mended = mend(part, cells.faults, column, column.repairs, times.unit, cast)
+        left = {place: refusal for place, refusal in cells.faults.items() if place not in mended.values}
+        faults |= _located(left, part, column, _helpful(part, left, column, times.unit, cast))
+        altered += _changed(part, mended, column, index)
+        for positions, values in ((np.arange(len(cells.values)), cells.values), *mended.pieces):
+            chunks.append(values)
+            origin[part.positions[positions]] = np.arange(offset, offset + len(values))
+            offset += len(values)
+    return _in_order(chunks, origin, FAMILIES[column.type.kind].arrow), faults, altered
+
+
+def _helpful(
+    part: Part, left: Mapping[int, Refusal], column: ColumnPlan, unit: TimeUnit, cast: CastPart
+) -> dict[int, tuple[HelpfulWish, ...]]:
+    """By place, the repairs that are not allowed and would have let the value in."""
+    if not left or not column.helpful:
+        return {}
+    tried = mend(part, left, column, [*column.repairs, *column.helpful], unit, cast)
+    return {
+        place: tuple(HelpfulWish(column.source, repair) for repair in found.used if repair not in column.repairs)
+        for place, found in tried.values.items()
+    }
+
+
+def _changed(part: Part, mended: Mended, column: ColumnPlan, index: pd.Index) -> list[AlteredCell]:
+    return [
+        AlteredCell(int(index[part.positions[place]]), column.source, found.before, found.value, joined(found.steps))
+        for place, found in mended.values.items()
+    ]
 
 
 def _cast(part: Part, target: TargetType, times: _Times) -> Cells:
@@ -126,7 +167,12 @@ def _cast(part: Part, target: TargetType, times: _Times) -> Cells:
     return Cells(pa.nulls(len(part.values), family.arrow), dict.fromkeys(refused.tolist(), refusal))
 
 
-def _located(faults: Mapping[int, Refusal], part: Part, column: ColumnPlan) -> dict[int, RefusedCell]:
+def _located(
+    faults: Mapping[int, Refusal],
+    part: Part,
+    column: ColumnPlan,
+    helpful: Mapping[int, tuple[HelpfulWish, ...]],
+) -> dict[int, RefusedCell]:
     """The faults by the row's position in the frame, with the values in their reasons."""
     values = _beginnings(part.values).take(pa.array(list(faults), pa.int64())).to_pylist()
     return {
@@ -137,6 +183,7 @@ def _located(faults: Mapping[int, Refusal], part: Part, column: ColumnPlan) -> d
             refusal.words.replace(VALUE, shown(value, column=column.masked_as)).replace(
                 CANDIDATES, f" ({_named(value)})"
             ),
+            helpful.get(position, ()),
         )
         for (position, refusal), value in zip(faults.items(), values, strict=True)
     }
@@ -162,16 +209,23 @@ def _in_order(chunks: Sequence[pa.Array], origin: npt.NDArray[np.int64], arrow_t
     return joined.take(pa.array(origin, mask=origin < 0))
 
 
-def _separated(values: Mapping[str, pa.Array], faults: Mapping[int, list[RefusedCell]], index: pd.Index) -> Converted:
+def _separated(
+    values: Mapping[str, pa.Array],
+    faults: Mapping[int, list[RefusedCell]],
+    altered: Sequence[AlteredCell],
+    index: pd.Index,
+) -> Converted:
     at_fault = sorted(faults)
     kept = np.ones(len(index), np.bool_)
     kept[at_fault] = False
     others = [(position, cell) for position in at_fault for cell in faults[position][1:]]
+    gone = set(index[at_fault]) if altered else set()
     return Converted(
         _frame(values if not faults else _rows(values, kept), index[kept] if faults else index),
-        _refused([faults[position][0] for position in at_fault], index[at_fault]),
+        _refused([_first(faults[position]) for position in at_fault], index[at_fault]),
         _refused([cell for _, cell in others], index[[position for position, _ in others]]),
         _frame(_rows(values, ~kept) if faults else _none(values), index[at_fault]),
+        tuple(sorted((cell for cell in altered if cell.row not in gone), key=lambda cell: cell.row)),
     )
 
 

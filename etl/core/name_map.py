@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
+from etl.core.repairs import Wish
+
 V = TypeVar("V")
 
 
@@ -43,13 +45,15 @@ class NameMap:
 
     `tables`: source table → target table, None: left out. `columns`: source table → source column → target column,
     None: dropped, its values kept in a file. `types`: source table → source column → PostgreSQL type, for tables that
-    the load creates. `times`: source table → source column → unit of its numbers or zone of its texts.
+    the load creates. `times`: source table → source column → unit of its numbers or zone of its texts. `repairs`: what
+    may be altered.
     """
 
     tables: Mapping[str, str | None] = field(default_factory=dict)
     columns: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
     types: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     times: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    repairs: tuple[Wish, ...] = ()
 
     @property
     def left_out(self) -> frozenset[str]:
@@ -74,10 +78,11 @@ class NameMap:
             of(self.columns, others.columns),
             of(self.types, others.types),
             of(self.times, others.times),
+            self.repairs + others.repairs,
         )
 
     def only(self, table: str, columns: Collection[str]) -> "NameMap":
-        """What is decided about these columns of one table."""
+        """What is decided about these columns of one table, but for repairs."""
 
         def of(section: Mapping[str, Mapping[str, V]]) -> dict[str, dict[str, V]]:
             return {table: {name: value for name, value in section.get(table, {}).items() if name in columns}}
@@ -86,4 +91,4 @@ class NameMap:
         return NameMap(tables, of(self.columns), of(self.types), of(self.times))
 
     def __bool__(self) -> bool:
-        return bool(self.tables or self.columns or self.types or self.times)
+        return bool(self.tables or self.columns or self.types or self.times or self.repairs)

@@ -8,6 +8,7 @@ from etl.core.display import as_written
 from etl.core.drift import Drift
 from etl.core.name_map import NamePair
 from etl.core.redaction import is_secret
+from etl.core.repairs import Repair
 from etl.core.source_tables import SourceTable
 from etl.core.tables import TargetTable
 from etl.core.text import counted
@@ -24,6 +25,8 @@ class ColumnPlan:
     type: TargetType
     unit: TimeUnit | None = None  # of the numbers in a column of times; None: it holds none, as far as is known
     zone: str | None = None  # of the column's times without one, where the user names it; None: that of the run
+    repairs: tuple[Repair, ...] = ()  # that the user allows for its values
+    helpful: tuple[Repair, ...] = ()  # that may be suggested for them: they suit the column
 
     @property
     def masked_as(self) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from etl.core.repairs import HelpfulWish
 from etl.core.values import StorageValue
 
 
@@ -69,7 +70,8 @@ class Fault:
     """What all rows with the same fault share.
 
     `column` is the source's column at fault, None where it is none in particular; `words` tell the fault without the
-    row's values; `constraint` is the name of the target's foreign key that is broken, so far as one is known.
+    row's values; `constraint` is the name of the target's foreign key that is broken, so far as one is known; `repairs`
+    would together have let the rows in.
     """
 
     stage: RejectStage
@@ -77,6 +79,7 @@ class Fault:
     column: str | None
     words: str
     constraint: str | None = None
+    repairs: tuple[HelpfulWish, ...] = ()
 
 
 class StatedFault(NamedTuple):

@@ -5,7 +5,7 @@ Its JSON form is the evidence of a load; the field names are a contract.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -18,7 +18,8 @@ from etl.core.name_map import NamePair
 from etl.core.proposal import Choice, NotCarried
 from etl.core.redaction import with_controls_escaped
 from etl.core.rejects import TableFault
-from etl.core.row_examples import RowExample
+from etl.core.repairs import HelpfulWish, option_of, options
+from etl.core.row_examples import EXAMPLES, RowExample
 from etl.core.version import __version__
 
 TOOL = "sqlite-to-postgres-etl"
@@ -79,6 +80,7 @@ class TableReport:
     kept_rows: int | None = None  # that differ, and were left as they are
     overruled_rows: int | None = None  # that the target itself has altered as they were written
     deleted_rows: int | None = None
+    altered_rows: int | None = None  # of those that arrived: with values that a repair has altered
 
     @property
     def settled(self) -> bool:
@@ -120,7 +122,8 @@ class RejectGroup:
     """Rejected rows of one table that share a fault. `code` is a `RejectRule`, which `reason` says in words.
 
     `examples` are up to three of the rows, `file` (below the report folder) has all of them; reports of older versions
-    have neither.
+    have neither. `repair`: the options that help against this fault, None where there are none; with those for the
+    rows' other faults they would have let `repairable_rows` in.
     """
 
     table: str
@@ -131,17 +134,77 @@ class RejectGroup:
     code: str | None = None  # reports of older versions have none
     examples: tuple[RowExample, ...] = ()
     file: str | None = None
+    repair: str | None = None
+    repairable_rows: int = 0
 
 
 def reject_groups(
     rejects: Counter[TableFault], examples: Mapping[TableFault, Sequence[RowExample]] | None = None
 ) -> tuple[RejectGroup, ...]:
     """Rejected rows by table, stage, column and fault, the most frequent first, with what there is of examples."""
-    known = examples or {}
+    groups: Counter[TableFault] = Counter()
+    helped: Counter[TableFault] = Counter()
+    wishes: dict[TableFault, dict[HelpfulWish, None]] = {}
+    shown: dict[TableFault, list[RowExample]] = {}
+    for (table, fault), rows in rejects.items():
+        group = TableFault(table, replace(fault, repairs=()))
+        shown.setdefault(group, []).extend((examples or {}).get(TableFault(table, fault), ()))
+        groups[group] += rows
+        helped[group] += rows if fault.repairs else 0
+        own = {wish: None for wish in fault.repairs if wish.column == fault.column}
+        wishes.setdefault(group, {}).update(own)
     return tuple(
-        RejectGroup(table, fault.stage, fault.column, fault.words, rows, fault.code, tuple(known.get(key, ())))
-        for key, rows in rejects.most_common()
-        for table, fault in [key]
+        RejectGroup(
+            table=group.table,
+            stage=group.fault.stage,
+            column=group.fault.column,
+            reason=group.fault.words,
+            rows=rows,
+            code=group.fault.code,
+            examples=tuple(shown[group][:EXAMPLES]),
+            repair=options(group.table, wishes[group]) or None,
+            repairable_rows=helped[group],
+        )
+        for group, rows in groups.most_common()
+    )
+
+
+@dataclass(frozen=True)
+class AlteredReport:
+    """Values of a column that a repair has altered: `values` by the load, None where nothing was loaded; `confirmed`:
+    those that the comparison found equal only after that repair, worked out by its own code, None without one."""
+
+    table: str
+    column: str
+    repair: str
+    values: int | None
+    confirmed: int | None = None
+
+
+@dataclass(frozen=True)
+class HelpfulRepair:
+    """A repair of a column that would have let rejected rows in: `rows` together with others where need be,
+    `alone_rows` by itself; `option` is to be copied."""
+
+    table: str
+    column: str
+    repair: str
+    rows: int
+    alone_rows: int
+    option: str
+
+
+def helpful_repairs(rejects: Counter[TableFault]) -> tuple[HelpfulRepair, ...]:
+    """The repairs that would have let rejected rows in, those of the most rows first."""
+    rows: Counter[tuple[str, HelpfulWish]] = Counter()
+    alone: Counter[tuple[str, HelpfulWish]] = Counter()
+    for (table, fault), count in rejects.items():
+        for wish in fault.repairs:
+            rows[table, wish] += count
+            alone[table, wish] += count if len(fault.repairs) == 1 else 0
+    return tuple(
+        HelpfulRepair(table, wish.column, wish.repair, count, alone[table, wish], option_of(wish.of(table)))
+        for (table, wish), count in rows.most_common()
     )
 
 
@@ -358,6 +421,9 @@ class ReportData:
     rewritten: tuple[RewrittenReport, ...] = ()
     names: tuple[NamePair, ...] = ()
     schema: SchemaReport | None = None
+    allowed_repairs: tuple[str, ...] = ()  # as `--repair` takes them
+    altered: tuple[AlteredReport, ...] = ()
+    helpful: tuple[HelpfulRepair, ...] = ()
 
     @property
     def settled(self) -> bool:
@@ -412,6 +478,9 @@ class ReportData:
             "rewritten": [asdict(item) for item in self.rewritten],
             "rejects": [asdict(group) for group in self.rejects],
             "other_faults": [asdict(group) for group in self.other_faults],
+            "allowed_repairs": list(self.allowed_repairs),
+            "altered": [asdict(item) for item in self.altered],
+            "helpful_repairs": [asdict(item) for item in self.helpful],
             "drift": [asdict(drift) for drift in self.drift],
             "names": [asdict(pair) for pair in self.names],
             "schema": None if self.schema is None else asdict(self.schema),

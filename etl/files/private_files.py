@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
@@ -100,6 +100,20 @@ class RowFile:
                 self._file.seek(0)
                 self._file.truncate()
         self.rows = 0
+
+    def keep(self, wanted: Callable[[bytes], bool]) -> None:
+        """Leaves only the lines that are `wanted`."""
+        if self._file is None:
+            return
+        name = f"{self._table}.ndjson"
+        with writable(self._folder.path):
+            self._file.close()
+            with (self._folder.path / file_name(name)).open("rb") as former:
+                self._file = self._folder.create(name)  # a new one: the former lives on until it is read
+                self.rows = 0
+                for line in filter(wanted, former):
+                    self._file.write(line)
+                    self.rows += 1
 
     def close(self) -> None:
         """Closes the file; one that holds nothing is removed."""

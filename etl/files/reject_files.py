@@ -1,15 +1,19 @@
-"""Rejected rows, rows that a warning is about, and values of dropped columns, in files that lose nothing."""
+"""Rejected rows, rows that a warning is about, values of dropped columns and values that a repair has altered, in files
+that lose nothing."""
 
 import contextlib
 import threading
 from collections import Counter
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
+
+import orjson
 
 from etl.core.rejects import Fault, RejectedRow, StatedFault
+from etl.core.repairs import AlteredCell, Repair, options
 from etl.core.row_examples import EXAMPLES, RowExample, example_of
 from etl.core.values import StorageValue
 from etl.files.csv_file import CsvFile
@@ -54,8 +58,25 @@ class WarnedRow:
     row: Mapping[str, StorageValue]
 
 
+class AlteredValue(NamedTuple):
+    """A value that a repair has altered, and the row that holds it; `key` has the values that identify the row."""
+
+    rowid: int | None
+    key: Mapping[str, StorageValue]
+    cell: AlteredCell
+
+
+@dataclass(frozen=True)
+class Altered:
+    """Altered values by column and repair, and the rows that hold any."""
+
+    values: Counter[tuple[str, str]] = field(default_factory=Counter)
+    rows: int = 0
+
+
 class RejectSink(Protocol):
-    """Where the rejected rows of one table go, the rows that a warning is about, and the values of dropped columns.
+    """Where the rejected rows of one table go while it is loaded, the rows that a warning is about, the values of
+    dropped columns, and those that repairs have altered.
 
     Rows come from two threads at once. `restart` takes back what was said: the table is read again from its first row.
     """
@@ -92,6 +113,12 @@ class RejectSink(Protocol):
     def keep_dropped(self, kept: DroppedValues) -> None:
         """Takes the values of one row in columns that the target lacks."""
 
+    def keep_altered(self, altered: AlteredValue) -> None:
+        """Takes a value that a repair has altered; it counts unless its row is rejected after all."""
+
+    def settle_altered(self) -> Altered:
+        """Every row's outcome is known: forgets the altered values of rejected rows, and counts the others."""
+
     def restart(self) -> None:
         """Forgets all rows."""
 
@@ -110,12 +137,17 @@ class TableRejects:
         self._csv = CsvFile(PrivateFolder(report_folder / REJECTS), table)
         self._warnings = RowFile(PrivateFolder(report_folder / WARNINGS), table)
         self._dropped = RowFile(PrivateFolder(report_folder / "dropped"), table)
+        self._altered = RowFile(PrivateFolder(report_folder / "altered"), table)
         self._lock = threading.Lock()  # rows are rejected by the thread that reads and by the one that loads
         self.faults: Counter[Fault] = Counter()
         self.examples: dict[Fault, list[RowExample]] = {}
         self._warned: Counter[Hashable] = Counter()
         self.warned_examples: dict[Hashable, list[RowExample]] = {}
         self.others: Counter[Fault] = Counter()
+        self._altered_values: Counter[tuple[str, str]] = Counter()
+        self._altered_rows: set[int] = set()
+        self._rejected_after_all: set[int] = set()
+        self._nulled: set[tuple[int, str]] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -128,7 +160,7 @@ class TableRejects:
     def close(self) -> None:
         """Closes the files; those that hold nothing are removed."""
         with contextlib.ExitStack() as ends:
-            for file in (self._rejects, self._csv, self._warnings, self._dropped):
+            for file in (self._rejects, self._csv, self._warnings, self._dropped, self._altered):
                 ends.callback(file.close)
 
     @property
@@ -138,9 +170,19 @@ class TableRejects:
 
     def restart(self) -> None:
         """The table is read again: start anew."""
-        for file in (self._rejects, self._csv, self._warnings, self._dropped):
+        for file in (self._rejects, self._csv, self._warnings, self._dropped, self._altered):
             file.restart()
-        for known in (self.faults, self.others, self.examples, self._warned, self.warned_examples):
+        for known in (
+            self.faults,
+            self.others,
+            self.examples,
+            self._warned,
+            self.warned_examples,
+            self._altered_values,
+            self._altered_rows,
+            self._rejected_after_all,
+            self._nulled,
+        ):
             known.clear()
 
     def reject(self, rejected: RejectedRow) -> None:
@@ -158,6 +200,7 @@ class TableRejects:
             "column": rejected.fault.column,
             "reason": rejected.reason,
             "also": [_also(other) for other in rejected.others],
+            "repair": options(self.table, rejected.fault.repairs) or None,
             "row": values,
         }
         with self._lock:
@@ -169,6 +212,8 @@ class TableRejects:
             self._rejects.write(line)
             reason = (rejected.row_number, rejected.rowid, fault.stage, fault.code, fault.column, rejected.reason)
             self._csv.write((*CSV_HEADINGS, *rejected.row), (*reason, *rejected.row.values()))
+            if rejected.row_number in self._altered_rows:
+                self._rejected_after_all.add(rejected.row_number)
 
     def wanted_of(self, rule: Hashable) -> int:
         """How many more rows of a warning are kept: one about all rows of a large table would delay the load."""
@@ -196,6 +241,44 @@ class TableRejects:
         return example_of(
             row.row, row_number=row.row_number, rowid=row.rowid, key=row.key, columns=columns, hidden=self._hidden
         )
+
+    def keep_altered(self, altered: AlteredValue) -> None:
+        """Writes one altered value: as the source holds it, and as it is loaded."""
+        cell = altered.cell
+        line = {
+            "run_id": self._run_id,
+            "table": self.table,
+            "row_number": cell.row,
+            "rowid": altered.rowid,
+            "key": {name: jsonable(value) for name, value in altered.key.items()},
+            "column": cell.column,
+            "repair": cell.repair,
+            "before": jsonable(cell.before),
+            "after": jsonable(cell.after),
+        }
+        with self._lock:
+            if cell.repair == Repair.ORPHAN_NULL:  # whatever was made of the value before, it is NULL now
+                self._nulled.add((cell.row, cell.column))
+            self._altered_rows.add(cell.row)
+            self._altered_values[cell.column, cell.repair] += 1
+            self._altered.write(line)
+
+    def settle_altered(self) -> Altered:
+        """Takes the altered values of rows that were rejected after all out of the file again."""
+        with self._lock:
+            if self._rejected_after_all or self._nulled:
+                self._altered.keep(self._is_loaded)
+                self._altered_rows -= self._rejected_after_all
+                self._rejected_after_all.clear()
+            return Altered(+self._altered_values, len(self._altered_rows))
+
+    def _is_loaded(self, line: bytes) -> bool:
+        entry = orjson.loads(line)
+        nulled = (entry["row_number"], entry["column"]) in self._nulled and entry["repair"] != Repair.ORPHAN_NULL
+        if entry["row_number"] not in self._rejected_after_all and not nulled:
+            return True
+        self._altered_values[entry["column"], entry["repair"]] -= 1
+        return False
 
     def keep_dropped(self, kept: DroppedValues) -> None:
         """Writes the values of one row in columns that the target lacks."""

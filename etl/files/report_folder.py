@@ -23,6 +23,7 @@ _OURS = (
     "rejects",
     "warnings",
     "dropped",
+    "altered",
     "mended",
     "differences",
     "schema",

@@ -17,6 +17,7 @@ from etl.loading.row_checks import (
     RewritingClassifier,
     check_alone,
     check_parents,
+    check_types,
     check_unique_in_stage,
     other_uniques,
     reject_blocked,
@@ -82,7 +83,8 @@ Groups = Sequence[Sequence[Amendment]]
 def check_amendments(groups: Groups, referrers: Sequence[Referrer], classify: RewritingClassifier) -> None:
     """Rejects what cannot be written, and lets rows stay that cannot go, until nothing is left to be said."""
     for amendment in _all(groups):
-        check_alone(amendment.stage, classify, _refuse_taken_keys(amendment))
+        check_types(amendment.stage, classify)
+        check_alone(amendment.stage, _refuse_taken_keys(amendment))
     _check_together(groups, referrers)
 
 

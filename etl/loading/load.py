@@ -16,8 +16,9 @@ from etl.core.plan import TablePlan
 from etl.core.tables import ForeignKey, TargetTable
 from etl.loading.copy import copy_encoded, encode
 from etl.loading.insert import insert, set_refused_aside
+from etl.loading.orphans import Fatherless, no_orphans, null_orphans
 from etl.loading.parents_first import insert_circle, insert_ready
-from etl.loading.row_checks import RewritingClassifier, check_alone, check_blocked, check_parents
+from etl.loading.row_checks import RewritingClassifier, check_alone, check_blocked, check_parents, check_types
 from etl.loading.rows import Accepted, Batches, Loaded, NotFastError, Retracted
 from etl.loading.staging import Present, Staged, Staging
 from etl.target.constraints import deferred, identifier, without_constraints
@@ -53,19 +54,29 @@ def load_fast(
 
 
 def load_staged(
-    session: Session, group: Sequence[TablePlan], batches: Batches, classify: RewritingClassifier
+    session: Session,
+    group: Sequence[TablePlan],
+    batches: Batches,
+    classify: RewritingClassifier,
+    fatherless: Fatherless = no_orphans,
 ) -> list[Loaded]:
-    """Loads one table, or several that refer to each other in a circle, row by row where need be."""
+    """Loads one table, or several that refer to each other in a circle, row by row where need be.
+
+    `fatherless` says which references without a parent may become NULL, where the plan allows that.
+    """
     staged = {(plan.target.schema, plan.target.name): _stage(session, plan, batches, narrow=False) for plan in group}
-    check_together(staged, classify=classify)
+    check_together(staged, classify=classify, fatherless=fatherless)
     rows = insert_group(session, staged)
-    loaded = [
-        Loaded(stage.plan.name, count, stage.present, stage.read_refused, tuple(stage.rewritten))
-        for stage, count in zip(staged.values(), rows, strict=True)
-    ]
+    loaded = [_outcome(stage, count) for stage, count in zip(staged.values(), rows, strict=True)]
     for stage in staged.values():
         stage.drop()
     return loaded
+
+
+def _outcome(stage: Staging, rows: int) -> Loaded:
+    return Loaded(
+        stage.plan.name, rows, stage.present, stage.read_refused, tuple(stage.rewritten), tuple(stage.orphans)
+    )
 
 
 def insert_group(session: Session, staged: Staged) -> list[int]:
@@ -125,7 +136,12 @@ class _OrphanedError(Exception):
 
 
 def forecast(
-    session: Session, group: Sequence[TablePlan], batches: Batches, staged_before: Staged, classify: RewritingClassifier
+    session: Session,
+    group: Sequence[TablePlan],
+    batches: Batches,
+    staged_before: Staged,
+    classify: RewritingClassifier,
+    fatherless: Fatherless = no_orphans,
 ) -> list[Loaded]:
     """What `load_staged` would do, without writing into the target; `staged_before` grows by the group's tables."""
     staged = {}
@@ -134,19 +150,22 @@ def forecast(
         staged[plan.target.schema, plan.target.name] = _stage(
             session, plan, batches, narrow=empty and session.keeps_unicode
         )
-    check_together(staged, staged_before, classify=classify)
+    check_together(staged, staged_before, classify=classify, fatherless=fatherless)
     staged_before |= staged
-    return [
-        Loaded(stage.plan.name, stage.count(), stage.present, stage.read_refused, tuple(stage.rewritten))
-        for stage in staged.values()
-    ]
+    return [_outcome(stage, stage.count()) for stage in staged.values()]
 
 
-def check_together(staged: Staged, before: Staged | None = None, *, classify: RewritingClassifier) -> None:
+def check_together(
+    staged: Staged, before: Staged | None = None, *, classify: RewritingClassifier, fatherless: Fatherless = no_orphans
+) -> None:
     """Checks a group to the end: a rejected row takes its children with it, within the group as well."""
     known = (before or {}) | staged
     for stage in staged.values():
-        check_alone(stage, classify)
+        check_types(stage, classify)
+    for stage in staged.values():
+        null_orphans(stage, known, fatherless)
+    for stage in staged.values():
+        check_alone(stage)
     _check_all_parents(staged, known)
     for stage in staged.values():
         check_blocked(stage)
@@ -168,6 +187,6 @@ def _stage(session: Session, plan: TablePlan, batches: Batches, *, narrow: bool)
             if isinstance(batch, Retracted):
                 stage.retract(batch.rows)
             else:
-                stage.add(batch.frame, batch.rowids)
+                stage.add(batch.frame, batch.rowids, batch.altered_keys)
             del batch  # the next may be large
     return stage

@@ -14,6 +14,7 @@ from etl.core.plan import ColumnPlan
 from etl.core.rejects import Fault, RejectRule, RejectStage
 from etl.core.tables import Check, ForeignKey, TargetColumn, UniqueKey
 from etl.core.types import SERVER_READ, Rewriting, TargetType
+from etl.loading.orphans import without_parent
 from etl.loading.staging import (
     ROW,
     Present,
@@ -67,16 +68,18 @@ END $$
 )
 
 
-def check_alone(
-    stage: Staging, classify: RewritingClassifier, set_aside: "Callable[[Staging], Present] | None" = None
-) -> None:
-    """All that can be said without looking at other tables: types, duplicate keys, rows present, checks.
-
-    `set_aside` deals with the rows whose key the target has; by default they are present, and not loaded.
-    """
+def check_types(stage: Staging, classify: RewritingClassifier) -> None:
+    """Values that only the server can read; afterwards each column has its own type."""
     for column in stage.columns:
         if is_checked_by_server(column.type):
             _check_type(stage, column, classify)
+
+
+def check_alone(stage: Staging, set_aside: "Callable[[Staging], Present] | None" = None) -> None:
+    """All else that can be said without looking at other tables: duplicate keys, rows present, checks.
+
+    `set_aside` deals with the rows whose key the target has; by default they are present, and not loaded.
+    """
     stage.run("ANALYZE {}", stage.name)
     if stage.plan.key and not stage.keys_ascend:
         _check_duplicates(stage, "primary key", [column.target for column in stage.plan.key], _key_name(stage))
@@ -156,7 +159,8 @@ def _check_duplicates(
     *,
     nulls_distinct: bool = True,
 ) -> None:
-    """Of rows that share a key within the source the first stays; a column that is not staged is NULL in all."""
+    """Of rows that share a key within the source the first stays, and of those first the ones whose keys no repair has
+    altered; a column that is not staged is NULL in all."""
     keys = sql.SQL(", ").join(sql.Identifier(name) if name in stage.names else sql.SQL("NULL::text") for name in names)
     present = all_present(names) if nulls_distinct else sql.SQL("true")
     exists = compose(
@@ -165,9 +169,13 @@ def _check_duplicates(
     if not stage.session.value(exists):
         return
     row = sql.Identifier(ROW)
+    # A row whose key a repair has altered gives way to one that has it of its own.
+    altered = compose("{} = ANY({}::bigint[]), ", row, sql.Literal(sorted(stage.altered_keys)))
     first = compose(
-        "(SELECT {row}, min({row}) OVER (PARTITION BY {keys}) AS first_row FROM {stage} WHERE {present})",
+        "(SELECT {row}, first_value({row}) OVER (PARTITION BY {keys} ORDER BY {altered}{row}) AS first_row "
+        "FROM {stage} WHERE {present})",
         row=row,
+        altered=altered if stage.altered_keys else sql.SQL(""),
         keys=keys,
         stage=stage.name,
         present=present,
@@ -260,14 +268,7 @@ def check_parents(stage: Staging, staged: Staged) -> int:
 
 
 def _is_orphan(key: ForeignKey, staged: Staged) -> sql.Composable:
-    parents: list[sql.Composable] = [sql.Identifier(key.parent_schema, key.parent)]
-    if (key.parent_schema, key.parent) in staged:
-        parents.append(staged[key.parent_schema, key.parent].name)
-    orphan = sql.SQL(" AND ").join(
-        compose("NOT EXISTS (SELECT FROM {} p WHERE {})", parent, equal(key.columns, "s", "p", key.parent_columns))
-        for parent in parents
-    )
-    condition = compose("{} AND {}", all_present(key.columns), orphan)
+    condition = without_parent(key, staged)
     if key.match_full:
         some = sql.SQL(", ").join(map(sql.Identifier, key.columns))
         condition = compose(

@@ -1,6 +1,6 @@
 """What passes between the stages of a load: accepted rows on the way in, counts and refused rows on the way out."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,7 @@ import pandas as pd
 
 from etl.core.plan import TablePlan
 from etl.loading.copy import CopyData
-from etl.loading.staging import Present, RefusedRow, Rewritten
+from etl.loading.staging import Orphan, Present, RefusedRow, Rewritten
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Accepted:
     frame: pd.DataFrame
     rowids: np.ndarray | None
     encoded: CopyData | None = None  # the same rows, where they were encoded ahead
+    altered_keys: Collection[int] = ()  # numbers of those in whose keys a repair has altered a value
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Loaded:
     present: Present
     refused_rows: Callable[[], Iterator[list[RefusedRow]]]
     rewritten: tuple[Rewritten, ...] = ()
+    orphans: tuple[Orphan, ...] = ()
 
 
 Batches = Callable[[TablePlan], Generator[Accepted | Retracted]]

@@ -7,7 +7,7 @@ moves to the refused rows with its fault and its detail.
 import contextlib
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -53,6 +53,15 @@ class RefusedRow:
 
 
 @dataclass(frozen=True)
+class Orphan:
+    """A row whose reference was made NULL, since its parent does not exist; `columns` are the source's."""
+
+    row_number: int
+    rowid: int | None
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Present:
     """Rows that the target had before: how many, and how many of them with other content under the same key."""
 
@@ -82,6 +91,8 @@ class Staging:
         self.present = Present()
         self.refused: list[RefusedRow] = []  # by the server, in the latest insert
         self.rewritten: list[Rewritten] = []
+        self.orphans: list[Orphan] = []  # whose references were made NULL
+        self.altered_keys: set[int] = set()  # rows in whose keys a repair has altered a value
         self.keys_ascend = _is_number(plan.key)  # so no two are equal
         self._last_key: int | None = None
         self._other_faults: list[Fault] = []  # which the refused rows name by their places here
@@ -131,8 +142,9 @@ class Staging:
     def _bare_stage(self) -> sql.Identifier:
         return sql.Identifier(f"etl_stage_{self.plan.target.oid}")
 
-    def add(self, frame: pd.DataFrame, rowids: np.ndarray | None) -> None:
+    def add(self, frame: pd.DataFrame, rowids: np.ndarray | None, altered_keys: Collection[int] = ()) -> None:
         """Takes converted rows; the frame's index is the row number."""
+        self.altered_keys.update(altered_keys)
         self.keys_ascend = self.keys_ascend and self._goes_on_ascending(frame[self.plan.key[0].target])
         names = [column.target for column in self.columns]
         staged = frame[names].copy(deep=False)

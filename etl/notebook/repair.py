@@ -21,6 +21,7 @@ from etl.api import migrate
 from etl.core import defaults
 from etl.core.errors import CannotRun, CommittedError, UsageError
 from etl.core.name_map import NameMap
+from etl.core.repairs import Wish
 from etl.core.source_tables import SourceTable, quoted
 from etl.core.text import unknown_names
 from etl.core.values import StorageValue, UndecodableText
@@ -45,6 +46,7 @@ def load_mended(
     extra_columns: Literal["stop", "add", "drop"] = "stop",
     assume_timezone: str = defaults.TIMEZONE,
     mapping: str | Path | Mapping[str, object] | NameMap | None = None,
+    repair: str | Wish | Sequence[str | Wish] = (),
     validate: bool = True,
     expectations: str | Path | None = None,
     load_report: Report | str | Path | None = None,
@@ -63,7 +65,8 @@ def load_mended(
     :param schema: the target's schema, as for `migrate`.
     :param extra_columns: as for `migrate`.
     :param assume_timezone: the zone of times without one.
-    :param mapping: the map of the load, as for `migrate`.
+    :param mapping: the map of the load, as for `migrate`, of which its repairs are left out.
+    :param repair: repairs of values, as for `migrate`.
     :param validate: ask the expectation suites.
     :param expectations: folder of expectation suites; None: those of the 20 tables.
     :param load_report: the report of the load that rejected the rows, or its folder: `rows` is indexed by their row
@@ -104,6 +107,7 @@ def load_mended(
             extra_columns=extra_columns,
             assume_timezone=assume_timezone,
             mapping=names.only(described.name, [str(name) for name in mended.columns]),
+            repair=repair,
             validate=validate,
             expectations=expectations or suites,
             report_folder=report_folder,

@@ -14,6 +14,7 @@ from etl.core import defaults
 from etl.core.errors import DriftError, UsageError
 from etl.core.name_map import NameMap
 from etl.core.plan import Plan
+from etl.core.repairs import Wish
 from etl.core.report import Outcome
 from etl.profiling.profile import Profile
 from etl.reporting.report import Report
@@ -100,6 +101,7 @@ def forecast(
     extra_columns: Literal["stop", "add", "drop"] = "drop",
     assume_timezone: str = defaults.TIMEZONE,
     mapping: str | Path | Mapping[str, object] | NameMap | None = None,
+    repair: str | Wish | Sequence[str | Wish] = (),
     expectations: str | Path | None = None,
     report_folder: str | Path | None = None,
 ) -> Report:
@@ -114,6 +116,7 @@ def forecast(
     :param extra_columns: as for `migrate`; "drop" lists columns that the target lacks in the report's drift.
     :param assume_timezone: the zone of times without one.
     :param mapping: what goes where, as for `migrate`.
+    :param repair: repairs of values, as for `migrate`; `repairs` of the report has those that would help.
     :param expectations: folder of expectation suites; None: those of the 20 tables, and derived ones for other tables.
     :param report_folder: folder of the report; None: `reports/forecast`.
     :returns: the report, whose counts are the forecast; it displays itself in Jupyter.
@@ -136,6 +139,7 @@ def forecast(
             extra_columns=extra_columns,
             assume_timezone=assume_timezone,
             mapping=mapping,
+            repair=repair,
             expectations=expectations,
             report_folder=folder,
         )

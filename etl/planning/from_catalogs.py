@@ -10,6 +10,7 @@ from etl.core.plan import ExtraColumns, Plan
 from etl.planning.left_out import cost_of_leaving_out
 from etl.planning.map_check import check_map
 from etl.planning.plan import make_plan, starter_of
+from etl.planning.repairs import Allowed, plan_with_repairs
 from etl.planning.time_units import check_units, plan_with_units
 from etl.schema import unified as schema
 from etl.source.database import Source
@@ -29,11 +30,13 @@ def plan_between(
     times: Sequence[tuple[str, str]] = (),
     names: NameMap | None = None,
     created: NameMap | None = None,
+    allowed: Allowed | None = None,
 ) -> Plan:
     """The plan from both catalogues as they stand; the 20 known tables in their usual order where keys leave a choice.
 
     Raises `DriftError` where nothing could be loaded or a decision is needed, `UsageError` for unknown names in `only`
     and `names`, which are the user's decisions. `created`: how the run itself has named what it has created.
+    `allowed`: the repairs that the user allows.
     """
     schema_name = require_schema(session, current_schema(session))
     usual = {name: place for place, name in enumerate(schema.TABLE_NAMES)}
@@ -57,7 +60,10 @@ def plan_between(
             _nothing_in_common(len(tables), len(target), plan.drift),
             starter_of(plan.not_migrated, open_targets, said=names),
         )
-    groups = tuple(tuple(plan_with_units(source, table, said) for table in group) for group in plan.groups)
+    groups = tuple(
+        tuple(plan_with_repairs(plan_with_units(source, table, said), allowed or Allowed()) for table in group)
+        for group in plan.groups
+    )
     costs = () if comparing else tuple(cost_of_leaving_out(plan, target, source, session))
     return replace(plan, groups=groups, drift=plan.drift + costs)
 

@@ -7,9 +7,11 @@ from typing import TypeVar, cast
 
 from etl.core.errors import UsageError
 from etl.core.name_map import NameMap
+from etl.core.repairs import Wish
 from etl.core.text import did_you_mean
+from etl.planning.wishes import wish_of
 
-_SECTIONS = ("tables", "columns", "types", "times")
+_SECTIONS = ("tables", "columns", "types", "times", "repair")
 Document = Mapping[str, object]
 T = TypeVar("T")
 
@@ -17,7 +19,8 @@ T = TypeVar("T")
 def read_map(mapping: str | Path | Document | NameMap | None) -> NameMap:
     """The user's decisions from a TOML file, from a dict of the same form, or as they are.
 
-    :param mapping: a path, or {"tables": {…}, "columns": {table: {…}}, "types": {…}, "times": {…}}; None: no decisions.
+    :param mapping: a path, or {"tables": {…}, "columns": {table: {…}}, "types": {…}, "times": {…}, "repair": {…}};
+        None: no decisions.
     :raises UsageError: for a file that cannot be read, unknown sections, and values of another type.
     """
     if mapping is None:
@@ -43,7 +46,22 @@ def _parsed(document: Document, place: str) -> NameMap:
         columns=_by_table(document, "columns", place, _name_or_false),
         types=_by_table(document, "types", place, _text),
         times=_by_table(document, "times", place, _text),
+        repairs=_repairs(document.get("repair", {}), f"{place}, [repair]"),
     )
+
+
+def _repairs(found: object, place: str) -> tuple[Wish, ...]:
+    """`nul = true`, `truncate = ["users.name"]`, `json-twice = "last"`."""
+    wishes = []
+    for name, value in _table_of(found, place).items():
+        words = [value] if isinstance(value, str) else [] if value is True else value
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise UsageError(f"{place}, {name}: {value!r} is neither true nor a list of TABLE.COLUMN.")
+        try:
+            wishes.append(wish_of(name, words))
+        except UsageError as error:
+            raise UsageError(f"{place}: {error}") from None
+    return tuple(wishes)
 
 
 def _by_table(

@@ -57,8 +57,11 @@ class ReportFrames:
                       updated_rows, kept_rows, rejected_rows, unaccounted_rows, and whether the sum holds; beside it
                       overruled_rows, deleted_rows, extra_rows
     sequences         sequence, table, column, last_value, next_value
-    rejects           table, stage, column, reason, rows, code, file, examples: rejected rows by fault, up to three of
-                      them as text (`read_rejects` has the rows)
+    rejects           table, stage, column, reason, rows, code, file, repair, repairable_rows, examples: rejected rows
+                      by fault, up to three of them as text (`read_rejects` has the rows)
+    repairs           table, column, repair, rows, alone_rows, option: what would have let rejected rows in
+    altered           table, column, repair, values, confirmed: values that a repair has altered, as counted by the load
+                      and by the comparison
     names             table, column, target, by: every pair of names that are not exactly equal
     drift             table, column, kind, values, action, settled, code
     expectations      table, expectation, column, severity, unexpected_rows, judged_rows, success, notes, file, examples
@@ -79,6 +82,8 @@ class ReportFrames:
     changes: pd.DataFrame = field(repr=False)
     sequences: pd.DataFrame = field(repr=False)
     rejects: pd.DataFrame = field(repr=False)
+    repairs: pd.DataFrame = field(repr=False)
+    altered: pd.DataFrame = field(repr=False)
     names: pd.DataFrame = field(repr=False)
     drift: pd.DataFrame = field(repr=False)
     expectations: pd.DataFrame = field(repr=False)
@@ -115,6 +120,8 @@ def frames_of(report: "ReportData") -> ReportFrames:
         changes=_equation(tables, "inserted_rows", CHANGES, beside=("overruled_rows", "deleted_rows", "extra_rows")),
         sequences=_frame(kinds.SequenceReport, report.sequences),
         rejects=_with_examples(kinds.RejectGroup, report.rejects),
+        repairs=_frame(kinds.HelpfulRepair, report.helpful),
+        altered=_frame(kinds.AlteredReport, report.altered),
         names=_frame(NamePair, report.names),
         drift=_frame(kinds.DriftReport, report.drift),
         expectations=expectations,

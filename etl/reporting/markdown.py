@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from etl.core.name_map import NamePair
-from etl.core.report import ReportData, TableReport
+from etl.core.report import HelpfulRepair, ReportData, TableReport
 from etl.core.row_examples import RowExample
 from etl.core.text import counted, duration, moment, name, readable
 from etl.reporting.values import example_text
 from etl.reporting.verdict import Tone
 from etl.reporting.view import (
+    Altered,
     Bounded,
     DifferenceGroup,
     Drift,
@@ -47,6 +48,8 @@ def render_markdown(report: ReportData) -> str:
         _tables(view),
         _left_out(view),
         _rejects(view),
+        _helpful(view),
+        _altered(view),
         _differences(view),
         _expectations(view),
         _names(view),
@@ -145,6 +148,21 @@ def _rejects(view: ReportView) -> Iterator[str]:
     )
 
 
+def _helpful(view: ReportView) -> Iterator[str]:
+    rows: list[list[Cell]] = [[item.rows, item.alone_rows, _place(item), item.option] for item in view.helpful.items]
+    headings = ["Rejected rows", "By itself", "Where", "Option"]
+    yield from _section("Repairs that would let rows in", headings, rows, view.helpful, numbers=[0, 1])
+
+
+def _altered(view: ReportView) -> Iterator[str]:
+    rows: list[list[Cell]] = [
+        [item.values, item.confirmed, _place(item), item.repair, item.file and name(item.file)]
+        for item in view.altered.items
+    ]
+    headings = ["Altered by the load", "Confirmed by the comparison", "Where", "Repair", "File"]
+    yield from _section("Values that repairs have altered", headings, rows, view.altered, numbers=[0, 1])
+
+
 def _differences(view: ReportView) -> Iterator[str]:
     kinds: list[list[Cell]] = [
         [kind.rows, _place(kind), _kind(kind), name(kind.file)] for kind in view.difference_groups.items
@@ -210,7 +228,12 @@ def _expected(item: FailedExpectation) -> str:
     return f"{item.meaning}{found} ({item.expectation})" if item.meaning else item.expectation
 
 
-def _place(item: Rejects | DifferenceGroup | Example | FailedExpectation | Drift | NamePair | SchemaChoice) -> str:
+Placed = (
+    Rejects | HelpfulRepair | Altered | DifferenceGroup | Example | FailedExpectation | Drift | NamePair | SchemaChoice
+)
+
+
+def _place(item: Placed) -> str:
     return name(item.table) if item.column is None else f"{name(item.table)}.{name(item.column)}"
 
 

@@ -15,9 +15,11 @@ from etl.core.name_map import MatchedBy, NamePair
 from etl.core.proposal import Choice, NotCarried
 from etl.core.report import (
     REPORT_FILE,
+    AlteredReport,
     DifferenceTotal,
     DriftReport,
     ExpectationReport,
+    HelpfulRepair,
     Outcome,
     RejectGroup,
     RewrittenReport,
@@ -50,6 +52,7 @@ _OVERVIEW = {
     "reason": "str",
     "code": "str",
     "also": "str",
+    "repair": "str",
 }
 
 Item = TypeVar("Item")
@@ -106,6 +109,9 @@ def _report(content: Json) -> Report:
             replace(_of(NamePair, item), by=MatchedBy(item["by"])) for item in content.get("names", ())
         ),  # reports of older versions have none
         schema=_schema(content.get("schema")),
+        allowed_repairs=tuple(content.get("allowed_repairs", ())),
+        altered=tuple(_of(AlteredReport, item) for item in content.get("altered", ())),
+        helpful=tuple(_of(HelpfulRepair, item) for item in content.get("helpful_repairs", ())),
     )
 
 
@@ -141,11 +147,11 @@ def read_rejects(report: Report | str | Path, table: str | None = None) -> pd.Da
     :param report: the report, or its folder.
     :param table: one table; None: an overview of all tables.
     :returns: without `table` the columns table, row_number (int64), rowid (Int64), key, stage, column, reason,
-        code, also. With it the rows of that table, indexed by row number (int64): reject_stage, reject_code,
-        reject_column, reject_reason, reject_also, then the source's columns with the values as they stand there (dtype
-        object), ready to be mended and given to `load_mended`. "also" is what is wrong with the row besides, one fault
-        a line. It and codes are missing in the files of older versions. Values of secret columns are
-        there, but not displayed. Where nothing was rejected the frame is empty.
+        code, also, repair (the options that would have let the row in). With it the rows of that table, indexed by row
+        number (int64): reject_stage, reject_code, reject_column, reject_reason, reject_also, then the source's columns
+        with the values as they stand there (dtype object), ready to be mended and given to `load_mended`. "also" is
+        what is wrong with the row besides, one fault a line. It, codes and repairs are missing in the files of older
+        versions. Values of secret columns are there, but not displayed. Where nothing was rejected the frame is empty.
     :raises UsageError: where there is no such report folder.
 
     Example::
@@ -205,7 +211,7 @@ def _lines(path: Path) -> Iterator[Json]:
 
 def _overview(line: Json) -> tuple[Any, ...]:
     key = key_text(line["key"], rowid=line["rowid"])
-    why = line["stage"], line["column"], line["reason"], line.get("code"), _also(line)
+    why = line["stage"], line["column"], line["reason"], line.get("code"), _also(line), line.get("repair")
     return line["table"], line["row_number"], line["rowid"], key, *why
 
 

@@ -1,5 +1,7 @@
 """The report as a run returns it: the data, with its two displays for a notebook."""
 
+import pandas as pd
+
 from etl.core.redaction import printable
 from etl.core.report import ReportData
 from etl.reporting.frames import ReportFrames, frames_of
@@ -13,6 +15,11 @@ class Report(ReportData):
     def frames(self) -> ReportFrames:
         """The report's lists as DataFrames; made anew on each call."""
         return frames_of(self)
+
+    @property
+    def repairs(self) -> pd.DataFrame:
+        """What would have let rejected rows in: table, column, repair, rows, and the option to be copied."""
+        return self.frames.repairs
 
     def __str__(self) -> str:
         """The outcome in words, for `print`: the verdict, what there is to note, and where the report lies."""

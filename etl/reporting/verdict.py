@@ -11,6 +11,7 @@ from etl.core.report import ExpectationReport, Outcome, ReportData, Status, Tabl
 from etl.core.text import counted
 
 DRY_RUN = "Dry run:"
+HELPFUL_SHOWN = 10
 
 
 class Tone(StrEnum):
@@ -59,6 +60,7 @@ class Sums:
     Tables of the source alone are counted apart (`tables_lacking`, `rows_lacking`), as are those that the map leaves
     out.
     `values_lost` and `values_left` are values of columns that the target lacks; the latter were dropped on purpose.
+    `values_repaired`: altered by repairs that the user allows.
     """
 
     tables: int
@@ -87,6 +89,7 @@ class Sums:
     kept: int
     altered_by_target: int
     deleted: int
+    values_repaired: int
     loading: bool
     compared: bool
     partly_compared: bool
@@ -139,6 +142,7 @@ def sums_of(report: ReportData) -> Sums:
         kept=report.total("kept_rows"),
         altered_by_target=report.total("overruled_rows"),
         deleted=report.total("deleted_rows"),
+        values_repaired=sum(item.confirmed or item.values or 0 for item in report.altered),
         loading=any(table.loaded_rows is not None for table in migrated),
         compared=report.reconciled and bool(compared) and all(compared),
         partly_compared=report.reconciled and any(compared) and not all(compared),
@@ -223,8 +227,17 @@ def _headline(report: ReportData, sums: Sums) -> tuple[Tone, str, str]:
     if not sums.source:
         return Tone.GOOD, "Reconciled", f"{title}."
     every = ", and every value was compared" if sums.loading else ", value by value"
-    but = f", but for {counted(sums.values_left, 'value')} in dropped columns" if sums.values_left else ""
+    but = f", but for {_exceptions(sums)}" if _exceptions(sums) else ""
     return Tone.GOOD, "Reconciled", f"{title}{every}{but}."
+
+
+def _exceptions(sums: Sums) -> str:
+    """Values that are not in the target as the source holds them, by the user's decision."""
+    found = (
+        (sums.values_left, "in dropped columns"),
+        (sums.values_repaired, "that repairs have altered"),
+    )
+    return " and ".join(f"{counted(values, 'value')} {what}" for values, what in found if values)
 
 
 def _rows_in_words(report: ReportData, sums: Sums) -> str:
@@ -288,6 +301,7 @@ def _notes(report: ReportData, sums: Sums) -> Iterator[Note]:
     yield from _about_comparison(report, sums)
     yield from _about_narrowing(report)
     yield from _about_rewriting(report)
+    yield from _about_repairs(report, sums)
     yield from _about_validation(report)
     yield from _about_drift(report, sums)
     yield from _about_schema(report)
@@ -352,7 +366,8 @@ def _about_comparison(report: ReportData, sums: Sums) -> Iterator[Note]:
     if sums.compared and report.settled:
         rows = f"{counted(sums.matched, 'row')} {'matches' if sums.matched == 1 else 'match'} in every value"
         none = "none is missing or left over" if report.compares_only else "none is rejected, missing or left over"
-        yield Note(Tone.GOOD, f"{rows}; {none}.")
+        but = " as repairs have left it" if sums.values_repaired else ""
+        yield Note(Tone.GOOD, f"{rows}{but}; {none}.")
     elif sums.compared:
         yield Note(Tone.NOTE, _compared_in_words(sums))
     elif sums.partly_compared:
@@ -384,6 +399,37 @@ def _about_rewriting(report: ReportData) -> Iterator[Note]:
         stored, written = item.examples[0]
         text = f"{counted(item.rows, 'value')} of {item.table}.{item.column} kept in PostgreSQL's own spelling"
         yield Note(Tone.NOTE, f"{text}: {stored} as {written}.")
+
+
+def _about_repairs(report: ReportData, sums: Sums) -> Iterator[Note]:
+    """What repairs have altered, and which others would have let rejected rows in."""
+    dry = report.outcome is Outcome.DRY_RUN
+    if sums.values_repaired:
+        values = counted(sums.values_repaired, "value")
+        if dry:
+            yield Note(Tone.CAUTION, f"{values} would be altered by repairs, as allowed.")
+        elif sums.loading:
+            yield Note(Tone.CAUTION, f"{values} {_was(sums.values_repaired)} altered by repairs, as allowed: altered/.")
+        else:
+            yield Note(Tone.CAUTION, f"{values} {_is(sums.values_repaired)} equal only after repairs, as allowed.")
+    for item in report.altered:
+        if item.values is not None and item.confirmed not in (None, item.values):
+            text = f"{item.values:,} values of {item.table}.{item.column} were altered by {item.repair}"
+            yield Note(Tone.BAD, f"{text}, and the comparison finds {item.confirmed:,} such.")
+    rows = sum(group.repairable_rows for group in report.rejects)
+    if rows:
+        options = " ".join(helpful.option for helpful in report.helpful[:HELPFUL_SHOWN])
+        more = "" if len(report.helpful) <= HELPFUL_SHOWN else " … (all of them: report.json)"
+        which = counted(rows, "rejected row")
+        yield Note(Tone.NOTE, f"{which} {'would arrive' if dry else 'would have arrived'} with {options}{more}")
+
+
+def _was(count: int) -> str:
+    return "was" if count == 1 else "were"
+
+
+def _is(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _about_validation(report: ReportData) -> Iterator[Note]:

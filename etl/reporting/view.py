@@ -16,9 +16,11 @@ from etl.core.proposal import NotCarried
 from etl.core.redaction import HIDDEN, is_secret
 from etl.core.report import (
     TOOL,
+    AlteredReport,
     DifferenceTotal,
     DriftReport,
     ExpectationReport,
+    HelpfulRepair,
     RejectGroup,
     ReportData,
     SchemaReport,
@@ -78,6 +80,18 @@ class FailedExpectation:
     rows_left_out: int
     meaning: str
     observed: str
+
+
+@dataclass(frozen=True)
+class Altered:
+    """Values of a column that a repair has altered, as the load and the comparison count them, and the load's file."""
+
+    table: str
+    column: str
+    repair: str
+    values: int | None
+    confirmed: int | None
+    file: str | None
 
 
 @dataclass(frozen=True)
@@ -180,6 +194,7 @@ _COLUMNS = (
     Column("present_different_rows", "Present but different", finding=True, unless="different_rows"),
     Column("rejected_rows", "Rejected", finding=True),
     Column("unaccounted_rows", "Unaccounted", finding=True),
+    Column("altered_rows", "Altered"),
     Column("target_rows_before", "Target before"),
     Column("target_rows_after", "Target after", always=True),
     Column("matched_rows", "Matched", always=True),
@@ -230,6 +245,8 @@ class ReportView:
     missing_in_source: tuple[str, ...]
     rejects: Bounded[Rejects]
     other_faults: Bounded[Rejects]
+    helpful: Bounded[HelpfulRepair]
+    altered: Bounded[Altered]
     difference_groups: Bounded[DifferenceGroup]
     reject_chart: Chart
     difference_chart: Chart
@@ -272,6 +289,8 @@ def view_of(report: ReportData) -> ReportView:
         difference_groups=_bounded(_together(differing), SHOWN_GROUPS),
         reject_chart=reject_chart((group.kind, group.rows) for group in rejects),
         difference_chart=difference_chart(report.difference_kinds),
+        helpful=_bounded(report.helpful, SHOWN_GROUPS),
+        altered=_bounded([_altered(item) for item in report.altered], SHOWN_GROUPS),
         examples=_examples(report.differences),
         narrowed=_bounded(narrowed, SHOWN_GROUPS),
         expectations_held=len(report.expectations) - len(failed),
@@ -358,6 +377,11 @@ def _failed(item: ExpectationReport) -> FailedExpectation:
         meaning=item.meaning,
         observed=item.observed,
     )
+
+
+def _altered(item: AlteredReport) -> Altered:
+    file = None if item.values is None else rows_file("altered", item.table)
+    return Altered(item.table, item.column, item.repair, item.values, item.confirmed, file)
 
 
 def _difference_group(total: DifferenceTotal) -> DifferenceGroup:

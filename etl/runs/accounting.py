@@ -11,7 +11,9 @@ from etl.core.name_map import NamePair
 from etl.core.plan import Plan, TablePlan
 from etl.core.redaction import shown
 from etl.core.rejects import Fault, RejectedRow, StatedFault, TableFault
+from etl.core.repairs import AlteredCell, Repair
 from etl.core.report import (
+    AlteredReport,
     DriftReport,
     ExpectationReport,
     RejectGroup,
@@ -25,12 +27,16 @@ from etl.core.report import (
 from etl.core.row_counts import RowCounts
 from etl.core.row_examples import RowExample
 from etl.core.values import StorageValue
-from etl.files.reject_files import REJECTS, WARNINGS, RejectSink, rows_file
+from etl.files.reject_files import REJECTS, WARNINGS, AlteredValue, RejectSink, rows_file
 from etl.loading.rows import Loaded
 from etl.loading.staging import Rewritten
+from etl.planning.repairs import Allowed, unused_wishes
 from etl.runs.parents import explain_orphan
 from etl.source.database import Source
 from etl.validation.results import ExpectationResult, expectation_rule
+
+AlteredColumn = tuple[str, str, str]
+"""Table, column, and the repair in words."""
 
 
 @dataclass
@@ -49,6 +55,9 @@ class Accounting:
     findings: Findings = field(default_factory=Findings)
     remarks: list[str] = field(default_factory=list)
     rewritten: list[RewrittenReport] = field(default_factory=list)
+    allowed: Allowed = field(default_factory=Allowed)
+    altered: Counter[AlteredColumn] = field(default_factory=Counter)  # by the load
+    confirmed: Counter[AlteredColumn] = field(default_factory=Counter)  # by the comparison
     names: tuple[NamePair, ...] = ()
     plans: dict[str, TablePlan] = field(default_factory=dict)  # by the target's name
 
@@ -85,7 +94,10 @@ class Accounting:
         seconds: float,
     ) -> TableReport:
         """Writes down the rows that the target refused, sums up, and gives the table's report."""
+        self._write_orphans(plan, loaded, rejects)
         self._write_refused(plan, loaded, rejects)
+        altered = rejects.settle_altered()
+        self.altered.update({(plan.name, *what): values for what, values in altered.values.items()})
         self.rejects.update({TableFault(plan.name, fault): rows for fault, rows in rejects.faults.items()})
         self.note_rewritten(plan, loaded.rewritten)
         self.examples |= {TableFault(plan.name, fault): rows for fault, rows in rejects.examples.items()}
@@ -106,6 +118,7 @@ class Accounting:
             target_rows_after=rows_after,
             seconds=round(seconds, 3),
             target_name=plan.target_name,
+            altered_rows=altered.rows if self.allowed.wishes else None,
         )
         self.tables.append(report)
         return report
@@ -132,10 +145,24 @@ class Accounting:
                 report = replace(report, examples=tuple(examples), file=file)
             self.expectations.append(report)
 
+    def altered_columns(self, *, loaded: bool, compared: bool) -> tuple[AlteredReport, ...]:
+        """What repairs have altered, as the load counts it and as the comparison does."""
+        return tuple(
+            AlteredReport(*what, self.altered[what] if loaded else None, self.confirmed[what] if compared else None)
+            for what in sorted({*self.altered, *self.confirmed})
+        )
+
+    def note_unused_repairs(self) -> None:
+        """Keeps a remark for each repair that was allowed and matched nothing."""
+        used = [((table, column), words) for table, column, words in {*self.altered, *self.confirmed}]
+        self.remarks += unused_wishes(self.allowed, used, self.plans.values())
+
     def forget_rows(self) -> None:
         """The run failed and its transaction is undone: nothing was loaded, whatever was noted so far."""
         self.tables.clear()
         self.sequences.clear()
+        self.altered.clear()
+        self.confirmed.clear()
 
     def report_of(self, table: str) -> TableReport:
         """The report of a table that was moved."""
@@ -144,7 +171,26 @@ class Accounting:
     def note_comparison(self, report: TableReport, comparison: TableComparison) -> None:
         """Puts the table's completed report in the place of the former one, and keeps what was found."""
         self.tables[self.tables.index(self.report_of(report.name))] = report
+        self.note_findings(comparison)
+
+    def note_findings(self, comparison: TableComparison) -> None:
+        """Keeps what a comparison has found."""
         self.findings += Findings.of(comparison)
+        self.confirmed.update(
+            {(comparison.table, *what): values for what, values in comparison.repaired_values.items()}
+        )
+
+    def _write_orphans(self, plan: TablePlan, loaded: Loaded, rejects: RejectSink) -> None:
+        """References that were made NULL, as the source has them."""
+        columns = {orphan.row_number: (orphan.rowid, orphan.columns) for orphan in loaded.orphans}
+        numbers = sorted(columns)
+        for number, row in self.source.rows(plan.source, numbers, [columns[number][0] for number in numbers]):
+            rowid, names = columns[number]
+            key = {name: row[name] for name in plan.source_key}
+            for name in names:
+                if row[name] is not None:
+                    cell = AlteredCell(number, name, row[name], None, str(Repair.ORPHAN_NULL))
+                    rejects.keep_altered(AlteredValue(rowid, key, cell))
 
     def _write_refused(self, plan: TablePlan, loaded: Loaded, rejects: RejectSink) -> None:
         for page in loaded.refused_rows():

@@ -14,16 +14,20 @@ from psycopg2 import sql
 
 from etl.comparison.after_load import compare_or_explain, rejected_rows, with_comparison
 from etl.comparison.compare import Known
-from etl.comparison.findings import Findings
 from etl.comparison.target_side import prepare_session
 from etl.concurrency.interruption import interruptible
 from etl.core.drift import Drift, DriftAction, DriftKind
 from etl.core.errors import UsageError
+from etl.core.name_map import NameMap
 from etl.core.plan import ExtraColumns, TablePlan
-from etl.core.report import DriftReport, Status, TableReport
+from etl.core.report import REPORT_FILE, DriftReport, Status, TableReport
 from etl.files.mended_files import read_mended
 from etl.files.private_files import file_name
 from etl.planning.from_catalogs import plan_between
+from etl.planning.map_check import check_map
+from etl.planning.repairs import Allowed, check_repairs
+from etl.planning.wishes import read_wishes
+from etl.reporting.reading import open_report
 from etl.reporting.report import Report
 from etl.runs.connect import open_target
 from etl.runs.given_names import names_given_before
@@ -92,6 +96,8 @@ class _Comparison:
         prepare_session(self.session)
         self.session.be_watched()
         self.observer.stage_begun(Stage.PLAN)
+        accounting = self.record.accounting
+        accounting.allowed = self._allowed_repairs()
         plan = plan_between(
             self.source,
             self.session,
@@ -101,10 +107,10 @@ class _Comparison:
             times=self.settings.times,
             names=self.settings.mapping,
             created=names_given_before(self.source, self.session),
+            allowed=accounting.allowed,
         )
         require_to_read(self.session, plan.tables)
         self.observer.planned(plan)
-        accounting = self.record.accounting
         accounting.note_names(plan)
         accounting.drift = [self._drift(item) for item in plan.drift]
         accounting.timings["plan"] = time.monotonic() - started
@@ -113,7 +119,16 @@ class _Comparison:
         self.observer.stage_begun(Stage.COMPARE)
         for table in plan.tables:
             self._compare(table)
+        accounting.note_unused_repairs()
         accounting.timings["compare"] = time.monotonic() - started - accounting.timings["plan"]
+
+    def _allowed_repairs(self) -> Allowed:
+        """Those that are named, those of the map, and those of the load whose report is given."""
+        folder = self.settings.load_report
+        loaded = open_report(folder).allowed_repairs if folder and (folder / REPORT_FILE).exists() else ()
+        said = check_map(self.settings.mapping or NameMap(), self.source.tables)
+        wishes = dict.fromkeys((*self.settings.repair, *read_wishes(loaded)))
+        return check_repairs(wishes, self.source.tables, said)
 
     def _compare(self, plan: TablePlan) -> None:
         started = time.monotonic()
@@ -139,10 +154,11 @@ class _Comparison:
             seconds=round(time.monotonic() - started, 3),
             target_name=plan.target_name,
             mended_rows=comparison.mended_rows if mended else None,
+            altered_rows=comparison.repaired_rows if self.record.accounting.allowed.wishes else None,
         )
         report = with_comparison(report, comparison)
         self.record.accounting.tables.append(report)
-        self.record.accounting.findings += Findings.of(comparison)
+        self.record.accounting.note_findings(comparison)
         self.observer.table_finished(report)
 
     def _drift(self, item: Drift) -> DriftReport:

@@ -19,6 +19,8 @@ from etl.core.report import Outcome
 from etl.core.undo_record import Created, UndoKind
 from etl.planning.added_columns import add_columns
 from etl.planning.from_catalogs import plan_between
+from etl.planning.map_check import check_map
+from etl.planning.repairs import check_repairs
 from etl.reporting.report import Report
 from etl.runs.connect import Target, open_target
 from etl.runs.create_schema import NewSchema, create_what_is_missing, finish_schema
@@ -143,6 +145,7 @@ class _Load:
             with self._timed("reconcile"):
                 self.observer.stage_begun(Stage.COMPARE)
                 self._compare(plan)
+        self.record.accounting.note_unused_repairs()
         if notes is not None:
             notes.write(self.record.folder, self._wrote(plan), self._created(new))
         if any(table.in_doubt for table in self.record.accounting.tables):
@@ -187,6 +190,8 @@ class _Load:
         write_schema_files(self.source, new, self.record.folder)
 
     def _plan(self, names: NameMap) -> Plan:
+        said = check_map(self.settings.mapping or NameMap(), self.source.tables)
+        self.record.accounting.allowed = check_repairs(self.settings.repair, self.source.tables, said)
         plan = self._plan_with(names, self.settings.extra_columns)
         self.record.accounting.note_drift(plan.drift)
         if self.settings.extra_columns is ExtraColumns.ADD and any(table.lacking for table in plan.tables):
@@ -211,6 +216,7 @@ class _Load:
             times=self.settings.times,
             names=self.settings.mapping,
             created=names,
+            allowed=self.record.accounting.allowed,
         )
 
     def _use_suites(self, plan: Plan) -> Future[None] | None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 
 from psycopg2 import sql
 
@@ -17,6 +18,7 @@ from etl.loading.load import can_be_fast, forecast, load_fast, load_staged
 from etl.loading.rows import Accepted, Loaded, NotFastError, Retracted
 from etl.loading.staging import Staged
 from etl.runs.observer import Observer, Stage
+from etl.runs.parents import without_parent_in_source
 from etl.runs.pipeline import Pipeline
 from etl.runs.record import RunRecord
 from etl.runs.settings import Settings
@@ -93,14 +95,15 @@ class Mover:
         def batches(plan: TablePlan) -> Generator[Accepted | Retracted]:
             return pipeline.accepted(plan, progress(plan))
 
+        fatherless = partial(without_parent_in_source, self.source, self.record.accounting.plans)
         if self.settings.dry_run:
-            return forecast(self.session, group, batches, self._staged, classify_rewriting)
+            return forecast(self.session, group, batches, self._staged, classify_rewriting, fatherless)
         if self._is_fast(group):
             plan = group[0]
             with contextlib.suppress(NotFastError):
                 rows = pipeline.optimistically(plan, progress(plan))
                 return [load_fast(self.session, plan, rows, pipeline.await_validation)]
-        return load_staged(self.session, group, batches, classify_rewriting)
+        return load_staged(self.session, group, batches, classify_rewriting, fatherless)
 
     def _is_fast(self, group: Sequence[TablePlan]) -> bool:
         """Whether the fast way is open, so far as the tables themselves tell."""

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 
 from etl.core.plan import TablePlan
 from etl.core.rejects import Fault, RejectRule
+from etl.core.repairs import HelpfulWish, Repair
 from etl.core.tables import ForeignKey
 from etl.core.values import StorageValue
+from etl.loading.orphans import nullable_by_repair
 from etl.source.database import Source
 
 
@@ -26,7 +28,11 @@ def explain_orphan(
     named = ", ".join(f"{name} = {value!r}" for name, value in zip(names, values, strict=True))
     what = f"foreign key {key.name}:"
     if not _has_parent(source, parent, values):
-        missing = replace(fault, code=RejectRule.PARENT_MISSING, words=f"{what} {parent.shown} has no such row")
+        repairs = tuple(
+            HelpfulWish(column, Repair.ORPHAN_NULL) for column in nullable_by_repair(plan, key, suggested=True).values()
+        )
+        words = f"{what} {parent.shown} has no such row"
+        missing = replace(fault, code=RejectRule.PARENT_MISSING, words=words, repairs=repairs)
         return missing, f"{what} {parent.shown} has no row with {named}, neither here nor in the target"
     if _has_parent(source, parent, values, exactly=True):
         words = f"{what} its parent in {parent.shown} was rejected"
@@ -37,6 +43,28 @@ def explain_orphan(
         f"{what} {parent.shown} has no row with {named} exactly; SQLite's collation takes "
         "another spelling for the same, PostgreSQL does not: spell both alike"
     )
+
+
+def without_parent_in_source(
+    source: Source,
+    plans: Mapping[str, TablePlan],
+    plan: TablePlan,
+    key: ForeignKey,
+    rows: Sequence[tuple[int, int | None]],
+) -> set[int]:
+    """Which of these rows (number and rowid) refer to a parent that the source itself lacks; `plans` as above."""
+    parent = _parent(source, key, plans)
+    source_of = {column.target: column.source for column in plan.columns}
+    names = [source_of[name] for name in key.columns]
+    known: dict[tuple[StorageValue, ...], bool] = {}
+    found: set[int] = set()
+    for number, row in source.rows(plan.source, [number for number, _ in rows], [rowid for _, rowid in rows]):
+        values = tuple(row[name] for name in names)
+        if values not in known:
+            known[values] = _has_parent(source, parent, values)
+        if not known[values]:
+            found.add(number)
+    return found
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from etl.concurrency.prefetch import Prefetcher
 from etl.conversion.convert import Converted, convert
 from etl.core.plan import TablePlan
 from etl.core.rejects import Fault, RejectedRow, RejectRule, RejectStage, StatedFault
+from etl.core.repairs import AlteredCell
 from etl.core.values import StorageValue
-from etl.files.reject_files import DroppedValues, RejectSink, WarnedRow
+from etl.files.reject_files import AlteredValue, DroppedValues, RejectSink, WarnedRow
 from etl.loading.copy import CopyData, encode
 from etl.loading.rows import Accepted, NotFastError, Retracted
 from etl.runs.raw_rows import is_large, records_of, rowids_of, rows_of
@@ -46,6 +47,7 @@ class _Prepared:
     validation: Future[Validated] | None
     encoded: CopyData | None
     large: bool
+    altered_keys: frozenset[int]
 
 
 class _Unanswered(NamedTuple):
@@ -209,12 +211,13 @@ class Pipeline:
             del found
         while faulty and faulty[0].is_known:
             self._reject_faulty(faulty.popleft(), plan)
+        self._keep_altered(batch, plan, converted.altered)
         validation = self.validator.submit(plan.target.name, converted.frame) if self.validator else None
         types = {column.target: column.type for column in plan.columns}
         encoded = encode(converted.frame, types) if encode_ahead else None
         large = is_large(batch)
         kept = batch if large else _kept(batch, plan)
-        return _Prepared(kept, converted.frame, validation, encoded, large)
+        return _Prepared(kept, converted.frame, validation, encoded, large, _altered_keys(plan, converted.altered))
 
     def _faulty(self, batch: Batch, converted: Converted, plan: TablePlan) -> _Faulty:
         rejected, others, frame = converted.rejected, converted.others, converted.faulty
@@ -292,10 +295,15 @@ class Pipeline:
             return
         rowids = rowids_of(batch, rejected.index)
         originals = self._originals(batch, plan, rejected.index, rowids)  # one after the other: rows may be large
-        for (number, column, code, rule, reason), rowid, (_, row) in zip(
-            rejected[["column", "code", "rule", "reason"]].itertuples(name=None), rowids, originals, strict=True
+        repairs = rejected.get("repairs", [()] * len(rejected))
+        for (number, column, code, rule, reason), helpful, rowid, (_, row) in zip(
+            rejected[["column", "code", "rule", "reason"]].itertuples(name=None),
+            repairs,
+            rowids,
+            originals,
+            strict=True,
         ):
-            fault = Fault(stage, code, column, rule)
+            fault = Fault(stage, code, column, rule, repairs=helpful)
             more = tuple(others.get(number, ()))
             self.rejects[plan.name].reject(RejectedRow(number, rowid, plan.source_key, fault, reason, row, more))
 
@@ -323,6 +331,17 @@ class Pipeline:
         else:
             yield from self.source.rows(plan.source, numbers.tolist(), rowids)
 
+    def _keep_altered(self, batch: Batch, plan: TablePlan, altered: Sequence[AlteredCell]) -> None:
+        """Keeps the values that repairs have altered; they count unless their rows are rejected after all."""
+        if not altered:
+            return
+        numbers = pd.Index(dict.fromkeys(cell.row for cell in altered))
+        keys = records_of(rows_of(batch.frame[list(plan.source_key)], numbers))
+        rows = dict(zip(numbers.tolist(), zip(rowids_of(batch, numbers), keys, strict=True), strict=True))
+        for cell in altered:
+            rowid, key = rows[cell.row]
+            self.rejects[plan.name].keep_altered(AlteredValue(rowid, key, cell))
+
     def _keep_dropped(self, batch: Batch, plan: TablePlan, accepted: pd.Index) -> None:
         """Keeps the values of dropped columns; a rejected row's file entry has them already."""
         if not plan.dropped:
@@ -343,12 +362,19 @@ def _kept(batch: Batch, plan: TablePlan) -> Batch:
     return Batch(batch.frame[list(names)], batch.rowids)
 
 
+def _altered_keys(plan: TablePlan, altered: Sequence[AlteredCell]) -> frozenset[int]:
+    """The rows in whose unique values a repair has altered something."""
+    unique = {plan.source_of.get(name) for key in plan.target.keys for name in key.columns} if altered else set()
+    return frozenset(cell.row for cell in altered if cell.column in unique)
+
+
 def _accepted(prepared: _Prepared, frame: pd.DataFrame) -> Accepted:
     """`frame` is what is left of the prepared one; what was encoded ahead serves only if that is all of it."""
     raw, rowids = prepared.batch.frame, prepared.batch.rowids
     if rowids is not None and len(frame) < len(raw):
         rowids = rowids[raw.index.isin(frame.index)]
-    return Accepted(frame, rowids, prepared.encoded if len(frame) == len(prepared.frame) else None)
+    encoded = prepared.encoded if len(frame) == len(prepared.frame) else None
+    return Accepted(frame, rowids, encoded, prepared.altered_keys)
 
 
 def _is_validated(prepared: _Prepared) -> bool:

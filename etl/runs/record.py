@@ -9,7 +9,7 @@ from pathlib import Path
 
 from etl.core import defaults
 from etl.core.errors import CannotRun, CommittedError, DriftError, EtlError, UnconfirmedError
-from etl.core.report import Outcome, SourceReport, TargetReport, all_settled
+from etl.core.report import Outcome, SourceReport, TargetReport, all_settled, helpful_repairs
 from etl.files.checkout import keep_out_of_git, would_be_added
 from etl.files.private_files import PrivateFolder, writable
 from etl.files.report_folder import prepare_folder
@@ -109,6 +109,11 @@ class RunRecord:
             rewritten=tuple(accounting.rewritten),
             names=accounting.names,
             schema=accounting.schema,
+            allowed_repairs=tuple(map(str, accounting.allowed.wishes)),
+            altered=accounting.altered_columns(
+                loaded=any(table.loaded_rows is not None for table in accounting.tables), compared=self.reconciled
+            ),
+            helpful=helpful_repairs(accounting.rejects),
         )
 
     def _fingerprinted(self, *, wait: bool) -> SourceReport:

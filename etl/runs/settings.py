@@ -14,7 +14,9 @@ from etl.core import defaults
 from etl.core.name_map import NameMap
 from etl.core.plan import ExtraColumns
 from etl.core.proposal import NameStyle, TypeChoice, VirtualTables
+from etl.core.repairs import Wish
 from etl.planning.map_file import read_map
+from etl.planning.wishes import read_wishes
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,17 @@ class CommonSettings:
         default=(),
         metavar="TABLE.COLUMN=UNIT",
     )
+    repair: tuple[Wish, ...] = _option(
+        "--repair",
+        "alter values that would be rejected, and count them: nul, utf8, surrogates, blob-text, uuid-blob, "
+        "uuid-blob-le, excess-digits, empty-null, zero-date, bool-words, json-twice=first|last, json-text, array-json, "
+        "orphan-null, truncate, trim (docs/repairs.md); in these columns alone, else wherever it helps; repeatable",
+        default=(),
+        metavar="NAME[=TABLE.COLUMN,...]",
+    )
     mapping: NameMap | None = _option(
         "--map",
-        "what goes where, where names differ: a TOML file of tables, columns, types and times (docs/map.md)",
+        "what goes where, where names differ: a TOML file of tables, columns, types, times and repairs (docs/map.md)",
         default=None,
         metavar="FILE",
     )
@@ -145,7 +155,8 @@ class CompareSettings(CommonSettings):
 
     load_report: Path | None = _option(
         "--load-report",
-        "report folder of the load: rows that it rejected and columns that it dropped are recognised as such",
+        "report folder of the load: rows that it rejected, columns that it dropped and repairs that it was allowed are "
+        "recognised as such",
         default=None,
         metavar="DIR",
     )
@@ -222,6 +233,7 @@ def _same(value: Any) -> Any:
 _READERS: dict[str, Callable[[Any], Any]] = {
     "tables": table_names,
     "times": time_units,
+    "repair": read_wishes,
     "mapping": _mapping,
     "report_folder": _path,
     "expectations": _path,

@@ -9,13 +9,22 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import orjson
+import pandas as pd
 
 from etl.core.display import as_written
 from etl.core.errors import UsageError
 from etl.core.proposal import Choice, ObjectKind
 from etl.core.redaction import with_controls_escaped
 from etl.core.rejects import RejectStage
-from etl.core.report import DriftReport, ExpectationReport, RejectGroup, Status, TableReport
+from etl.core.report import (
+    AlteredReport,
+    DriftReport,
+    ExpectationReport,
+    HelpfulRepair,
+    RejectGroup,
+    Status,
+    TableReport,
+)
 from etl.core.text import counted, unknown_names
 from etl.profiling.tables import references_of
 from etl.reporting.report import Report
@@ -67,6 +76,21 @@ class Readiness:
         return self.report.expectations
 
     @property
+    def altered(self) -> tuple[AlteredReport, ...]:
+        """What repairs would alter."""
+        return self.report.altered
+
+    @property
+    def helpful(self) -> tuple[HelpfulRepair, ...]:
+        """The repairs that would let rejected rows in."""
+        return self.report.helpful
+
+    @property
+    def repairs(self) -> pd.DataFrame:
+        """What would let rejected rows in: table, column, repair, rows, alone_rows, and the option to be copied."""
+        return self.report.repairs
+
+    @property
     def failed(self) -> tuple[ExpectationReport, ...]:
         """Expectations that are not met."""
         return tuple(item for item in self.expectations if not item.success)
@@ -113,6 +137,12 @@ class Readiness:
                 found = f"; {item.observed}" if item.observed else ""
                 what = f"{item.meaning} ({item.expectation}){found}"
                 yield f"{counted(item.unexpected_rows, 'row')} of {place} [{item.severity}], expected: {what}"
+        for altered in self.altered:
+            place = f"{altered.table}.{altered.column}"
+            yield f"{counted(altered.values or 0, 'value')} of {place} would be altered: {altered.repair}"
+        for helpful in self.helpful:
+            others = f", {helpful.alone_rows:,} by itself" if helpful.alone_rows < helpful.rows else ""
+            yield f"{helpful.option} would let {counted(helpful.rows, 'row')} of {helpful.table} in{others}"
         yield from filter(None, map(_about_table, self.report.tables))
         yield from filter(None, map(_about_drift, self.report.drift))
         yield from self._about_schema()
@@ -150,6 +180,8 @@ class Readiness:
             "tables": [{"name": name, "rows": rows} for name, rows in self.rows.items()],
             "rejects": [asdict(group) for group in self.rejects],
             "expectations": [asdict(item) for item in self.expectations],
+            "altered": [asdict(item) for item in self.altered],
+            "helpful_repairs": [asdict(item) for item in self.helpful],
             "findings": list(self.findings()),
             "report": None if self.folder is None else str(self.folder),
         }

@@ -408,7 +408,7 @@ def test_the_first_column_at_fault_names_the_row() -> None:
     )
     plan = [ColumnPlan("b", "B", INTEGER), ColumnPlan("a", "A", BOOLEAN)]
     result = convert(frame, plan)
-    assert result.rejected.to_dict("index") == {
+    assert result.rejected.drop(columns="repairs").to_dict("index") == {
         4: {
             "column": "b",
             "code": "not_a_whole_number",

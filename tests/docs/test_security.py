@@ -291,10 +291,14 @@ def test_the_server_is_told_none(database: Database) -> None:
 @pytest.fixture
 def one_reject(database: Database, tmp_path: Path) -> Callable[..., Report]:
     execute(database, "CREATE TABLE t (id integer PRIMARY KEY)")
-    source = make_sqlite(tmp_path / "a.db", "CREATE TABLE t (id, extra)", "INSERT INTO t VALUES ('x', 1), (2, 'y')")
+    source = make_sqlite(
+        tmp_path / "a.db", "CREATE TABLE t (id, extra)", "INSERT INTO t VALUES ('x', 1), (2, 'y'), (' 9 ', 'z')"
+    )
 
     def load(folder: Path) -> Report:
-        return etl.migrate(source, database.url, extra_columns="drop", validate=False, report_folder=folder)
+        return etl.migrate(
+            source, database.url, extra_columns="drop", repair="trim", validate=False, report_folder=folder
+        )
 
     return load
 
@@ -315,12 +319,12 @@ def test_everything_written_is_private_whatever_the_umask(
     finally:
         os.umask(before)
     found = modes(tmp_path / "out")
-    assert {"rejects/t.ndjson", "dropped/t.ndjson", "differences", "previous"} <= found.keys()
+    assert {"rejects/t.ndjson", "dropped/t.ndjson", "altered/t.ndjson", "differences", "previous"} <= found.keys()
     assert {path: mode for path, mode in found.items() if mode not in (0o600, 0o700)} == {}
     assert {path for path, mode in found.items() if mode == 0o700} >= {"", "rejects", "dropped", "previous"}
 
 
-LINKS = ["out", "out/rejects", "out/dropped", "out/previous", "out/report.json", "out/rejects/t.ndjson"]
+LINKS = ["out", "out/rejects", "out/dropped", "out/altered", "out/previous", "out/report.json", "out/rejects/t.ndjson"]
 
 
 @pytest.mark.parametrize("link", LINKS)

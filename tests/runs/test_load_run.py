@@ -157,6 +157,7 @@ def test_every_bad_row_is_in_the_rejects(story: Story, table: str) -> None:
             "column",
             "reason",
             "also",
+            "repair",
             "row",
         ]
         assert (line["run_id"], line["table"]) == (story.done.run_id, table)
@@ -705,7 +706,8 @@ def test_the_report_has_the_agreed_form(target: Database, source: Path, tmp_path
     assert len(report["tables"]) == 20
     assert report["sequences"][0].keys() == {"sequence", "table", "column", "last_value", "next_value"}
     (group,) = report["rejects"]
-    assert group.keys() == {"table", "stage", "column", "reason", "rows", "code", "examples", "file"}
+    keys = {"table", "stage", "column", "reason", "rows", "code", "repair", "repairable_rows", "examples", "file"}
+    assert group.keys() == keys
     assert group["code"] == "not_a_boolean"
     assert (group["table"], group["stage"], group["column"], group["rows"]) == ("users", "convert", "is_active", 1)
     assert "7" not in group["reason"]

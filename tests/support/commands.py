@@ -33,9 +33,9 @@ class Commands:
         arguments = ["--sqlite", str(sqlite), "--pg", url, "--report", str(report), "--skip-validation", *more]
         return self._run(load, arguments)
 
-    def reconcile(self, sqlite: Path, url: str, report: Path) -> Done:
+    def reconcile(self, sqlite: Path, url: str, report: Path, *more: str) -> Done:
         """`python -m etl.reconcile`."""
-        return self._run(reconcile, ["--sqlite", str(sqlite), "--pg", url, "--report", str(report)])
+        return self._run(reconcile, ["--sqlite", str(sqlite), "--pg", url, "--report", str(report), *more])
 
     def undo(self, run: Path, url: str, report: Path, *more: str) -> Done:
         """`python -m etl undo`."""

@@ -27,7 +27,7 @@ _DOUBTFUL = r"\\u00(?:00|22)|[0-9][eE](?:-[0-9]{4}|\+?[0-9]{8})|[0-9]{1000}"
 # Where a key ends, or a text that looks like one; an escaped quote may do so too, and such texts are scanned.
 _KEY_END = r"\"[ \t\r\n]*:"
 _SURROGATE = r"\\u[dD][89a-fA-F]"  # Python's own reader takes half a pair
-_TOKEN = re.compile(
+TOKEN = re.compile(
     r"""[ \t\n\r]*+(?:
         (?P<mark>[\[\]{}:,])
       | (?P<string>"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+")
@@ -36,8 +36,11 @@ _TOKEN = re.compile(
     )[ \t\n\r]*+""",
     re.VERBOSE,
 )
-# A surrogate pair is passed over as a whole; group 1 is any other \u escape.
-_ESCAPE = re.compile(r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([0-9a-fA-F]{4})|.)")
+"""One token with the white space around it."""
+
+ESCAPE = re.compile(r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([0-9a-fA-F]{4})|.)")
+"""An escape in a string. A surrogate pair is passed over as a whole; group 1 is any other \\u escape."""
+
 _ELEMENT = {"[": "first element", "{": "first key", "string": "end", "scalar": "end"}
 _STEPS = {  # what is expected -> the token found -> what is expected then
     "element": _ELEMENT,
@@ -102,7 +105,7 @@ def check_json(text: str, *, unique: bool = False) -> None:
     keys: list[set[str]] = []  # of the objects that are open
     expected, position = "element", 0
     while position < len(text):
-        token = _TOKEN.match(text, position)
+        token = TOKEN.match(text, position)
         if token is None:
             raise RefusalError(*NOT_JSON)
         if unique:
@@ -154,7 +157,7 @@ def _follow_brackets(found: str, following: str, open_brackets: list[str]) -> st
 
 
 def _check_escapes(string: str) -> None:
-    for escape in _ESCAPE.finditer(string):
+    for escape in ESCAPE.finditer(string):
         code = int(escape[1] or "20", 16)
         if code == 0:
             raise RefusalError(RejectRule.NUL_CHARACTER, f"{VALUE} holds \\u0000, which jsonb cannot store")

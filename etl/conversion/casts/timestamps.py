@@ -134,7 +134,7 @@ def time_from_real(values: pa.Array, target: TargetType, *, zone: ZoneInfo, unit
         micros[known] = (milliseconds - _DAYS[unit]) * 1000
         return _finished(_instants(values, micros, known), target, zone)
     factor, offset = (0.001, 0) if unit is TimeUnit.NANOSECONDS else _COUNTS.get(unit, (0, 0))
-    known = np.isfinite(numbers) & (np.abs(numbers) * max(factor, 1) < 2.0**62) & (factor > 0)
+    known = np.isfinite(numbers) & (np.abs(numbers) < 2.0**62 / max(factor, 1)) & (factor > 0)
     whole = np.floor(numbers[known])
     fraction = np.rint((numbers[known] - whole) * factor).astype(np.int64)
     micros[known] = (whole * factor).astype(np.int64) + fraction + offset
