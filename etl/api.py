@@ -215,6 +215,7 @@ def sync(
     extra_columns: ExtraColumnsChoice = "stop",
     assume_timezone: str = defaults.TIMEZONE,
     times: TimesChoice = (),
+    repair: RepairChoice = (),
     mapping: MappingChoice = None,
     batch_rows: int = defaults.BATCH_ROWS,
     disable_triggers: bool = False,
@@ -241,6 +242,7 @@ def sync(
     :param extra_columns: what becomes of source columns with values that the target lacks, as for `migrate`.
     :param assume_timezone: the zone of times without one, as it was for the load.
     :param times: units of the numbers in columns of times, as for the load.
+    :param repair: the repairs of the load; `orphan-null` counts what it has altered, and alters no more.
     :param mapping: what goes where, as for the load.
     :param batch_rows: rows that are read, converted and copied at once, at the most.
     :param disable_triggers: switch off the triggers of the tables while their rows are written; for their owner.
@@ -268,6 +270,7 @@ def sync(
         extra_columns=extra_columns,
         assume_timezone=assume_timezone,
         times=times,
+        repair=repair,
         mapping=mapping,
         batch_rows=batch_rows,
         disable_triggers=disable_triggers,
@@ -434,6 +437,7 @@ def check_source(
     extra_columns: ExtraColumnsChoice = "stop",
     assume_timezone: str = defaults.TIMEZONE,
     times: TimesChoice = (),
+    repair: RepairChoice = (),
     mapping: MappingChoice = None,
     expectations: str | Path | None = None,
     report_folder: str | Path | None = None,
@@ -457,6 +461,7 @@ def check_source(
     :param extra_columns: as for `migrate`.
     :param assume_timezone: the zone of times without one.
     :param times: as for `migrate`.
+    :param repair: repairs of values, as for `migrate`: what they let in is not rejected, but counted as altered.
     :param mapping: what goes where, as for `migrate`.
     :param expectations: folder of expectation suites; None: those of the 20 tables, and derived ones for other tables.
     :param report_folder: folder for the report of the forecast and the rejected rows; None: nothing is left.
@@ -482,6 +487,7 @@ def check_source(
         extra_columns=extra_columns,
         assume_timezone=assume_timezone,
         times=times,
+        repair=repair,
         mapping=mapping,
         expectations=expectations,
         report_folder=report_folder,

@@ -32,6 +32,7 @@ OPTIONS = (
     "extra_columns",
     "assume_timezone",
     "times",
+    "repair",
     "mapping",
     "expectations",
     "report_folder",

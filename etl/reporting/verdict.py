@@ -278,7 +278,7 @@ def _no_finding(report: ReportData, sums: Sums, words: _Words) -> str:
         return f"{tables} had no rows to move" if sums.loading else f"{tables} without rows on either side"
     one = sums.source == 1
     verb = words.were_there if sums.all_there_before else words.arrived
-    if report.compares_only and sums.compared:
+    if (report.compares_only or report.syncs) and sums.compared:
         verb = "matches the source" if one else "match the source"
     elif one:
         verb = verb.replace("were ", "was ").replace("are ", "is ")

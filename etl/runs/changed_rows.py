@@ -10,8 +10,9 @@ import pandas as pd
 from etl.conversion.convert import convert
 from etl.core.plan import TablePlan
 from etl.core.rejects import Fault, RejectedRow, RejectRule, RejectStage
+from etl.core.repairs import AlteredCell
 from etl.core.values import LARGE_BYTES, StorageValue, size_of
-from etl.files.reject_files import DroppedValues, RejectSink, WarnedRow
+from etl.files.reject_files import AlteredValue, DroppedValues, RejectSink, WarnedRow
 from etl.loading.rows import Accepted
 from etl.runs.pipeline import require_values
 from etl.runs.raw_rows import records_of, rows_of
@@ -48,6 +49,7 @@ class ChangedRows:
         for batch in self._batches(batch_rows):
             converted = convert(batch.frame, self._plan.columns, assume_timezone=self._assume_timezone)
             self._reject(RejectStage.CONVERT, converted.rejected)
+            self._keep_altered(batch, converted.altered)
             frame = converted.frame
             if validator is not None:
                 validated = validator.submit(name, frame).result()
@@ -137,6 +139,15 @@ class ChangedRows:
         return {
             rowid: number for number, (rowid, _) in enumerate(rows, start=1) if rowid is not None and rowid in wanted
         }
+
+    def _keep_altered(self, batch: Batch, altered: Sequence[AlteredCell]) -> None:
+        """Keeps the values that repairs have altered; they count unless their rows are rejected after all."""
+        names = pd.Index(dict.fromkeys(cell.row for cell in altered))
+        keys = records_of(rows_of(batch.frame[list(self._plan.source_key)], names)) if altered else []
+        by_name = dict(zip(names.tolist(), keys, strict=True))
+        for cell in altered:
+            number, rowid = self._place(cell.row)
+            self._rejects.keep_altered(AlteredValue(rowid, by_name[cell.row], cell._replace(row=number)))
 
     def _keep_dropped(self, batch: Batch, accepted: pd.Index) -> None:
         plan = self._plan

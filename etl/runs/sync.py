@@ -6,7 +6,7 @@ What the comparison finds to be missing, different or surplus is written, and no
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
@@ -19,6 +19,7 @@ from etl.comparison.rewritten import classify_rewriting
 from etl.comparison.target_side import prepare_session
 from etl.concurrency.interruption import Interruptions, interruptible
 from etl.core.errors import UsageError
+from etl.core.name_map import NameMap
 from etl.core.plan import ExtraColumns, Plan, TablePlan
 from etl.core.rejects import TableFault
 from etl.core.report import Outcome, Status
@@ -32,6 +33,8 @@ from etl.loading.amend import Amendment, amend, check_amendments
 from etl.loading.old_rows import keep_extra_rows, keep_newer, keep_old_rows
 from etl.planning.added_columns import add_columns
 from etl.planning.from_catalogs import plan_between
+from etl.planning.map_check import check_map
+from etl.planning.repairs import check_repairs
 from etl.reporting.report import Report
 from etl.runs.connect import Target, open_target
 from etl.runs.given_names import names_given_before
@@ -184,6 +187,7 @@ class _Sync:
         self.observer.stage_begun(Stage.COMPARE)
         with self._timed("verify"):
             self._close_tables(referrers)
+        accounting.note_unused_repairs()
         if notes is not None:
             with self._timed("sequences"):
                 self._finish(plan, notes)
@@ -194,6 +198,9 @@ class _Sync:
 
     def _plan(self) -> Plan:
         names = names_given_before(self.source, self.session)
+        accounting = self.record.accounting
+        said = check_map(self.settings.mapping or NameMap(), self.source.tables)
+        accounting.allowed = check_repairs(self.settings.repair, self.source.tables, said)
 
         def made(extra_columns: ExtraColumns) -> Plan:
             return plan_between(
@@ -204,6 +211,7 @@ class _Sync:
                 times=self.settings.times,
                 names=self.settings.mapping,
                 created=names,
+                allowed=accounting.allowed,
             )
 
         plan = made(self.settings.extra_columns)
@@ -302,7 +310,7 @@ class _Sync:
             table.seconds += time.monotonic() - started
             if proof.found_left:
                 add_found_rows(self.record.folder, table.plan.name, FOUND, extra_only=proof.in_part)
-            report = table.report(proof)
+            report = replace(table.report(proof), altered_rows=self._note_altered(table))
             self.record.accounting.tables.append(report)
             self.record.accounting.findings += proof.findings
             self.observer.table_finished(report)
@@ -312,6 +320,16 @@ class _Sync:
         written = {table.oid for table in self.tables.values() if table.amended.any}
         triggers = any(table.plan.target.has_triggers for table in self.tables.values() if table.amended.any)
         return triggers or any(item.acts and item.parent in written for item in referrers)
+
+    def _note_altered(self, table: SyncTable) -> int | None:
+        """Values that repairs have altered: those that were there, by the comparison, and those that were written."""
+        accounting = self.record.accounting
+        if not accounting.allowed.wishes:
+            return None
+        written, found = table.rejects.settle_altered(), table.comparison
+        for values in (found.repaired_values, written.values):
+            accounting.confirmed.update({(table.plan.name, *what): count for what, count in values.items()})
+        return found.repaired_rows + written.rows
 
     def _reject_refused(self, table: SyncTable) -> None:
         accounting = self.record.accounting
