@@ -24,9 +24,9 @@ from etl.runs.compare import run_comparison
 from etl.runs.connect import open_target
 from etl.runs.create_schema import NewSchema, create_what_is_missing, propose
 from etl.runs.known import description_of
-from etl.runs.load import run_migration
 from etl.runs.observer import Observer
 from etl.runs.settings import CompareSettings, Settings
+from etl.scaling.choose import run_load
 from etl.source.batches import ROW_NUMBER, raw_series, read_batches
 from etl.source.database import Source
 from etl.target.privileges import require_schema
@@ -59,6 +59,9 @@ def migrate(
     batch_rows: int = defaults.BATCH_ROWS,
     keep_constraints: bool = False,
     disable_triggers: bool = False,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    resume: str | None = None,
     validate: bool = True,
     expectations: str | Path | None = None,
     reconcile: bool = True,
@@ -89,6 +92,9 @@ def migrate(
     :param batch_rows: rows that are read, converted and copied at once, at the most; memory grows with it.
     :param keep_constraints: do not drop and rebuild the foreign keys and indexes of empty tables.
     :param disable_triggers: switch off the triggers of the loaded tables for the time of the load; for their owner.
+    :param workers: load by so many worker processes on this machine, with Dask; None: in this process alone.
+    :param scheduler: load by the workers of this Dask scheduler, such as "tcp://localhost:8786".
+    :param resume: go on with the load by workers of this run id, which was cut off; the other parameters as before.
     :param validate: ask the expectation suites; False skips them, and the report says so.
     :param expectations: folder of expectation suites; None: those of the 20 tables, and derived ones for other tables.
     :param reconcile: compare every value after the load, before it is committed.
@@ -121,12 +127,15 @@ def migrate(
         batch_rows=batch_rows,
         keep_constraints=keep_constraints,
         disable_triggers=disable_triggers,
+        workers=workers,
+        scheduler=scheduler,
+        resume=resume,
         validate=validate,
         expectations=expectations,
         reconcile=reconcile,
         report_folder=report_folder,
     )
-    return run_migration(settings, observer)
+    return run_load(settings, observer)
 
 
 def compare(

@@ -33,6 +33,7 @@ def build_parser() -> Parser:
     parser = Parser("python -m etl.run", __doc__)
     add_source(parser, demo=True)
     add_settings(parser, Settings)
+    parser.add_argument("--abandon", metavar="RUN", help="remove what is left of a load by workers that was cut off")
     add_output(parser)
     return parser
 
@@ -45,11 +46,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     path = _source(options)
+    if options.abandon is not None:
+        return _abandon(options, path)
+    if options.workers or options.scheduler or options.resume:  # the workers begin by themselves
+        return _load(options, path, None)
     with Startup(path, validate=options.validate) as startup:
         return _load(options, path, startup)
 
 
-def _load(options: argparse.Namespace, path: Path, startup: Startup) -> int:
+def _abandon(options: argparse.Namespace, path: Path) -> int:
+    """Removes what is left of a run by workers."""
+    with postponed_imports():
+        from etl.scaling.cut_off import abandon_run
+
+    run = abandon_run(options.abandon, path, options.pg)
+    sys.stdout.write(f"✓ Removed the run {run.run_id}, schema {run.schema}: {run.parts_done} of {run.parts} parts\n")
+    return 0
+
+
+def _load(options: argparse.Namespace, path: Path, startup: Startup | None) -> int:
     with postponed_imports():  # here, so that --help need not wait for pandas
         from etl.console.load import ConsoleObserver
 
@@ -74,13 +89,13 @@ def _load(options: argparse.Namespace, path: Path, startup: Startup) -> int:
 
 
 def _run_to_its_end(
-    settings: "Settings", observer: "Observer", startup: Startup
+    settings: "Settings", observer: "Observer", startup: Startup | None
 ) -> "tuple[ReportData, CommittedError | None]":
     """The report of a run that came to its end, and what kept it from the report folder."""
-    from etl.runs.load import run_migration
+    from etl.scaling.choose import run_load
 
     try:
-        return run_migration(settings, observer, startup), None
+        return run_load(settings, observer, startup), None
     except CommittedError as error:
         return error.report, error
 

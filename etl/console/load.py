@@ -176,6 +176,14 @@ class ConsoleObserver(Page):
         elif self.verbose:
             self.line(f"  ✓ {name}: {table.matched_rows:,} rows match")
 
+    def remarked(self, text: str) -> None:
+        """What the user ought to know at once."""
+        self.warn(printable(text))
+
+    def workers_ready(self, text: str) -> None:
+        """How many workers there are, and where to watch them."""
+        self.line(f"✓ {printable(text)}", "green")
+
     def confirmation_lost(self, transaction: int) -> None:
         """Why it takes longer now; with -q as well."""
         self.error(

@@ -67,7 +67,12 @@ class NewSchema:
 
 
 def create_what_is_missing(
-    source: Source, session: Session, settings: Settings, schema: str, description: Description
+    source: Source,
+    session: Session,
+    settings: Settings,
+    schema: str,
+    description: Description,
+    proposal: Proposal | None = None,
 ) -> NewSchema:
     """Creates the tables that the target lacks for the source's, with their primary and unique keys.
 
@@ -76,6 +81,7 @@ def create_what_is_missing(
     :param settings: names, types, and which tables are wanted.
     :param schema: the target's schema.
     :param description: what is known of this source; its tables are made as it describes them.
+    :param proposal: the schema for the tables that lack one, where it was derived before.
     :raises TargetError: where a table cannot be created.
     """
     new = NewSchema()
@@ -91,7 +97,7 @@ def create_what_is_missing(
     new.names = given_names(source, settings.names, columns_by_table(existing))
     missing = _missing(source, settings, existing, new.names)
     if missing:
-        new.proposal = derive(
+        new.proposal = proposal or derive(
             source, _wishes(source, settings), only=missing, taken={*existing, *read_other_relations(session, schema)}
         )
         new.names = _with_proposal(new.names, new.proposal)

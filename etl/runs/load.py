@@ -5,7 +5,7 @@ Whatever touches a database happens in the modules that it calls; here stands in
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -14,6 +14,7 @@ from etl.comparison.target_side import prepare_session
 from etl.concurrency.interruption import Interruptions, interruptible
 from etl.core.name_map import NameMap
 from etl.core.plan import ExtraColumns, Plan
+from etl.core.proposal import Proposal
 from etl.core.report import Outcome
 from etl.planning.added_columns import add_columns
 from etl.planning.from_catalogs import plan_between
@@ -33,13 +34,14 @@ from etl.runs.transaction import one_transaction
 from etl.source.database import Source
 from etl.target.commit import Evidence, commit
 from etl.target.constraints import identifier
+from etl.target.loading_schemas import cut_off_runs
 from etl.target.lock_room import require_locks
 from etl.target.privileges import require_schema, require_to_load
 from etl.target.search_path import current_schema
 from etl.target.sequences import reset_sequences, unreachable_ids
 from etl.target.session import Session
 from etl.target.triggers import without_triggers
-from etl.validation.suites import suites_for
+from etl.validation.suites import Suite, suites_for
 from etl.validation.validator import Validator
 
 
@@ -67,7 +69,7 @@ def run_migration(settings: Settings, observer: Observer | None = None, startup:
         )
         with record.failures_reported(), target.connect() as connection, one_transaction(connection):
             session = Session(connection)
-            load = _Load(
+            load = Load(
                 settings=settings,
                 observer=observer,
                 source=begun.source,
@@ -85,9 +87,22 @@ def run_migration(settings: Settings, observer: Observer | None = None, startup:
         return record.finish(Outcome.DRY_RUN if settings.dry_run else None)
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What is settled before the first row moves. `accepted` is done when Great Expectations has taken the suites."""
+
+    plan: Plan
+    new: NewSchema
+    suites: Mapping[str, Suite]
+    accepted: Future[None] | None
+
+
 @dataclass(frozen=True, kw_only=True)
-class _Load:
-    """One load inside its transaction."""
+class Load:
+    """One load inside its transaction.
+
+    `mover` is how the rows come into the tables, `derived` the schema of tables to be created where it is known before.
+    """
 
     settings: Settings
     observer: Observer
@@ -96,14 +111,24 @@ class _Load:
     session: Session
     validator: Validator | None
     record: RunRecord
+    mover: Callable[..., Mover] = Mover
+    derived: Proposal | None = None
+
+    def prepare(self) -> Prepared:
+        """The tables that are there or are created, the plan between both sides, and the suites."""
+        prepare_load_session(self.session, self.target.schema)
+        self._name_runs_that_were_cut_off()
+        new = self._create_schema()
+        plan = self._plan(new.names)
+        suites = self._suites(plan)
+        accepted = self.validator.use(suites) if self.validator else None
+        return Prepared(plan, new, suites, accepted)
 
     def carry_out(self) -> Plan:
         """All stages in their order, but for the COMMIT."""
         with self._timed("plan"):
-            prepare_load_session(self.session, self.target.schema)
-            new = self._create_schema()
-            plan = self._plan(new.names)
-            accepted = self._use_suites(plan)
+            prepared = self.prepare()
+        plan, new, accepted = prepared.plan, prepared.new, prepared.accepted
         for table in self.record.accounting.note_tables_left_out(plan):
             self.observer.table_finished(table)
         self.record.accounting.remarks += [remark for table in plan.tables for remark in unreachable_ids(table)]
@@ -123,13 +148,19 @@ class _Load:
             self.source.verify_sound()
         return plan
 
+    def _name_runs_that_were_cut_off(self) -> None:
+        for run in cut_off_runs(self.session):
+            if run.run_id != self.record.run_id:
+                self.observer.remarked(str(run))
+                self.record.accounting.remarks.append(str(run))
+
     def _create_schema(self) -> NewSchema:
         """Tables and keys that the target lacks; on the embedded server they need not be asked for."""
         if not (self.settings.create_schema or self.target.embedded):
             return NewSchema(names=names_given_before(self.source, self.session))
         schema = require_schema(self.session, current_schema(self.session))
         description = description_of(self.source.tables)
-        new = create_what_is_missing(self.source, self.session, self.settings, schema, description)
+        new = create_what_is_missing(self.source, self.session, self.settings, schema, description, self.derived)
         if new.created:
             self.observer.tables_created(new.created)
         return new
@@ -166,19 +197,19 @@ class _Load:
             created=names,
         )
 
-    def _use_suites(self, plan: Plan) -> Future[None] | None:
+    def _suites(self, plan: Plan) -> Mapping[str, Suite]:
         """Reads and checks the suites; what Great Expectations itself says of them is known before the commit."""
         if self.validator is None:
-            return None
+            return {}
         folder = self.settings.expectations or description_of(self.source.tables).suites
-        return self.validator.use(suites_for(folder, [table.target for table in plan.tables]))
+        return suites_for(folder, [table.target for table in plan.tables])
 
     def _move(self, plan: Plan) -> None:
         require_to_load(self.session, plan.tables, dry_run=self.settings.dry_run)
         require_locks(self.session, [table.target for table in plan.tables])
         if not self.settings.dry_run:
             lock_tables(self.session, plan)
-        mover = Mover(
+        mover = self.mover(
             settings=self.settings,
             observer=self.observer,
             source=self.source,
