@@ -14,7 +14,7 @@ from etl.core.errors import CannotRun, EtlError, UsageError
 from etl.core.text import counted
 from etl.scaling.fingerprint import Facts, require_same
 from etl.scaling.parts import Part
-from etl.scaling.work import WORKER_URL, Answer, Job, facts_of_worker, forget, hang_up, load_part
+from etl.scaling.work import WORKER_URL, Answer, Job, begin, forget, hang_up, load_part
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -35,9 +35,9 @@ class Cluster:
     said: str
     stopped: threading.Event
 
-    def check(self, path: Path, ours: Facts) -> None:
+    def check(self, run_id: str, path: Path, ours: Facts) -> None:
         """Raises `CannotRun` where a worker does not see the file, or is not like this process."""
-        found: Mapping[str, Facts | str] = self.client.run(facts_of_worker, path)
+        found: Mapping[str, Facts | str] = self.client.run(begin, run_id, path)
         for worker, facts in found.items():
             if isinstance(facts, str):
                 raise CannotRun(f"The worker {worker} does not see the source. {facts} Nothing was committed.")
@@ -160,12 +160,10 @@ def open_cluster(workers: int | None, scheduler: str | None, worker_url: str | N
 @contextlib.contextmanager
 def _local(workers: int) -> Iterator[Cluster]:
     """Processes that end with this one, however that ends. They listen on 127.0.0.1 alone."""
-    import dask
     from distributed import Client, LocalCluster
 
-    with (
-        dask.config.set({"distributed.worker.daemon": True, "distributed.admin.tick.limit": "1h"}),
-        LocalCluster(
+    try:
+        cluster = LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
@@ -173,9 +171,13 @@ def _local(workers: int) -> Iterator[Cluster]:
             dashboard_address="127.0.0.1:0",
             silence_logs=50,
             preload=["etl.scaling.preload"],
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+        )
+    except (OSError, RuntimeError) as error:
+        raise CannotRun(
+            f"The workers could not be started ({error}). A script that loads by workers has to call it behind "
+            '`if __name__ == "__main__":`, as each worker imports the script.'
+        ) from error
+    with cluster, Client(cluster, set_as_default=False) as client:
         share = min(worker["memory_limit"] for worker in _workers(client).values()) // 2**20
         each = f"each may take {share:,} MB" if workers > 1 else f"it may take {share:,} MB"
         said = f"{counted(workers, 'worker')} on this machine ({each}), dashboard {cluster.dashboard_link}"
@@ -205,7 +207,8 @@ def _running(address: str) -> Iterator[Cluster]:
             raise CannotRun(
                 f"The scheduler at {address} has no workers: start some with `dask worker {address} --nthreads 1`."
             ) from error
-        said = f"{counted(len(_workers(client)), 'worker')} of the scheduler at {address}, dashboard {client.dashboard_link}"
+        count = counted(len(_workers(client)), "worker")
+        said = f"{count} of the scheduler at {address}, dashboard {client.dashboard_link}"
         yield Cluster(client, said, threading.Event())
 
 

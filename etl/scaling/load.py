@@ -7,7 +7,7 @@ transaction of its own; then a load like any other runs in one transaction, with
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,8 @@ from sqlalchemy import Connection
 
 from etl.concurrency.interruption import Interruptions, interruptible
 from etl.core.errors import CannotRun
-from etl.core.plan import Plan
+from etl.core.plan import Plan, TablePlan
+from etl.core.text import counted
 from etl.reporting.report import Report
 from etl.runs.accounting import Accounting
 from etl.runs.connect import Target, open_target
@@ -73,7 +74,7 @@ def run_parallel(settings: Settings, observer: Observer | None = None, *, part_b
         run = _Run(settings, observer, begun.source, target, control, validator, record, part_bytes, resumed)
         with record.failures_reported():
             gathered = interruptible(run.gather, hang_up=run.stop)
-            with keeping(run_id, observer, gathered.progress):
+            with keeping(run_id, observer, lambda: "all of its parts"):
                 run.publish(gathered, interruptions)
         copy_of(run_id, path).unlink(missing_ok=True)
         return record.finish()
@@ -95,7 +96,6 @@ class _Gathered:
 
     prepared: Prepared
     ledger: Ledger
-    progress: Callable[[], str]
 
 
 @dataclass
@@ -121,37 +121,40 @@ class _Run:
         """Has every part loaded into the loading schema."""
         started = time.monotonic()
         prepared = self._prepare()
+        if prepared.accepted:
+            prepared.accepted.result()
         facts = facts_about(self.source.path)
-        ledger, line = self._open_ledger(prepared, facts)
+        parts = parts_of(self.source, prepared.plan.tables, self.part_bytes)
+        with open_cluster(self._workers(parts), self.settings.scheduler, self._worker_url()) as cluster:
+            self._cluster = cluster
+            cluster.check(self.record.run_id, self.source.path, facts)
+            self.observer.workers_ready(cluster.said)
+            ledger, line = self._open_ledger(prepared, facts, parts)
+            self._work(cluster, prepared, ledger, line, facts)
+        self.record.accounting.timings["parts"] = time.monotonic() - started
+        return _Gathered(prepared, ledger)
+
+    def _work(self, cluster: Cluster, prepared: Prepared, ledger: Ledger, line: RunLine, facts: Facts) -> None:
+        """The parts that the ledger lacks; none is left when this returns."""
+        jobs = {plan.name: self._job(plan, prepared, ledger, line, facts) for plan in prepared.plan.tables}
         with self._transaction() as session:
             parts = ledger.missing(session)
-        done = 0
+        done: list[int] = []
+
+        def on_done(answer: Answer) -> None:
+            done.append(answer.part)
+            self._progressed(prepared.plan, answer)
 
         def progress() -> str:
-            return f"{done:,} of the {len(parts):,} parts that were to be loaded are"
+            return f"{len(done):,} of {counted(len(parts), 'part')} in this run"
 
         with keeping(ledger.run_id, self.observer, progress):
-            if prepared.accepted:
-                prepared.accepted.result()
-            with open_cluster(self._workers(parts), self.settings.scheduler, self._worker_url()) as cluster:
-                self._cluster = cluster
-                cluster.check(self.source.path, facts)
-                self.observer.workers_ready(cluster.said)
-                jobs = {plan.name: self._job(plan.name, prepared, ledger, line, facts) for plan in prepared.plan.tables}
-
-                def on_done(answer: Answer) -> None:
-                    nonlocal done
-                    done += 1
-                    self._progressed(prepared.plan, answer)
-
-                cluster.work(jobs, parts, on_done)
-                cluster.forget(ledger.run_id)
+            cluster.work(jobs, parts, on_done)
+            cluster.forget(ledger.run_id)
             with self._transaction() as session:
                 end_workers(session, ledger.run_id)
                 if missing := ledger.missing(session):
-                    raise CannotRun(f"The ledger lacks {len(missing):,} parts that were reported as loaded.")
-        self.record.accounting.timings["parts"] = time.monotonic() - started
-        return _Gathered(prepared, ledger, progress)
+                    raise CannotRun(f"The ledger lacks {counted(len(missing), 'part')} that workers have loaded.")
 
     def _prepare(self) -> Prepared:
         """The plan as it will be; whatever is created for it is rolled back."""
@@ -163,7 +166,7 @@ class _Run:
             lock_tables(load.session, prepared.plan)
         return prepared
 
-    def _open_ledger(self, prepared: Prepared, facts: Facts) -> tuple[Ledger, RunLine]:
+    def _open_ledger(self, prepared: Prepared, facts: Facts, parts: Sequence[Part]) -> tuple[Ledger, RunLine]:
         plans = prepared.plan.tables
         decisions = (self.settings.assume_timezone, self.settings.validate, sorted(prepared.suites.items()))
         agreed = agreed_on(plans, *decisions)
@@ -179,7 +182,7 @@ class _Run:
                 facts.file,
                 agreed,
             )
-            ledger = Ledger.create(session, line, plans, parts_of(self.source, plans, self.part_bytes))
+            ledger = Ledger.create(session, line, plans, parts)
             session.driver.commit()
         return ledger, line
 
@@ -204,8 +207,7 @@ class _Run:
             return self.settings.pg
         return self.target.engine.url.render_as_string(hide_password=False) if self.target.embedded else None
 
-    def _job(self, table: str, prepared: Prepared, ledger: Ledger, line: RunLine, facts: Facts) -> Job:
-        plan = next(plan for plan in prepared.plan.tables if plan.name == table)
+    def _job(self, plan: TablePlan, prepared: Prepared, ledger: Ledger, line: RunLine, facts: Facts) -> Job:
         return Job(
             ledger=ledger,
             url=self.target.display_url,

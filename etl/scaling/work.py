@@ -17,7 +17,7 @@ import psycopg2
 from psycopg2 import sql
 from sqlalchemy.exc import DBAPIError
 
-from etl.core.errors import SourceError, TargetError
+from etl.core.errors import CannotRun, SourceError, TargetError
 from etl.core.plan import TablePlan
 from etl.core.rejects import Fault, RejectedRow
 from etl.files.reject_files import DroppedValues
@@ -74,14 +74,16 @@ def load_part(job: Job, part: Part) -> Answer:
             if job.ledger.is_done(session, part.number):
                 return Answer(part.number, part.table, part.rows, first=False)
             first = _load(job, part, session)
-            session.driver.commit()
+            if first:  # else the rows of another worker are the part's, and ours are rolled back
+                session.driver.commit()
     except psycopg2.Error as error:
         raise TargetError(f"PostgreSQL refused a part of {part.table}: {first_line(error)}.") from None
     return Answer(part.number, part.table, part.rows, first=first)
 
 
 def hang_up(run_id: str) -> None:
-    """Ends the run's statements in this process, and forgets what was kept for it; from any thread."""
+    """Ends the run's statements in this process, until the run goes on; from any thread."""
+    _STOPPED.add(run_id)
     for session in _SESSIONS.get(run_id, ()):
         session.hang_up()
     forget(run_id)
@@ -95,14 +97,16 @@ def forget(run_id: str) -> None:
         validator.__exit__(None, None, None)
 
 
-def facts_of_worker(path: Path) -> Facts | str:
-    """The facts of this process, or why there are none."""
+def begin(run_id: str, path: Path) -> Facts | str:
+    """A run begins, or goes on: the facts of this process, or why there are none."""
+    _STOPPED.discard(run_id)
     try:
         return facts_about(path)
     except SourceError as error:
         return str(error)
 
 
+_STOPPED: set[str] = set()  # runs that were interrupted: no part of them is begun or tried again
 _SESSIONS: dict[str, list[Session]] = {}
 _KEPT: dict[str, tuple[Validator, Suite]] = {}
 _FACTS: dict[tuple[Path, State], Facts] = {}
@@ -209,6 +213,8 @@ def _session(job: Job) -> Iterator[Session]:
         sessions = _SESSIONS.setdefault(job.ledger.run_id, [])
         sessions.append(session)
         try:
+            if job.ledger.run_id in _STOPPED:
+                raise CannotRun("The run was interrupted.")
             session.run(sql.SQL("SET application_name = {}").format(sql.Literal(application_name(job.ledger.run_id))))
             set_up(session, job.schema)
             yield session
