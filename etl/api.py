@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -13,11 +13,13 @@ from etl.core.name_map import NameMap
 from etl.core.plan import Plan
 from etl.core.source_tables import SourceTable
 from etl.core.text import unknown_names
+from etl.fleet.load import FleetObserver, run_fleet
 from etl.planning.declared_types import columns_without_target
 from etl.planning.from_catalogs import plan_between
 from etl.planning.map_check import check_map
 from etl.planning.map_file import read_map
 from etl.planning.time_units import check_units, with_units
+from etl.reporting.fleet import FleetReport
 from etl.reporting.report import Report
 from etl.reporting.schema import ProposedSchema
 from etl.runs.compare import run_comparison
@@ -136,6 +138,40 @@ def migrate(
         report_folder=report_folder,
     )
     return run_load(settings, observer)
+
+
+def migrate_fleet(
+    sources: str | Path | Sequence[str | Path],
+    pg: str | None = None,
+    *,
+    per_file: str = "schema",
+    report_folder: str | Path | None = None,
+    observer: FleetObserver | None = None,
+    **options: Any,
+) -> FleetReport:
+    """Loads many SQLite files, each in a transaction of its own, as `python -m etl.run --per-file` does.
+
+    A file that cannot be loaded leaves the others alone. The target keeps a table `etl_fleet.files` of what it has, by
+    which a later run loads only what is missing or was changed.
+
+    :param sources: a glob such as "tenants/*.db", a text file with one path a line, or a list of paths.
+    :param pg: the target, as for `migrate`.
+    :param per_file: "schema": each file into a schema named after it. "column:NAME": all into the same tables, with the
+        file's name in a column NAME that leads in every primary, unique and foreign key of created tables.
+    :param report_folder: folder of the report over all files, with one folder each below `fleet`; None:
+        `reports/RUN_ID`.
+    :param observer: hears of each file; see `etl.fleet.load.FleetObserver`.
+    :param options: other parameters of `migrate`, such as `create_schema=True`; they count for each file.
+    :returns: the report over all files: `files` has a line for each, `exit_code` is that of the command. It displays
+        itself in Jupyter.
+    :raises EtlError: where nothing can be done for any file.
+
+    Example::
+
+        etl.migrate_fleet("tenants/*.db", "postgresql://me@localhost/app", create_schema=True)
+    """
+    settings = Settings.of("", pg=pg, report_folder=report_folder, **options)
+    return run_fleet(sources, settings, per_file, observer)
 
 
 def compare(

@@ -17,7 +17,7 @@ from etl.comparison.wire import Wire, canonical_sql, target_key_order, target_sq
 from etl.concurrency.background import Abandoned, Channel, ahead
 from etl.core.plan import TablePlan
 from etl.core.values import LARGE_BYTES
-from etl.target.constraints import OLDER, identifier
+from etl.target.constraints import OLDER, identifier, rows_of_share
 from etl.target.locks import choose_timeout
 from etl.target.session import Session
 
@@ -68,11 +68,12 @@ def read_target(
 ) -> Generator[pa.RecordBatch]:
     """The rows of the target's table: `PRESENT` (0 or 1, where asked for), k0, k1 … if `canonical`, then the wires."""
     selected = _selected(plan, wires, canonical=canonical, with_present=with_present)
-    query = sql.SQL("SELECT {} FROM {} ORDER BY {}").format(
+    query = sql.SQL("SELECT {} FROM {}{} ORDER BY {}").format(
         sql.SQL(", ").join(
             sql.SQL("{} AS {}").format(expression, sql.Identifier(name)) for name, _, expression in selected
         ),
         identifier(plan.target),
+        rows_of_share(plan),
         _order(plan, canonical=canonical, unicode=session.keeps_unicode),
     )
     types = {name: kind for name, kind, _ in selected}

@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from etl.core import text as report_text
+from etl.core.fleet_report import FleetReportData
 from etl.core.report import ReportData, TableReport
 from etl.reporting.view import view_of
 
@@ -50,6 +51,19 @@ def render_html(report: ReportData) -> str:
 def render_display(report: ReportData) -> str:
     """A small piece of HTML for Jupyter; it takes its colours from the notebook, light or dark."""
     return _environment().get_template("display.html.j2").render(view=view_of(report))
+
+
+def render_fleet(report: FleetReportData) -> str:
+    """The page over all files of a fleet."""
+    style = _asset("report.css")
+    policy = f"default-src 'none'; style-src '{_hash(style)}'; base-uri 'none'; form-action 'none'"
+    template = _environment().get_template("fleet.html.j2")
+    return template.render(report=report, policy=policy, style=style, linked=True)
+
+
+def render_fleet_display(report: FleetReportData) -> str:
+    """The same for Jupyter, without links."""
+    return _environment().get_template("fleet_table.html.j2").render(report=report, linked=False)
 
 
 def bars(tables: Sequence[TableReport]) -> dict[str, tuple[Segment, ...]]:

@@ -73,6 +73,7 @@ def create_what_is_missing(
     schema: str,
     description: Description,
     proposal: Proposal | None = None,
+    leading: str = "",
 ) -> NewSchema:
     """Creates the tables that the target lacks for the source's, with their primary and unique keys.
 
@@ -82,6 +83,7 @@ def create_what_is_missing(
     :param schema: the target's schema.
     :param description: what is known of this source; its tables are made as it describes them.
     :param proposal: the schema for the tables that lack one, where it was derived before.
+    :param leading: a column of every table that leads in every key; "" where there is none.
     :raises TargetError: where a table cannot be created.
     """
     new = NewSchema()
@@ -98,7 +100,10 @@ def create_what_is_missing(
     missing = _missing(source, settings, existing, new.names)
     if missing:
         new.proposal = proposal or derive(
-            source, _wishes(source, settings), only=missing, taken={*existing, *read_other_relations(session, schema)}
+            source,
+            replace(_wishes(source, settings), leading=leading),
+            only=missing,
+            taken={*existing, *read_other_relations(session, schema)},
         )
         new.names = _with_proposal(new.names, new.proposal)
         for table in new.proposal.tables:

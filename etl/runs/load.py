@@ -7,13 +7,14 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from etl.comparison.after_load import compare_loaded
 from etl.comparison.target_side import prepare_session
 from etl.concurrency.interruption import Interruptions, interruptible
+from etl.core.errors import DriftError
 from etl.core.name_map import NameMap
-from etl.core.plan import ExtraColumns, Plan
+from etl.core.plan import ExtraColumns, Plan, TablePlan
 from etl.core.proposal import Proposal
 from etl.core.report import Outcome
 from etl.planning.added_columns import add_columns
@@ -22,10 +23,11 @@ from etl.reporting.report import Report
 from etl.runs.connect import Target, open_target
 from etl.runs.create_schema import NewSchema, create_what_is_missing, finish_schema
 from etl.runs.given_names import names_given_before
-from etl.runs.known import description_of
+from etl.runs.known import Description, NoDescription, description_of
 from etl.runs.load_session import lock_tables, prepare_load_session
 from etl.runs.move import Mover
 from etl.runs.observer import Observer
+from etl.runs.one_of_many import OneOfMany
 from etl.runs.record import RunRecord, describe_source
 from etl.runs.schema_files import write_schema_files
 from etl.runs.settings import Settings
@@ -37,7 +39,7 @@ from etl.target.constraints import identifier
 from etl.target.loading_schemas import cut_off_runs
 from etl.target.lock_room import require_locks
 from etl.target.privileges import require_schema, require_to_load
-from etl.target.search_path import current_schema
+from etl.target.search_path import current_schema, make_schema
 from etl.target.sequences import reset_sequences, unreachable_ids
 from etl.target.session import Session
 from etl.target.triggers import without_triggers
@@ -45,12 +47,19 @@ from etl.validation.suites import Suite, suites_for
 from etl.validation.validator import Validator
 
 
-def run_migration(settings: Settings, observer: Observer | None = None, startup: Startup | None = None) -> Report:
+def run_migration(
+    settings: Settings,
+    observer: Observer | None = None,
+    startup: Startup | None = None,
+    *,
+    one: OneOfMany | None = None,
+) -> Report:
     """Loads, or in a dry run forecasts, and writes the report folder.
 
     Raises `EtlError` where it cannot, and KeyboardInterrupt where it is interrupted: nothing is committed then, and the
     report says "failed" if both ends had answered before. An interruption after COMMIT has begun is not heard any more.
-    Two errors are otherwise: `CommittedError`, `UnconfirmedError`. `startup` is the caller's to close.
+    Two errors are otherwise: `CommittedError`, `UnconfirmedError`. `startup` is the caller's to close. `one` says that
+    the source is one file of a fleet.
     """
     observer = observer or Observer()
     with contextlib.ExitStack() as ends:
@@ -67,6 +76,8 @@ def run_migration(settings: Settings, observer: Observer | None = None, startup:
             validated=settings.validate,
             reconciled=settings.reconcile and not settings.dry_run,
         )
+        if one is not None:
+            record = replace(record, source=replace(record.source, path=str(one.path)))
         with record.failures_reported(), target.connect() as connection, one_transaction(connection):
             session = Session(connection)
             load = Load(
@@ -77,6 +88,7 @@ def run_migration(settings: Settings, observer: Observer | None = None, startup:
                 session=session,
                 validator=validator,
                 record=record,
+                one=one,
             )
             stop_validation = validator.stop if validator else None
             plan = interruptible(load.carry_out, hang_up=session.hang_up, let_go=stop_validation)
@@ -113,9 +125,12 @@ class Load:
     record: RunRecord
     mover: Callable[..., Mover] = Mover
     derived: Proposal | None = None
+    one: OneOfMany | None = None
 
     def prepare(self) -> Prepared:
         """The tables that are there or are created, the plan between both sides, and the suites."""
+        if self.one is not None and self.one.new_schema is not None:
+            make_schema(self.session, self.one.new_schema)
         prepare_load_session(self.session, self.target.schema)
         self._name_runs_that_were_cut_off()
         new = self._create_schema()
@@ -146,6 +161,8 @@ class Load:
                 self._compare(plan)
         if any(table.in_doubt for table in self.record.accounting.tables):
             self.source.verify_sound()
+        if self.one is not None and not self.settings.dry_run:
+            self.one.note(self.session, self.record.report())
         return plan
 
     def _name_runs_that_were_cut_off(self) -> None:
@@ -154,13 +171,25 @@ class Load:
                 self.observer.remarked(str(run))
                 self.record.accounting.remarks.append(str(run))
 
+    @property
+    def _description(self) -> Description:
+        """None fits tables whose keys have a column more."""
+        return NoDescription() if self.one and self.one.column else description_of(self.source.tables)
+
     def _create_schema(self) -> NewSchema:
         """Tables and keys that the target lacks; on the embedded server they need not be asked for."""
         if not (self.settings.create_schema or self.target.embedded):
             return NewSchema(names=names_given_before(self.source, self.session))
         schema = require_schema(self.session, current_schema(self.session))
-        description = description_of(self.source.tables)
-        new = create_what_is_missing(self.source, self.session, self.settings, schema, description, self.derived)
+        new = create_what_is_missing(
+            self.source,
+            self.session,
+            self.settings,
+            schema,
+            self._description,
+            self.derived,
+            self.one.column if self.one else "",
+        )
         if new.created:
             self.observer.tables_created(new.created)
         return new
@@ -177,6 +206,8 @@ class Load:
         if self.settings.extra_columns is ExtraColumns.ADD and any(table.lacking for table in plan.tables):
             add_columns(self.session, plan)
             plan = self._plan_with(names, ExtraColumns.STOP)
+        if self.one is not None and self.one.column:
+            plan = _of_share(plan, self.one.column, self.one.value)
         self.record.accounting.note_names(plan)
         if plan.starter:
             path = self.record.leave_starter(plan.starter)
@@ -201,7 +232,7 @@ class Load:
         """Reads and checks the suites; what Great Expectations itself says of them is known before the commit."""
         if self.validator is None:
             return {}
-        folder = self.settings.expectations or description_of(self.source.tables).suites
+        folder = self.settings.expectations or self._description.suites
         return suites_for(folder, [table.target for table in plan.tables])
 
     def _move(self, plan: Plan) -> None:
@@ -257,7 +288,12 @@ class Load:
             self.record.accounting.remarks.append(remark)
 
     def _evidence(self, plan: Plan) -> Evidence | None:
-        """The smallest table that grew, by which a lost answer to COMMIT is told: counting it again is quick."""
+        """The smallest table that grew, by which a lost answer to COMMIT is told: counting it again is quick.
+
+        None where the counts are of a share of its rows.
+        """
+        if self.one is not None and self.one.column:
+            return None
         reports = [(self.record.accounting.report_of(table.name), table) for table in plan.tables]
         grown = [(report.target_rows_after or 0, table) for report, table in reports if report.loaded_rows]
         if not grown:
@@ -270,3 +306,22 @@ class Load:
         started = time.monotonic()
         yield
         self.record.accounting.timings[stage] = time.monotonic() - started
+
+
+def _of_share(plan: Plan, column: str, value: str) -> Plan:
+    """The plan for the rows with `value` in the column of the target that takes the source's `column`.
+
+    Raises `DriftError` where a table of the target has no such column.
+    """
+    groups = tuple(tuple(_table_of_share(table, column, value) for table in group) for group in plan.groups)
+    return replace(plan, groups=groups)
+
+
+def _table_of_share(table: TablePlan, column: str, value: str) -> TablePlan:
+    target = next((one.target for one in table.columns if one.source == column), None)
+    if target is None:
+        raise DriftError(
+            f"The target's table {table.target.name} has no column {column}, which is to tell the files apart. Add it "
+            "to the table and to its keys, or let an empty schema be created with --create-schema."
+        )
+    return replace(table, share=(target, value))

@@ -10,7 +10,6 @@ from psycopg2 import sql
 
 from etl.comparison.rewritten import classify_rewriting
 from etl.core.plan import Plan, TablePlan
-from etl.core.tables import TargetTable
 from etl.files.reject_files import RejectSink, TableRejects
 from etl.loading.load import can_be_fast, forecast, load_fast, load_staged
 from etl.loading.rows import Accepted, Loaded, NotFastError, Retracted
@@ -20,7 +19,7 @@ from etl.runs.pipeline import Pipeline
 from etl.runs.record import RunRecord
 from etl.runs.settings import Settings
 from etl.source.database import Source
-from etl.target.constraints import identifier
+from etl.target.constraints import identifier, rows_of_share
 from etl.target.session import Session
 from etl.validation.results import Totals
 from etl.validation.validator import Validator
@@ -63,7 +62,7 @@ class Mover:
     def move_groups(self, plan: Plan, rejects: Mapping[str, RejectSink], load: LoadGroup) -> None:
         """Moves every group by `load`, and keeps what validation says of each table."""
         # Before the first row moves: afterwards, rows that triggers wrote would count as there before.
-        before = {table.name: self._count(table.target) for table in plan.tables}
+        before = {table.name: self._count(table) for table in plan.tables}
         totals = [total for group in plan.groups for total in self._move(group, rejects, load, before)]
         for total in totals:
             self.record.accounting.note_expectations(total.result())
@@ -79,7 +78,7 @@ class Mover:
                 loaded,
                 rejects[plan.name],
                 rows_before=before[plan.name],
-                rows_after=None if self.settings.dry_run else self._count(plan.target),
+                rows_after=None if self.settings.dry_run else self._count(plan),
                 seconds=time.monotonic() - started,
             )
             rejects[plan.name].close()
@@ -112,5 +111,6 @@ class Mover:
         allowed = len(group) == 1 and not self.settings.keep_constraints and not self.settings.dry_run
         return allowed and can_be_fast(self.session, group[0].target)
 
-    def _count(self, table: TargetTable) -> int:
-        return int(self.session.value(sql.SQL("SELECT count(*) FROM {}").format(identifier(table))))
+    def _count(self, plan: TablePlan) -> int:
+        query = sql.SQL("SELECT count(*) FROM {}{}").format(identifier(plan.target), rows_of_share(plan))
+        return int(self.session.value(query))
