@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import orjson
 import pandas as pd
 from psycopg2 import sql
 
@@ -15,7 +16,8 @@ from etl.comparison.rewritten import classify_rewriting
 from etl.core.errors import TargetError
 from etl.core.plan import ColumnPlan, Plan, TablePlan
 from etl.core.rejects import RejectedRow
-from etl.core.report import SequenceReport, TableReport
+from etl.core.report import PARTS_FILE, SequenceReport, TableReport
+from etl.files.private_files import PrivateFolder
 from etl.files.reject_files import RejectSink, TableRejects
 from etl.loading.load import load_fast_from, load_stages
 from etl.loading.rows import Loaded, NotFastError
@@ -50,7 +52,16 @@ class Publisher(Mover):
                 self._tell_rejects(table, rejects[table.name])
                 self._add_results(table)
             self.move_groups(plan, rejects, self._load_gathered)
+        self._write_parts()
         self.ledger.drop(self.session)
+
+    def _write_parts(self) -> None:
+        """A line for each part, with the seconds that it took, for whoever wants to know what a load spends them on."""
+        with PrivateFolder(self.record.folder).open(PARTS_FILE) as file:
+            for table, lines in self.done.items():
+                for line in lines:
+                    told = {"table": table, "part": line.part, "rows": line.rows, "rejected": line.rejected}
+                    file.write(orjson.dumps({**told, "seconds": line.seconds}, option=orjson.OPT_APPEND_NEWLINE))
 
     def _name_columns(self, plan: TablePlan) -> None:
         """The names of the two columns in front are another process's, where a run was resumed."""

@@ -1,7 +1,11 @@
 """A load by workers tells and does the same as one in a single process, whatever the parts are."""
 
+import json
+import pickle
+import re
 import stat
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,7 @@ from distributed import Client
 from support.bad_database import BadDatabase, make_bad_database
 from support.database import Database, Server, fresh_database
 from support.loads import rejects
+from support.processes import processes_in, run_module
 from support.sources import make_sqlite, series, sqlite
 from support.targets import contents, execute, query, state, value
 from support.workers import loading_schemas, parallel
@@ -21,9 +26,11 @@ from etl.reporting.report import Report
 from etl.runs.observer import Observer
 from etl.scaling import cluster as cluster_module
 from etl.scaling.fingerprint import Facts
-from etl.scaling.parts import parts_of
+from etl.scaling.parts import Part, parts_of
+from etl.scaling.work import Job
 from etl.schema.unified import TABLE_NAMES, create_missing
 from etl.source.database import Source
+from etl.target.url import resolve
 
 
 @pytest.fixture(scope="module")
@@ -227,6 +234,42 @@ def test_a_scheduler_that_is_not_there(database: Database, tmp_path: Path, monke
     source = make_sqlite(tmp_path / "any.db", *SOURCE)
     with pytest.raises(CannotRun, match=r"No Dask scheduler answers at tcp://127.0.0.1:9 .*`dask scheduler`"):
         parallel("tcp://127.0.0.1:9", database.url, source, tmp_path / "report", create_schema=True)
+    assert not loading_schemas(database)
+
+
+def test_a_password_is_in_no_task(
+    workers: Client, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor in what Dask logs of one; workers of our own inherit it, for as long as they live."""
+    source = make_sqlite(tmp_path / "any.db", *SOURCE)
+    url = resolve(database.url, {}).set(password="geheim", host="ignored").render_as_string(hide_password=False)  # type: ignore[union-attr]
+    work, seen = cluster_module.Cluster.work, []
+
+    def look(self: cluster_module.Cluster, jobs: Mapping[str, Job], parts: Sequence[Part], on_done: Any) -> None:
+        seen.extend([pickle.dumps(jobs), repr(jobs).encode()])
+        work(self, jobs, parts, on_done)
+
+    monkeypatch.setattr(cluster_module.Cluster, "work", look)
+    assert parallel(workers, url, source, tmp_path / "report", create_schema=True).exit_code == 0
+    assert len(seen) == 2
+    logs = repr([workers.get_scheduler_logs(), workers.get_worker_logs()]).encode()
+    assert not any(b"geheim" in text for text in (*seen, logs))
+
+
+def test_workers_of_our_own_end_with_the_command(database: Database, tmp_path: Path) -> None:
+    """From the shell: they get the target by their environment alone, and listen on 127.0.0.1 alone."""
+    source = make_sqlite(tmp_path / "any.db", *SOURCE)
+    options = ["--sqlite", str(source), "--pg", database.url, "--create-schema", "--skip-validation", "--workers", "2"]
+    done = run_module("etl.run", *options, "--report", "report", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(
+        r"✓ 2 workers on this machine \(each may take [\d,]+ MB\), dashboard http://127.0.0.1:\d+", done.stdout
+    )
+    assert "390" in done.stdout
+    assert not done.stderr
+    assert not processes_in(tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "report" / "parts.ndjson").read_text().splitlines()]
+    assert sum(line["rows"] for line in lines) == 390
     assert not loading_schemas(database)
 
 
