@@ -6,7 +6,6 @@ from etl.console.page import RULE, make_console
 from etl.core.fleet_report import FileReport, FileStatus, FleetReportData
 from etl.core.redaction import printable
 from etl.core.text import counted
-from etl.fleet.files import FleetFile
 from etl.fleet.load import FleetObserver
 from etl.runs.connect import Target
 
@@ -18,11 +17,10 @@ class ConsoleFleet(FleetObserver):
         self._out = make_console(stderr=json_only, no_color=no_color)
         self._quiet = quiet
         self._files = 0
-        self._place = 0
 
     def fleet_begun(self, target: Target, files: int, known: int) -> None:
         """The heading."""
-        self._files = files
+        self._files = files - known
         kind = "embedded PostgreSQL" if target.embedded else "PostgreSQL"
         self._line(RULE)
         self._line("SQLite → PostgreSQL: a fleet of files", "bold")
@@ -34,14 +32,14 @@ class ConsoleFleet(FleetObserver):
             self._line(f"  To look inside: python -m etl.server, then {target.psql}")
         self._line()
 
-    def file_begun(self, file: FleetFile, place: int) -> None:  # noqa: ARG002 - the line follows behind the load
-        """Its number, for the line."""
-        self._place = place
+    def workers_ready(self, text: str) -> None:
+        """How many workers there are, and where to watch them."""
+        self._line(f"✓ {printable(text)}", "green")
 
-    def file_finished(self, report: FileReport) -> None:
+    def file_finished(self, report: FileReport, done: int) -> None:
         """The file's line."""
         mark, style = ("✓", "") if report.settled else ("✗", "red")
-        self._line(f"  {mark} {self._place:,}/{self._files:,} {printable(report.path)} → {_outcome(report)}", style)
+        self._line(f"  {mark} {done:,}/{self._files:,} {printable(report.path)} → {_outcome(report)}", style)
 
     def finished(self, report: FleetReportData) -> None:
         """The sums, and each file that needs somebody; also with -q."""

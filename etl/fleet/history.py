@@ -37,10 +37,14 @@ def read_history(session: Session) -> dict[str, Known]:
     }
 
 
-def note(session: Session, place: str, source: str, known: Known, *, complete: bool, run_id: str) -> None:
-    """Writes down what this transaction has loaded."""
+def prepare_history(session: Session) -> None:
+    """Makes the table where there is none; raises `TargetError` where the role may not."""
     make_schema(session, SCHEMA)
     session.run(sql.SQL(_CREATE).format(_TABLE))
+
+
+def note(session: Session, place: str, source: str, known: Known, *, complete: bool, run_id: str) -> None:
+    """Writes down what this transaction has loaded."""
     values = (place, source, known.state, known.rows, complete, run_id)
     session.run(sql.SQL("DELETE FROM {} WHERE place = {}").format(_TABLE, sql.Literal(place)))
     session.run(

@@ -131,7 +131,8 @@ class Load:
         """The tables that are there or are created, the plan between both sides, and the suites."""
         if self.one is not None and self.one.new_schema is not None:
             make_schema(self.session, self.one.new_schema)
-        prepare_load_session(self.session, self.target.schema)
+        shared = self.one is not None and not self.one.column
+        prepare_load_session(self.session, self.target.schema, shared=shared)
         self._name_runs_that_were_cut_off()
         new = self._create_schema()
         plan = self._plan(new.names)

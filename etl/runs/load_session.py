@@ -26,8 +26,10 @@ _SETTINGS = {
 }
 
 
-def prepare_load_session(session: Session, schema: str | None) -> None:
+def prepare_load_session(session: Session, schema: str | None, *, shared: bool = False) -> None:
     """Makes the session ready for this transaction alone, and takes the lock of a run.
+
+    With `shared`, loads into other schemas that share it as well may go on beside this one.
 
     Raises `LockedError` where another run is loading, `TargetError` where nothing can be written.
     """
@@ -35,7 +37,11 @@ def prepare_load_session(session: Session, schema: str | None) -> None:
     stage_in_memory(session)
     require_writable(session)
     session.run(sql.SQL("SET CONSTRAINTS ALL IMMEDIATE"))
-    _take_lock(session, "pg_try_advisory_xact_lock")
+    if shared:
+        _take_lock(session, "pg_try_advisory_xact_lock_shared")
+        _take_lock(session, "pg_try_advisory_xact_lock", sql.SQL("hashtextextended({}, 0)").format(sql.Literal(schema)))
+    else:
+        _take_lock(session, "pg_try_advisory_xact_lock")
 
 
 def hold_lock_of_a_run(session: Session) -> None:
@@ -46,8 +52,8 @@ def hold_lock_of_a_run(session: Session) -> None:
     _take_lock(session, "pg_try_advisory_lock")
 
 
-def _take_lock(session: Session, function: str) -> None:
-    if not session.value(sql.SQL("SELECT {}({})").format(sql.SQL(function), sql.Literal(ADVISORY_LOCK))):
+def _take_lock(session: Session, function: str, key: sql.Composable | None = None) -> None:
+    if not session.value(sql.SQL("SELECT {}({})").format(sql.SQL(function), key or sql.Literal(ADVISORY_LOCK))):
         raise LockedError(
             f"Another run is loading into this database: {explain_other_run(session.rows, ADVISORY_LOCK)}. "
             "Wait until it has finished, then run again."

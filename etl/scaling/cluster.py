@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from etl.core.errors import CannotRun, EtlError, UsageError
 from etl.core.text import counted
-from etl.scaling.fingerprint import Facts, require_same
+from etl.scaling.fingerprint import Facts, facts_about, require_same
 from etl.scaling.parts import Part
 from etl.scaling.work import WORKER_URL, Answer, Job, begin, forget, hang_up, load_part
 
@@ -27,6 +27,23 @@ STOP_SECONDS = 5.0
 _POLL_SECONDS = 0.2
 
 
+class SchedulerLostError(CannotRun):
+    """Nobody hands out work any more."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function that a worker is to call; Dask shows it by its key."""
+
+    key: str
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+def _raise(_key: str, error: EtlError) -> None:
+    raise error
+
+
 @dataclass
 class Cluster:
     """Workers that take parts. `said` tells how many there are, for people."""
@@ -35,8 +52,9 @@ class Cluster:
     said: str
     stopped: threading.Event
 
-    def check(self, run_id: str, path: Path, ours: Facts) -> None:
-        """Raises `CannotRun` where a worker does not see the file, or is not like this process."""
+    def check(self, run_id: str, path: Path | None) -> None:
+        """Raises `CannotRun` where a worker does not see the file (if there is one), or is not like this process."""
+        ours = facts_about(path)
         found: Mapping[str, Facts | str] = self.client.run(begin, run_id, path)
         for worker, facts in found.items():
             if isinstance(facts, str):
@@ -49,33 +67,45 @@ class Cluster:
         Raises `EtlError` where a part cannot be loaded, or the scheduler or all workers are lost; KeyboardInterrupt
         where `stop` was called.
         """
-        answers: queue.Queue[Future] = queue.Queue()
-        waiting = list(reversed(parts))
-        open_parts: dict[str, Future] = {}
+        calls = [
+            Call(f"etl-{jobs[part.table].ledger.run_id}-{part.number}", load_part, (jobs[part.table], part))
+            for part in parts
+        ]
+        self.each(calls, on_done, _raise)
 
-        def submit() -> None:
-            part = waiting.pop()
-            future = self.client.submit(
-                load_part,
-                jobs[part.table],
-                part,
-                key=f"etl-{jobs[part.table].ledger.run_id}-{part.number}",
-                retries=RETRIES,
-                pure=False,
-            )
-            open_parts[future.key] = future
-            future.add_done_callback(answers.put)
+    def each(
+        self, calls: Sequence[Call], on_done: Callable[[Any], None], on_error: Callable[[str, EtlError], None]
+    ) -> None:
+        """Has all calls made; `on_error` hears of those that fail, by their keys.
 
+        Raises `CannotRun` where the scheduler is lost, KeyboardInterrupt where `stop` was called.
+        """
+        answers: queue.Queue[Future[Any]] = queue.Queue()
+        waiting = list(reversed(calls))
+        open_calls: dict[str, Future[Any]] = {}
         try:
-            while waiting or open_parts:
-                while waiting and len(open_parts) < TASKS_PER_WORKER * max(1, len(_workers(self.client))):
-                    submit()
-                future = self._next(answers)
-                if future is not None:
-                    on_done(self._result(future))
-                    del open_parts[future.key]
+            while waiting or open_calls:
+                while waiting and len(open_calls) < TASKS_PER_WORKER * max(1, len(_workers(self.client))):
+                    call = waiting.pop()
+                    future = self.client.submit(
+                        call.function, *call.arguments, key=call.key, retries=RETRIES, pure=False
+                    )
+                    open_calls[call.key] = future
+                    future.add_done_callback(answers.put)
+                done = self._next(answers)
+                if done is None:
+                    continue
+                try:
+                    result = self._result(done)
+                except SchedulerLostError:
+                    raise
+                except EtlError as error:
+                    on_error(str(done.key), error)
+                else:
+                    on_done(result)
+                del open_calls[str(done.key)]
         finally:
-            for future in open_parts.values():
+            for future in open_calls.values():
                 future.cancel()
 
     def _next(self, answers: "queue.Queue[Future]") -> "Future | None":
@@ -93,14 +123,14 @@ class Cluster:
             if self.stopped.is_set():
                 raise KeyboardInterrupt
             if time.monotonic() > deadline:
-                raise CannotRun("The Dask scheduler was lost.")
+                raise SchedulerLostError("The Dask scheduler was lost.")
             time.sleep(_POLL_SECONDS)
 
-    def _result(self, future: "Future") -> Answer:
+    def _result(self, future: "Future[Any]") -> Any:
         from distributed import CancelledError, KilledWorker
 
         try:
-            answer = future.result(timeout=LOST_SECONDS)
+            return future.result(timeout=LOST_SECONDS)
         except EtlError:
             raise
         except KilledWorker as error:
@@ -111,9 +141,7 @@ class Cluster:
         except (CancelledError, OSError, TimeoutError) as error:
             if self.stopped.is_set():
                 raise KeyboardInterrupt from error
-            raise CannotRun("The Dask scheduler was lost.") from error
-        assert isinstance(answer, Answer)
-        return answer
+            raise SchedulerLostError("The Dask scheduler was lost.") from error
 
     def stop(self, run_id: str) -> None:
         """Ends the workers' statements, from any thread; what they have not committed is rolled back."""

@@ -33,10 +33,10 @@ class Facts:
         ]
 
 
-def facts_about(path: Path) -> Facts:
-    """The facts of this process; raises `SourceError` where it does not see the file."""
+def facts_about(path: Path | None) -> Facts:
+    """The facts of this process, and of the file if there is one; raises `SourceError` where it is not to be seen."""
     python = ".".join(platform.python_version_tuple()[:2])
-    return Facts(python, __version__, _code(), checksum(path))
+    return Facts(python, __version__, _code(), checksum(path) if path else "")
 
 
 def require_same(ours: Facts, theirs: Facts, worker: str) -> None:

@@ -36,7 +36,7 @@ from etl.scaling.fingerprint import Facts, facts_about
 from etl.scaling.ledger import Ledger, RunLine, agreed_on
 from etl.scaling.parts import PART_BYTES, Part, parts_of
 from etl.scaling.publish import Publisher, PublishingObserver
-from etl.scaling.work import Answer, Job, end_workers
+from etl.scaling.work import Answer, Job, end_workers, worker_url
 from etl.source.database import Source
 from etl.target.lock_room import require_locks
 from etl.target.privileges import require_to_load
@@ -125,9 +125,11 @@ class _Run:
             prepared.accepted.result()
         facts = facts_about(self.source.path)
         parts = parts_of(self.source, prepared.plan.tables, self.part_bytes)
-        with open_cluster(self._workers(parts), self.settings.scheduler, self._worker_url()) as cluster:
+        with open_cluster(
+            self._workers(parts), self.settings.scheduler, worker_url(self.settings.pg, self.target)
+        ) as cluster:
             self._cluster = cluster
-            cluster.check(self.record.run_id, self.source.path, facts)
+            cluster.check(self.record.run_id, self.source.path)
             self.observer.workers_ready(cluster.said)
             ledger, line = self._open_ledger(prepared, facts, parts)
             self._work(cluster, prepared, ledger, line, facts)
@@ -200,12 +202,6 @@ class _Run:
     def _workers(self, parts: Sequence[Part]) -> int:
         """No more than there is work for."""
         return max(1, min(self.settings.workers or 1, len(parts)))
-
-    def _worker_url(self) -> str | None:
-        """The target with its password, for workers of our own; None where their environment says it already."""
-        if self.settings.pg is not None:
-            return self.settings.pg
-        return self.target.engine.url.render_as_string(hide_password=False) if self.target.embedded else None
 
     def _job(self, plan: TablePlan, prepared: Prepared, ledger: Ledger, line: RunLine, facts: Facts) -> Job:
         return Job(

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psycopg2
 from psycopg2 import sql
+from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
 from etl.core.errors import CannotRun, SourceError, TargetError
@@ -22,6 +23,7 @@ from etl.core.plan import TablePlan
 from etl.core.rejects import Fault, RejectedRow
 from etl.files.reject_files import DroppedValues
 from etl.loading.staging import copy_what_fits, numbered, staged_types
+from etl.runs.connect import Target
 from etl.runs.load_session import set_up
 from etl.runs.pipeline import Pipeline
 from etl.scaling.fingerprint import Facts, State, facts_about, require_same
@@ -97,7 +99,7 @@ def forget(run_id: str) -> None:
         validator.__exit__(None, None, None)
 
 
-def begin(run_id: str, path: Path) -> Facts | str:
+def begin(run_id: str, path: Path | None) -> Facts | str:
     """A run begins, or goes on: the facts of this process, or why there are none."""
     _STOPPED.discard(run_id)
     try:
@@ -200,8 +202,7 @@ class PartRejects:
 @contextlib.contextmanager
 def _session(job: Job) -> Iterator[Session]:
     """A transaction of its own on the worker's own connection; what is not committed inside is rolled back."""
-    url = resolve(os.environ.get(WORKER_URL), os.environ) or resolve(job.url, {})
-    assert url is not None
+    url = target_of_worker(job.url)
     engine = make_engine(url)
     try:
         connection = engine.connect()
@@ -220,6 +221,20 @@ def _session(job: Job) -> Iterator[Session]:
             yield session
         finally:
             sessions.remove(session)
+
+
+def target_of_worker(url: str) -> URL:
+    """The target as this process's environment names it, else `url`, which holds no password."""
+    own = resolve(os.environ.get(WORKER_URL), os.environ) or resolve(url, {})
+    assert own is not None
+    return own
+
+
+def worker_url(pg: str | None, target: Target) -> str | None:
+    """The target with its password, for workers of our own; None where the environment that they inherit says it."""
+    if pg is not None:
+        return pg
+    return target.engine.url.render_as_string(hide_password=False) if target.embedded else None
 
 
 def application_name(run_id: str) -> str:

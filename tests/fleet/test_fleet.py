@@ -8,13 +8,15 @@ import pytest
 from support.commands import Commands, commands
 from support.database import Database, Server
 from support.sources import make_sqlite
-from support.targets import execute, query, value
+from support.targets import connected, execute, query, value
+from support.workers import running_workers
 
 import etl
 from etl.core.errors import TargetError, UsageError
 from etl.core.fleet_report import FileStatus
 from etl.fleet.load import FleetObserver
 from etl.reporting.fleet import FleetReport
+from etl.runs.load_session import ADVISORY_LOCK
 
 __all__ = ["commands"]  # a fixture
 TABLES = (
@@ -91,6 +93,30 @@ def test_a_second_run_loads_only_what_is_missing_or_changed(database: Database, 
     assert again.exit_code == 0
     assert set(load(database, tenants, per_file).counts) == {UNCHANGED}
     assert load(database, tenants, per_file, assume_timezone="Asia/Seoul").counts[LOADED] == 4, "other options"
+
+
+def test_workers_load_a_file_each(database: Database, tenants: Path) -> None:
+    """At the same time: no schema is in the way of another. A second run has nothing to do for them."""
+    with running_workers() as workers:
+        address = workers.scheduler.address
+        report = load(database, tenants, "schema", scheduler=address)
+        assert outcomes(report) == {
+            "acme": (LOADED, 0, 5),
+            "Beta": (LOADED, 0, 5),
+            "o'hara": (LOADED, 0, 5),
+            "broken": (FAILED, 1, 0),
+        }
+        again = load(database, tenants, "schema", "again", scheduler=address)
+    assert again.counts == {UNCHANGED: 3, FAILED: 1}
+    assert (tenants.parent / "report" / "fleet" / "acme" / "report.html").is_file()
+
+
+def test_loads_into_the_whole_database_keep_a_fleet_out(database: Database, tenants: Path) -> None:
+    with connected(database) as other, other.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
+        report = load(database, tenants, "schema")
+    assert {file.status for file in report.files} == {FAILED}
+    assert sum("Another run is loading" in (file.error or "") for file in report.files) == 3
 
 
 def test_a_schema_that_was_dropped_is_loaded_again(database: Database, tenants: Path) -> None:
@@ -186,7 +212,8 @@ def test_what_cannot_be_meant_is_said_before_anything_is_loaded(database: Databa
         ("neither schema nor column:NAME", paths, {"per_file": "tenant"}),
         ("No file is meant by", f"{tenants}/*.sqlite", {}),
         ("leave out --schema", paths, {"schema": "public"}),
-        ("leave out --workers", paths, {"workers": 2}),
+        ("leave out --workers", paths, {"workers": 2, "per_file": "column:tenant"}),
+        ("needs no --resume", paths, {"resume": "x"}),
     ):
         with pytest.raises(UsageError, match=said):
             etl.migrate_fleet(sources, database.url, **options)  # type: ignore[arg-type]
@@ -194,8 +221,8 @@ def test_what_cannot_be_meant_is_said_before_anything_is_loaded(database: Databa
 
 def test_a_target_that_is_gone_ends_the_run_with_a_page(server: Server, database: Database, tenants: Path) -> None:
     class Ender(FleetObserver):
-        def file_begun(self, file: object, place: int) -> None:  # noqa: ARG002
-            if place == 2:
+        def file_finished(self, report: object, done: int) -> None:  # noqa: ARG002
+            if done == 1:
                 name = value(database, "SELECT quote_ident(current_database())")
                 server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
 
@@ -209,4 +236,4 @@ def test_a_target_that_is_gone_ends_the_run_with_a_page(server: Server, database
             validate=False,
         )
     files = json.loads((tenants.parent / "report" / "fleet.json").read_bytes())["files"]
-    assert [file["status"] for file in files] == ["loaded", "not begun", "not begun", "not begun"]
+    assert [file["status"] for file in files] == ["loaded", "failed", "not begun", "not begun"]

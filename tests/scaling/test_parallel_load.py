@@ -25,7 +25,6 @@ from etl.core.plan import TablePlan
 from etl.reporting.report import Report
 from etl.runs.observer import Observer
 from etl.scaling import cluster as cluster_module
-from etl.scaling.fingerprint import Facts
 from etl.scaling.parts import Part, parts_of
 from etl.scaling.work import Job
 from etl.schema.unified import TABLE_NAMES, create_missing
@@ -192,9 +191,15 @@ def test_a_worker_that_cannot_see_the_file_says_so_at_once(
     source = make_sqlite(tmp_path / "any.db", *SOURCE)
     check = cluster_module.Cluster.check
 
-    def elsewhere(self: cluster_module.Cluster, run_id: str, path: Path, ours: Facts) -> None:
-        path.rename(tmp_path / "elsewhere.db")
-        check(self, run_id, path, ours)
+    def elsewhere(self: cluster_module.Cluster, run_id: str, path: Path) -> None:
+        run = self.client.run
+
+        def hidden(*arguments: Any) -> Any:
+            path.rename(tmp_path / "elsewhere.db")
+            return run(*arguments)
+
+        monkeypatch.setattr(self.client, "run", hidden)
+        check(self, run_id, path)
 
     monkeypatch.setattr(cluster_module.Cluster, "check", elsewhere)
     said = rf"The worker tcp://\S+ does not see the source. \S+ cannot read {source}: No such file"
