@@ -177,8 +177,11 @@ class ConsoleObserver(Page):
             self.line(f"  ✓ {name}: {table.matched_rows:,} rows match")
 
     def remarked(self, text: str) -> None:
-        """What the user ought to know at once."""
-        self.warn(printable(text))
+        """What the user ought to know at once; with -q as well."""
+        if self.quiet:
+            self._err.print(Text(f"⚠️  {printable(text)}", style="yellow"), soft_wrap=True)
+        else:
+            self.warn(printable(text))
 
     def workers_ready(self, text: str) -> None:
         """How many workers there are, and where to watch them."""

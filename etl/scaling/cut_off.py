@@ -8,7 +8,6 @@ from etl.core.errors import CannotRun, EtlError, UsageError
 from etl.core.text import unknown_names
 from etl.runs.connect import open_target
 from etl.runs.load_session import hold_lock_of_a_run
-from etl.runs.observer import Observer
 from etl.runs.transaction import one_transaction
 from etl.scaling.at_rest import FOLDER
 from etl.scaling.ledger import Ledger, RunLine
@@ -64,20 +63,26 @@ def _require(session: Session, run_id: str) -> CutOffRun:
 
 
 @contextlib.contextmanager
-def keeping(run_id: str, observer: Observer, progress: Callable[[], str]) -> Iterator[None]:
-    """Inside, whatever ends the run leaves its loading schema, and is told with the two ways on."""
+def keeping(run_id: str, say: Callable[[str], None], progress: Callable[[], str | None]) -> Iterator[None]:
+    """Inside, whatever ends the run leaves its loading schema, and is told with the two ways on.
+
+    An error says it itself, else `say` hears it. `progress`: how far the run has come; None: there is no schema yet.
+    """
     try:
         yield
     except CannotRun as error:
+        if progress() is None:
+            raise
         raise type(error)(f"{error}\n{_ways_on(run_id, progress())}") from error
     except EtlError:
         raise
     except BaseException:
-        observer.remarked(_ways_on(run_id, progress()))
+        if progress() is not None:
+            say(_ways_on(run_id, progress()))
         raise
 
 
-def _ways_on(run_id: str, progress: str) -> str:
+def _ways_on(run_id: str, progress: str | None) -> str:
     return (
         f"What the run {run_id} has loaded is kept, where nobody sees it ({progress}): the same command with "
         f"--resume {run_id} goes on with it, --abandon {run_id} removes it."

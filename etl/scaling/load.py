@@ -72,10 +72,9 @@ def run_parallel(settings: Settings, observer: Observer | None = None, *, part_b
         )
         record = replace(record, source=replace(record.source, path=str(settings.source)))
         run = _Run(settings, observer, begun.source, target, control, validator, record, part_bytes, resumed)
-        with record.failures_reported():
+        with record.failures_reported(), keeping(run_id, run.say, run.progress):
             gathered = interruptible(run.gather, hang_up=run.stop)
-            with keeping(run_id, observer, lambda: "all of its parts"):
-                run.publish(gathered, interruptions)
+            run.publish(gathered, interruptions)
         copy_of(run_id, path).unlink(missing_ok=True)
         return record.finish()
 
@@ -114,6 +113,9 @@ class _Run:
     _cluster: Cluster | None = None
     _session: Session | None = None
     _rows: Counter[str] = field(default_factory=Counter)
+    _kept: bool = False
+    _open_parts: int = 0
+    _done: int = 0
 
     # -- the parts --------------------------------------------------------------------------------------------------
 
@@ -141,22 +143,27 @@ class _Run:
         jobs = {plan.name: self._job(plan, prepared, ledger, line, facts) for plan in prepared.plan.tables}
         with self._transaction() as session:
             parts = ledger.missing(session)
-        done: list[int] = []
+        self._open_parts = len(parts)
 
         def on_done(answer: Answer) -> None:
-            done.append(answer.part)
+            self._done += 1
             self._progressed(prepared.plan, answer)
 
-        def progress() -> str:
-            return f"{len(done):,} of {counted(len(parts), 'part')} in this run"
+        cluster.work(jobs, parts, on_done)
+        cluster.forget(ledger.run_id)
+        with self._transaction() as session:
+            end_workers(session, ledger.run_id)
+            if missing := ledger.missing(session):
+                raise CannotRun(f"The ledger lacks {counted(len(missing), 'part')} that workers have loaded.")
 
-        with keeping(ledger.run_id, self.observer, progress):
-            cluster.work(jobs, parts, on_done)
-            cluster.forget(ledger.run_id)
-            with self._transaction() as session:
-                end_workers(session, ledger.run_id)
-                if missing := ledger.missing(session):
-                    raise CannotRun(f"The ledger lacks {counted(len(missing), 'part')} that workers have loaded.")
+    def say(self, text: str) -> None:
+        """Tells the user, and keeps it for the report."""
+        self.observer.remarked(text)
+        self.record.accounting.remarks.append(text)
+
+    def progress(self) -> str | None:
+        """How many parts this run has loaded; None while there is no loading schema."""
+        return f"{self._done:,} of {counted(self._open_parts, 'part')} in this run" if self._kept else None
 
     def _prepare(self) -> Prepared:
         """The plan as it will be; whatever is created for it is rolled back."""
@@ -175,6 +182,7 @@ class _Run:
         with self._transaction() as session:
             if self.resumed is not None:
                 self._require_unchanged(self.resumed, facts, agreed)
+                self._kept = True
                 return Ledger.open(session, self.resumed.run_id)
             line = RunLine(
                 self.record.run_id,
@@ -185,6 +193,7 @@ class _Run:
                 agreed,
             )
             ledger = Ledger.create(session, line, plans, parts)
+            self._kept = True  # what ends the run from here on leaves the schema
             session.driver.commit()
         return ledger, line
 

@@ -1,6 +1,7 @@
 """A load by workers tells and does the same as one in a single process, whatever the parts are."""
 
 import json
+import os
 import pickle
 import re
 import stat
@@ -9,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from distributed import Client
 from support.bad_database import BadDatabase, make_bad_database
@@ -259,6 +261,24 @@ def test_a_password_is_in_no_task(
     assert len(seen) == 2
     logs = repr([workers.get_scheduler_logs(), workers.get_worker_logs()]).encode()
     assert not any(b"geheim" in text for text in (*seen, logs))
+
+
+def test_workers_of_our_own_listen_on_this_machine_alone(tmp_path: Path) -> None:
+    path = make_sqlite(tmp_path / "any.db", *SOURCE)
+    with cluster_module.open_cluster(1, None, "postgresql://somebody:geheim@nowhere/none") as cluster:
+        cluster.check("run", path)
+        (inherited,) = cluster.client.run(os.environ.get, "ETL_WORKER_URL").values()
+        me = psutil.Process()
+        listening = {
+            line.laddr.ip
+            for process in (me, *me.children(recursive=True))
+            for line in process.net_connections("tcp")
+            if line.status == psutil.CONN_LISTEN
+        }
+    assert inherited == "postgresql://somebody:geheim@nowhere/none"
+    assert "ETL_WORKER_URL" not in os.environ
+    assert listening == {"127.0.0.1"}
+    assert not [process for process in me.children(recursive=True) if "spawn_main" in " ".join(process.cmdline())]
 
 
 def test_workers_of_our_own_end_with_the_command(database: Database, tmp_path: Path) -> None:
