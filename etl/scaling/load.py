@@ -220,7 +220,7 @@ class _Run:
             source=self.source.path.absolute(),
             facts=facts,
             plan=plan,
-            suite=prepared.suites.get(plan.target.name),
+            suites=prepared.suites,
             started_at=line.started_at,
             assume_timezone=self.settings.assume_timezone,
             batch_rows=self.settings.batch_rows,

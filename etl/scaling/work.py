@@ -8,7 +8,7 @@ import os
 import platform
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -41,7 +41,7 @@ WORKER_URL = "ETL_WORKER_URL"  # in the environment of workers that this product
 @dataclass(frozen=True)
 class Job:
     """What a worker has to know about a table's parts. `url` holds no password: a worker has that from its own
-    environment. `suite` None means that validation is skipped."""
+    environment. `suites` are those of all tables; none means that validation is skipped."""
 
     ledger: Ledger
     url: str
@@ -49,7 +49,7 @@ class Job:
     source: Path
     facts: Facts
     plan: TablePlan = field(repr=False)
-    suite: Suite | None = field(repr=False)
+    suites: Mapping[str, Suite] = field(repr=False)
     started_at: datetime
     assume_timezone: str
     batch_rows: int
@@ -95,8 +95,7 @@ def forget(run_id: str) -> None:
     """Ends the validation process that was kept for the run."""
     kept = _KEPT.pop(run_id, None)
     if kept is not None:
-        validator, _ = kept
-        validator.__exit__(None, None, None)
+        kept.__exit__(None, None, None)
 
 
 def begin(run_id: str, path: Path | None) -> Facts | str:
@@ -110,7 +109,7 @@ def begin(run_id: str, path: Path | None) -> Facts | str:
 
 _STOPPED: set[str] = set()  # runs that were interrupted: no part of them is begun or tried again
 _SESSIONS: dict[str, list[Session]] = {}
-_KEPT: dict[str, tuple[Validator, Suite]] = {}
+_KEPT: dict[str, Validator] = {}
 _FACTS: dict[tuple[Path, State], Facts] = {}
 
 
@@ -255,16 +254,15 @@ def end_workers(session: Session, run_id: str) -> None:
 @contextlib.contextmanager
 def _validator(job: Job) -> Iterator[Validator | None]:
     """The validation process of this worker, kept from part to part; a new one behind an error."""
-    if job.suite is None:
+    if not job.suites:
         yield None
         return
     run_id = job.ledger.run_id
-    validator, suite = _KEPT.get(run_id) or (Validator(now=job.started_at), None)
-    _KEPT[run_id] = validator, job.suite
+    if run_id not in _KEPT:
+        _KEPT[run_id] = Validator(now=job.started_at)
+        _KEPT[run_id].use(job.suites)
     try:
-        if suite != job.suite:
-            validator.use({job.plan.target.name: job.suite})
-        yield validator
+        yield _KEPT[run_id]
     except BaseException:
         forget(run_id)
         raise
