@@ -19,6 +19,7 @@ from etl.core.report import PARTS_FILE, REPORT_FILE
 
 WORKERS = (1, 2, 4, 8, 16, 32)
 SERVER_CORES = (1, 2, 4, 8)
+FACTOR = 100  # a database that workers are for
 WORTH_IT = 0.9  # the next number of workers takes less than this share of the time, else it is not worth them
 
 
@@ -32,10 +33,11 @@ class PartTime:
 
 @dataclass(frozen=True)
 class Measured:
-    """A run that was measured: its parts, and the seconds outside of them."""
+    """A run that was measured: its parts, all of its seconds, and those of its publication."""
 
     parts: tuple[PartTime, ...]
     seconds: float
+    publication: float = 0.0
 
     @classmethod
     def read(cls, report: Path) -> "Measured":
@@ -43,12 +45,18 @@ class Measured:
         lines = [json.loads(line)["seconds"] for line in (report / PARTS_FILE).read_text().splitlines()]
         told = json.loads((report / REPORT_FILE).read_text())
         parts = tuple(PartTime(line["total"] - line["copy"], line["copy"]) for line in lines)
-        return cls(parts, told["seconds"])
+        publication = sum(seconds for stage, seconds in told["timings"].items() if stage not in ("parts", "plan"))
+        return cls(parts, told["seconds"], publication)
 
     @property
     def around(self) -> float:
         """Seconds in which no part was under way: the start of one worker's process, plan, publication, comparison."""
         return self.seconds - makespan(self.parts, 1, 1)
+
+    def times(self, factor: int) -> "Measured":
+        """The same with so many times the rows: as many more parts, a longer publication, the same start."""
+        seconds = self.seconds + (factor - 1) * (makespan(self.parts, 1, 1) + self.publication)
+        return Measured(self.parts * factor, seconds, self.publication * factor)
 
     def predicted(self, workers: int, server_cores: int, machine_cores: int | None = None) -> float:
         """Simulated seconds of the whole run; `machine_cores`: worker and server share so many."""
@@ -123,14 +131,27 @@ def to_markdown(one: Measured, two: Measured, single: float, machine_cores: int)
         f"{overhead} {checked}",
         "",
         f"{from_what} {assumed}",
+        *_table(one),
+        "",
+        f"**Simulated** as well: {FACTOR} times the rows, so {FACTOR} times these parts and that publication.",
+        *_table(one.times(FACTOR)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _table(measured: Measured) -> list[str]:
+    """Seconds by workers and server cores, and where more are not worth it."""
+    found = ", ".join(f"{saturates(measured, cores)} with {cores}" for cores in SERVER_CORES)
+    return [
         "",
         "| workers | " + " | ".join(f"{cores} server core{'s' if cores > 1 else ''}" for cores in SERVER_CORES) + " |",
         "|--:|" + "--:|" * len(SERVER_CORES),
+        *(
+            f"| {workers} | "
+            + " | ".join(f"{measured.predicted(workers, cores):,.1f}" for cores in SERVER_CORES)
+            + " |"
+            for workers in WORKERS
+        ),
+        "",
+        f"Twice as many workers gain less than a tenth behind (workers with server cores): {found}.",
     ]
-    lines += [
-        f"| {workers} | " + " | ".join(f"{one.predicted(workers, cores):.1f}" for cores in SERVER_CORES) + " |"
-        for workers in WORKERS
-    ]
-    found = ", ".join(f"{saturates(one, cores)} with {cores}" for cores in SERVER_CORES)
-    lines += ["", f"Twice as many workers gain less than a tenth behind (workers with server cores): {found}."]
-    return "\n".join(lines) + "\n"

@@ -33,3 +33,9 @@ def test_what_no_worker_shortens_stays() -> None:
     assert "**Simulated** seconds" in text
     assert "| measured: `--workers 2` | 18.0 |" in text
     assert "Assumed:" in text
+
+
+def test_more_rows_lengthen_parts_and_publication_but_not_the_start() -> None:
+    measured = Measured(tuple(EVEN), seconds=30.0, publication=4.0)  # 24 s of parts, 2 s of start
+    assert measured.times(10).seconds == 2.0 + 10 * 28.0
+    assert measured.times(10).predicted(1, 1) == measured.times(10).seconds
