@@ -51,6 +51,7 @@ class Cluster:
     client: "Client"
     said: str
     stopped: threading.Event
+    _alone_since: float | None = None
 
     def check(self, run_id: str, path: Path | None) -> None:
         """Raises `CannotRun` where a worker does not see the file (if there is one), or is not like this process."""
@@ -78,7 +79,7 @@ class Cluster:
     ) -> None:
         """Has all calls made; `on_error` hears of those that fail, by their keys.
 
-        Raises `CannotRun` where the scheduler is lost, KeyboardInterrupt where `stop` was called.
+        Raises `CannotRun` where the scheduler or all workers are lost, KeyboardInterrupt where `stop` was called.
         """
         answers: queue.Queue[Future[Any]] = queue.Queue()
         waiting = list(reversed(calls))
@@ -100,6 +101,8 @@ class Cluster:
                 except SchedulerLostError:
                     raise
                 except EtlError as error:
+                    if self.stopped.is_set():  # that is why it failed
+                        raise KeyboardInterrupt from error
                     on_error(str(done.key), error)
                 else:
                     on_done(result)
@@ -115,6 +118,7 @@ class Cluster:
         with contextlib.suppress(queue.Empty):
             return answers.get(timeout=_POLL_SECONDS)
         self._require_scheduler()
+        self._require_workers()
         return None
 
     def _require_scheduler(self) -> None:
@@ -125,6 +129,15 @@ class Cluster:
             if time.monotonic() > deadline:
                 raise SchedulerLostError("The Dask scheduler was lost.")
             time.sleep(_POLL_SECONDS)
+
+    def _require_workers(self) -> None:
+        """Those of our own are started again when they die; of others somebody has to start new ones."""
+        if _workers(self.client):
+            self._alone_since = None
+        elif self._alone_since is None:
+            self._alone_since = time.monotonic()
+        elif time.monotonic() - self._alone_since > WAIT_SECONDS:
+            raise SchedulerLostError(f"The Dask scheduler has had no worker for {WAIT_SECONDS:.0f} s.")
 
     def _result(self, future: "Future[Any]") -> Any:
         from distributed import CancelledError, KilledWorker

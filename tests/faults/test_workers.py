@@ -157,28 +157,34 @@ class Heard(Observer):
         self.remarks.append(text)
 
 
-def test_a_scheduler_that_is_lost_is_named_and_the_run_goes_on_later(
-    story: Scene, workers: Client, monkeypatch: pytest.MonkeyPatch
+@contextlib.contextmanager
+def by_hand(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes], subprocess.Popen[bytes]]]:
+    """A scheduler's address, the scheduler, and one worker that nobody starts again: processes of their own."""
+    python = [sys.executable, "-W", "ignore", "-m"]
+    local = ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(folder / "at.json")]
+    with processes(folder) as start:
+        scheduler = start(*python, "distributed.cli.dask_scheduler", "--port", "0", *local)
+        wait_until((folder / "at.json").exists, "the scheduler does not start")
+        worker = start(*python, "distributed.cli.dask_worker", "--nthreads", "1", "--no-nanny", *local)
+        with Client(scheduler_file=str(folder / "at.json"), set_as_default=False) as client:
+            address = client.scheduler.address
+        yield address, scheduler, worker
+
+
+@pytest.mark.parametrize("lost", ["scheduler", "all workers"])
+def test_what_is_lost_is_named_and_the_run_goes_on_later(
+    story: Scene, workers: Client, monkeypatch: pytest.MonkeyPatch, lost: str
 ) -> None:
     monkeypatch.setattr(cluster_module, "LOST_SECONDS", 0.5)
-    python = [sys.executable, "-W", "ignore", "-m"]
-    with processes(story.folder) as start:
-        address = (story.folder / "scheduler.json").as_posix()
-        scheduler = start(
-            *python, "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0",
-            "--dashboard-address", "127.0.0.1:0", "--scheduler-file", address,
-        )  # fmt: skip
-        wait_until(lambda: Path(address).exists(), "the scheduler does not start")
-        start(
-            *python, "distributed.cli.dask_worker", "--scheduler-file", address, "--host", "127.0.0.1",
-            "--nthreads", "1", "--dashboard-address", "127.0.0.1:0",
-        )  # fmt: skip
-        with Client(scheduler_file=address, set_as_default=False) as client:
-            url = client.scheduler.address
-        with Proxy(story.database.url) as proxy:
-            proxy.at(Point(COPY_PART, 2), lambda _: scheduler.kill())
-            with pytest.raises(CannotRun, match="The Dask scheduler was lost") as caught:
-                parallel(url, proxy.url, story.source, story.folder / "report")
+    with by_hand(story.folder) as (address, scheduler, worker), Proxy(story.database.url) as proxy:
+
+        def lose(_: Line) -> None:
+            monkeypatch.setattr(cluster_module, "WAIT_SECONDS", 0.5)
+            (scheduler if lost == "scheduler" else worker).kill()
+
+        proxy.at(Point(COPY_PART, 2), lose)
+        with pytest.raises(CannotRun, match=r"Dask scheduler (was lost|has had no worker)") as caught:
+            parallel(address, proxy.url, story.source, story.folder / "report")
     run_id = run_of(caught.value)
     assert state_of_target(story) == story.before
     heard = Heard()
