@@ -265,10 +265,12 @@ def test_a_password_is_in_no_task(
 
 def test_workers_of_our_own_listen_on_this_machine_alone(tmp_path: Path) -> None:
     path = make_sqlite(tmp_path / "any.db", *SOURCE)
+    me = psutil.Process()
+    before = workers_of(me)
     with cluster_module.open_cluster(1, None, "postgresql://somebody:geheim@nowhere/none") as cluster:
         cluster.check("run", path)
         (inherited,) = cluster.client.run(os.environ.get, "ETL_WORKER_URL").values()
-        me = psutil.Process()
+        assert len(workers_of(me) - before) == 1
         listening = {
             line.laddr.ip
             for process in (me, *me.children(recursive=True))
@@ -278,7 +280,12 @@ def test_workers_of_our_own_listen_on_this_machine_alone(tmp_path: Path) -> None
     assert inherited == "postgresql://somebody:geheim@nowhere/none"
     assert "ETL_WORKER_URL" not in os.environ
     assert listening == {"127.0.0.1"}
-    assert not [process for process in me.children(recursive=True) if "spawn_main" in " ".join(process.cmdline())]
+    assert workers_of(me) == before
+
+
+def workers_of(process: psutil.Process) -> set[psutil.Process]:
+    """The worker processes below it."""
+    return {child for child in process.children(recursive=True) if "spawn_main" in " ".join(child.cmdline())}
 
 
 def test_workers_of_our_own_end_with_the_command(database: Database, tmp_path: Path) -> None:
