@@ -8,6 +8,7 @@ etl.read_table("data/unified.db", "users")  # a converted DataFrame
 etl.check_source("data/unified.db")   # what a load would reject
 etl.validate_frame(frame, "users")    # a frame against the expectations in users.json
 etl.migrate("data/unified.db")        # the load itself; returns the report
+etl.migrate_fleet("tenants/*.db")     # many files, each by itself
 etl.compare("data/unified.db")        # every value of both sides, at any time
 etl.sync("data/unified.db")           # what has changed since the load, and nothing else
 etl.undo(report)                      # takes back what a load did
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from etl.api import check_source as check_source
     from etl.api import compare as compare
     from etl.api import migrate as migrate
+    from etl.api import migrate_fleet as migrate_fleet
     from etl.api import plan as plan
     from etl.api import profile as profile
     from etl.api import propose_schema as propose_schema
@@ -45,6 +47,7 @@ _HOMES = {
     "insert_ignoring_conflicts": "etl.loading.to_sql",
     "load_mended": "etl.notebook.repair",
     "migrate": "etl.api",
+    "migrate_fleet": "etl.api",
     "open_report": "etl.reporting.reading",
     "plan": "etl.api",
     "profile": "etl.api",
@@ -64,6 +67,7 @@ __all__ = [
     "insert_ignoring_conflicts",
     "load_mended",
     "migrate",
+    "migrate_fleet",
     "open_report",
     "plan",
     "profile",

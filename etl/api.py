@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -14,6 +14,7 @@ from etl.core.plan import Plan
 from etl.core.repairs import Wish
 from etl.core.source_tables import SourceTable
 from etl.core.text import unknown_names
+from etl.fleet.load import FleetObserver, run_fleet
 from etl.planning.declared_types import columns_without_target
 from etl.planning.from_catalogs import plan_between
 from etl.planning.map_check import check_map
@@ -21,6 +22,7 @@ from etl.planning.map_file import read_map
 from etl.planning.time_units import check_units, with_units
 from etl.profiling.profile import profile as profile_source
 from etl.progress.attended import attended
+from etl.reporting.fleet import FleetReport
 from etl.reporting.report import Report
 from etl.reporting.schema import ProposedSchema
 from etl.reporting.shown_frame import ShownFrame
@@ -29,12 +31,12 @@ from etl.runs.compare import run_comparison
 from etl.runs.connect import open_target
 from etl.runs.create_schema import NewSchema, create_what_is_missing, propose
 from etl.runs.known import description_of
-from etl.runs.load import run_migration
 from etl.runs.observer import Observer, Stage
 from etl.runs.settings import CompareSettings, Settings, SyncSettings
 from etl.runs.source_check import Readiness, run_check
 from etl.runs.sync import run_sync
 from etl.runs.undo import UndoObserver, UndoSettings, run_undo
+from etl.scaling.choose import run_load
 from etl.source.batches import ROW_NUMBER, raw_series, read_batches
 from etl.source.database import Source
 from etl.target.privileges import require_schema
@@ -73,6 +75,9 @@ def migrate(
     batch_rows: int = defaults.BATCH_ROWS,
     keep_constraints: bool = False,
     disable_triggers: bool = False,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    resume: str | None = None,
     validate: bool = True,
     expectations: str | Path | None = None,
     reconcile: bool = True,
@@ -106,6 +111,9 @@ def migrate(
     :param batch_rows: rows that are read, converted and copied at once, at the most; memory grows with it.
     :param keep_constraints: do not drop and rebuild the foreign keys and indexes of empty tables.
     :param disable_triggers: switch off the triggers of the loaded tables for the time of the load; for their owner.
+    :param workers: load by so many worker processes on this machine, with Dask; None: in this process alone.
+    :param scheduler: load by the workers of this Dask scheduler, such as "tcp://localhost:8786".
+    :param resume: go on with the load by workers of this run id, which was cut off; the other parameters as before.
     :param validate: ask the expectation suites; False skips them, and the report says so.
     :param expectations: folder of expectation suites; None: those of the 20 tables, and derived ones for other tables.
     :param reconcile: compare every value after the load, before it is committed.
@@ -139,12 +147,49 @@ def migrate(
         batch_rows=batch_rows,
         keep_constraints=keep_constraints,
         disable_triggers=disable_triggers,
+        workers=workers,
+        scheduler=scheduler,
+        resume=resume,
         validate=validate,
         expectations=expectations,
         reconcile=reconcile,
         report_folder=report_folder,
     )
-    return run_migration(settings, observer)
+    return run_load(settings, observer)
+
+
+def migrate_fleet(
+    sources: str | Path | Sequence[str | Path],
+    pg: str | None = None,
+    *,
+    per_file: str = "schema",
+    report_folder: str | Path | None = None,
+    observer: FleetObserver | None = None,
+    **options: Any,
+) -> FleetReport:
+    """Loads many SQLite files, each in a transaction of its own, as `python -m etl.run --per-file` does.
+
+    A file that cannot be loaded leaves the others alone. The target keeps a table `etl_fleet.files` of what it has, by
+    which a later run loads only what is missing or was changed.
+
+    :param sources: a glob such as "tenants/*.db", a text file with one path a line, or a list of paths.
+    :param pg: the target, as for `migrate`.
+    :param per_file: "schema": each file into a schema named after it. "column:NAME": all into the same tables, with the
+        file's name in a column NAME that leads in every primary, unique and foreign key of created tables.
+    :param report_folder: folder of the report over all files, with one folder each below `fleet`; None:
+        `reports/RUN_ID`.
+    :param observer: hears of each file; see `etl.fleet.load.FleetObserver`.
+    :param options: other parameters of `migrate`, such as `create_schema=True`; they count for each file.
+    :returns: the report over all files: `files` has a line for each, `exit_code` is that of the command. It displays
+        itself in Jupyter.
+    :raises EtlError: where nothing can be done for any file.
+
+    Example::
+
+        etl.migrate_fleet("tenants/*.db", "postgresql://me@localhost/app", create_schema=True)
+    """
+    settings = Settings.of("", pg=pg, report_folder=report_folder, **options)
+    return run_fleet(sources, settings, per_file, observer)
 
 
 @attended(Stage.CONNECT, if_stopped="Nothing was written to either side.")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from etl.console.command_line import NOTHING_COMMITTED, exit_code_of, leave, over
 from etl.console.options import Parser, add_output, add_settings, add_source, settings_from, source_path
 from etl.core import defaults
-from etl.core.errors import CommittedError
+from etl.core.errors import CommittedError, UsageError
 from etl.core.lazy_imports import postponed_imports
 from etl.runs.settings import Settings
 from etl.runs.startup import Startup
@@ -33,6 +33,13 @@ def build_parser() -> Parser:
     parser = Parser("python -m etl.run", __doc__)
     add_source(parser, demo=True)
     add_settings(parser, Settings)
+    parser.add_argument(
+        "--per-file",
+        metavar="schema|column:NAME",
+        help="load many files, --sqlite 'tenants/*.db' or a file of paths: each into a schema named after it, or all "
+        "into the same tables with a leading column NAME (docs/more-than-one-machine.md)",
+    )
+    parser.add_argument("--abandon", metavar="RUN", help="remove what is left of a load by workers that was cut off")
     add_output(parser)
     return parser
 
@@ -44,12 +51,48 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.per_file is not None:
+        return _load_fleet(options)
     path = _source(options)
+    if options.abandon is not None:
+        return _abandon(options, path)
+    if options.workers or options.scheduler or options.resume:  # the workers begin by themselves
+        return _load(options, path, None)
     with Startup(path, validate=options.validate) as startup:
         return _load(options, path, startup)
 
 
-def _load(options: argparse.Namespace, path: Path, startup: Startup) -> int:
+def _load_fleet(options: argparse.Namespace) -> int:
+    """Loads many files, each by itself."""
+    with postponed_imports():
+        from etl.console.fleet import ConsoleFleet
+        from etl.fleet.load import run_fleet
+
+    sources = options.source or options.sqlite
+    if sources is None:
+        raise UsageError("--per-file needs a glob such as 'tenants/*.db', or a file with one path a line, in --sqlite.")
+    settings = settings_from(options, Settings, Path(sources))
+    console = ConsoleFleet(quiet=options.quiet, json_only=options.json, no_color=options.no_color)
+    report = run_fleet(sources, settings, options.per_file, console)
+    with over(f"The run itself had come to its end: exit code {report.exit_code}, report in {report.folder}."):
+        console.finished(report)
+        if options.json:
+            sys.stdout.write(report.to_json().decode())
+        sys.stdout.flush()
+    return report.exit_code
+
+
+def _abandon(options: argparse.Namespace, path: Path) -> int:
+    """Removes what is left of a run by workers."""
+    with postponed_imports():
+        from etl.scaling.cut_off import abandon_run
+
+    run = abandon_run(options.abandon, path, options.pg)
+    sys.stdout.write(f"✓ Removed the run {run.run_id}, schema {run.schema}: {run.parts_done} of {run.parts} parts\n")
+    return 0
+
+
+def _load(options: argparse.Namespace, path: Path, startup: Startup | None) -> int:
     from etl.progress.bar import starting
 
     # here, so that --help need not wait for pandas
@@ -77,13 +120,13 @@ def _load(options: argparse.Namespace, path: Path, startup: Startup) -> int:
 
 
 def _run_to_its_end(
-    settings: "Settings", observer: "Observer", startup: Startup
+    settings: "Settings", observer: "Observer", startup: Startup | None
 ) -> "tuple[ReportData, CommittedError | None]":
     """The report of a run that came to its end, and what kept it from the report folder."""
-    from etl.runs.load import run_migration
+    from etl.scaling.choose import run_load
 
     try:
-        return run_migration(settings, observer, startup), None
+        return run_load(settings, observer, startup), None
     except CommittedError as error:
         return error.report, error
 

@@ -17,7 +17,7 @@ from etl.comparison.wire import Wire, canonical_sql, target_key_order, target_sq
 from etl.concurrency.background import Abandoned, Channel, ahead
 from etl.core.plan import TablePlan
 from etl.core.values import LARGE_BYTES
-from etl.target.constraints import OLDER, identifier
+from etl.target.constraints import OLDER, chosen_rows, identifier
 from etl.target.locks import choose_timeout
 from etl.target.session import Session
 
@@ -77,12 +77,12 @@ def read_target(
     `only` is a condition that chooses some of the rows.
     """
     selected = _selected(plan, wires, canonical=canonical, with_present=with_present)
-    query = sql.SQL("SELECT {} FROM {} {} ORDER BY {}").format(
+    query = sql.SQL("SELECT {} FROM {}{} ORDER BY {}").format(
         sql.SQL(", ").join(
             sql.SQL("{} AS {}").format(expression, sql.Identifier(name)) for name, _, expression in selected
         ),
         identifier(plan.target),
-        sql.SQL("") if only is None else sql.SQL("WHERE {}").format(only),
+        chosen_rows(plan, only),
         _order(plan, canonical=canonical, unicode=session.keeps_unicode),
     )
     types = {name: kind for name, kind, _ in selected}

@@ -128,6 +128,17 @@ class ConsoleObserver(Page):
         elif self.verbose:
             self.line(f"  ✓ {name}: {rows_match(table)}")
 
+    def remarked(self, text: str) -> None:
+        """What the user ought to know at once; with -q as well."""
+        if self.quiet:
+            self.err.print(Text(f"⚠️  {printable(text)}", style="yellow"), soft_wrap=True)
+        else:
+            self.warn(printable(text))
+
+    def workers_ready(self, text: str) -> None:
+        """How many workers there are, and where to watch them."""
+        self.line(f"✓ {printable(text)}", "green")
+
     def confirmation_lost(self, transaction: int) -> None:
         """Why it takes longer now; with -q as well."""
         self.error(

@@ -164,6 +164,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "tables": names,
     "assume_timezone": timezone,
     "batch_rows": positive,
+    "workers": positive,
     "report_folder": Path,
     "expectations": Path,
     "load_report": Path,

@@ -52,6 +52,7 @@ class TablePlan:
     dropped: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()  # those of `dropped` that the user's map leaves out
     computed: tuple[ColumnPlan, ...] = ()  # the target computes them; the source has columns of these names
+    share: tuple[str, str] | None = None  # a column of the target and its value in the rows that are this source's
 
     @property
     def compared(self) -> "TablePlan":

@@ -26,6 +26,7 @@ TOOL = "sqlite-to-postgres-etl"
 REPORT_FILE = "report.json"
 HTML_FILE = "report.html"
 MARKDOWN_FILE = "report.md"
+PARTS_FILE = "parts.ndjson"  # of a load by workers
 
 
 class Outcome(StrEnum):

@@ -55,7 +55,10 @@ class CatalogForeignKey:
 
 @dataclass(frozen=True)
 class CatalogTable:
-    """An ordinary table; foreign keys are in the order of their declaration. `sql` is its CREATE TABLE."""
+    """An ordinary table; foreign keys are in the order of their declaration. `sql` is its CREATE TABLE.
+
+    `leading` is a column that the product has put in front of every key, to tell the files of a fleet apart.
+    """
 
     name: str
     columns: tuple[CatalogColumn, ...]
@@ -63,6 +66,7 @@ class CatalogTable:
     foreign_keys: tuple[CatalogForeignKey, ...]
     without_rowid: bool
     sql: str
+    leading: str = ""
 
     @property
     def primary_key(self) -> tuple[str, ...]:
@@ -73,9 +77,10 @@ class CatalogTable:
     @property
     def rowid_alias(self) -> str | None:
         """The column that is the rowid: the one INTEGER in a primary key that needs no index of its own."""
-        if self.without_rowid or len(self.primary_key) != 1 or any(index.origin == "pk" for index in self.indexes):
+        own = [name for name in self.primary_key if name != self.leading]
+        if self.without_rowid or len(own) != 1 or any(index.origin == "pk" for index in self.indexes):
             return None
-        (name,) = self.primary_key
+        (name,) = own
         return next(column.name for column in self.columns if column.name == name)
 
 

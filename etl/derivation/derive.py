@@ -21,6 +21,7 @@ from etl.derivation.columns import choose, compatible, other_classes, tie, tied,
 from etl.derivation.declared import BIGINT, TIMESTAMP, TIMESTAMPTZ, taking
 from etl.derivation.hints import could_be
 from etl.derivation.keys import Keys
+from etl.derivation.leading import with_leading
 from etl.derivation.names import Names, column_names, renamed, styled, table_names
 from etl.derivation.proof import Proof, prove
 from etl.derivation.references import add_foreign_keys, count_orphans, parent_columns
@@ -42,7 +43,8 @@ class Wishes:
     `names`: how names are carried. `types`: whether values or declarations decide. `zoned_times`: DATETIME becomes
     timestamptz, else timestamp. `zone`: of times without one. `virtual_tables`: virtual tables become plain ones. What
     the user has said, by table or (table, column) of the source: `said_types`, `said_tables` and `said_columns` for
-    names, `left_out` for columns that are not made, `units` of numbers in columns of times.
+    names, `left_out` for columns that are not made, `units` of numbers in columns of times. `leading`: a column of
+    every table that leads in every key.
     """
 
     names: NameStyle = NameStyle.LOWER
@@ -55,6 +57,7 @@ class Wishes:
     left_out: frozenset[Cell] = frozenset()
     virtual_tables: bool = False
     units: Mapping[Cell, TimeUnit] = field(default_factory=dict)
+    leading: str = ""
 
 
 def derive(
@@ -82,6 +85,8 @@ def derive(
         if only is None or name in only
     }
     source.count_classes_ahead(chosen)
+    if wishes.leading:
+        chosen = {name: with_leading(table, wishes.leading) for name, table in chosen.items()}
     views = tuple(view for view in catalog.views if styled(view.name, wishes.names) not in taken)
     return _Derivation(source, wishes, replace(catalog, views=views), chosen, taken).proposal()
 

@@ -167,6 +167,8 @@ class Keys:
                 draft.lose(ObjectKind.INDEX, index.name, sql, _reason(translated))
                 return
             parts.append(f"({translated.sql})" + (" DESC" if part.descending else ""))
+        if index.unique and draft.catalog.leading:
+            parts.insert(0, draft.column_list([draft.catalog.leading]))
         where = ""
         if declared.where is not None:
             condition = translate_where(declared.where, columns)

@@ -13,6 +13,7 @@ from etl.schema.declarations import DeclaredForeignKey
 from etl.source.database import Source
 
 _ACTIONS = {"CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT"}
+_EMPTYING = {"SET NULL", "SET DEFAULT"}
 _KNOWN = {"BINARY", "NOCASE", "RTRIM"}
 _WITHOUT_TEXT = DeclaredForeignKey(None, False, False)
 
@@ -107,7 +108,7 @@ def _add(
     made = draft.constraint_names.give(given or f"{draft.name}_{'_'.join(draft.names[c] for c in key.columns)}_fkey")
     sql = (
         f"ALTER TABLE {draft.sql_name} ADD CONSTRAINT {quoted(made)} FOREIGN KEY ({draft.column_list(key.columns)}) "
-        f"REFERENCES {parent.sql_name} ({parent.column_list(columns)}){_rules(key, declared)}"
+        f"REFERENCES {parent.sql_name} ({parent.column_list(columns)}){_rules(draft, key, declared)}"
     )
     query = _orphans(draft, parent, pairs)
     draft.add_breakable(
@@ -126,12 +127,16 @@ def _add(
     )
 
 
-def _rules(key: CatalogForeignKey, declared: DeclaredForeignKey) -> str:
+def _rules(draft: Draft, key: CatalogForeignKey, declared: DeclaredForeignKey) -> str:
+    """The leading column is never emptied: PostgreSQL 15 and later take the names of those that are, when deleting."""
     rules = ""
-    if key.on_update in _ACTIONS:
+    leading = draft.catalog.leading
+    if key.on_update in _ACTIONS and not (leading and key.on_update in _EMPTYING):
         rules += f" ON UPDATE {key.on_update}"
     if key.on_delete in _ACTIONS:
         rules += f" ON DELETE {key.on_delete}"
+        if leading and key.on_delete in _EMPTYING:
+            rules += f" ({draft.column_list(name for name in key.columns if name != leading)})"
     if declared.deferrable:
         rules += " DEFERRABLE" + (" INITIALLY DEFERRED" if declared.initially_deferred else "")
     return rules

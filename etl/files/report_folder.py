@@ -9,13 +9,15 @@ from pathlib import Path
 import orjson
 
 from etl.core.errors import CannotRun, UsageError
-from etl.core.report import REPORT_FILE
+from etl.core.fleet_report import FILES, FLEET_FILE, PAGE_FILE
+from etl.core.report import PARTS_FILE, REPORT_FILE
 from etl.core.undo_record import LEFT, OVERWRITTEN, UNDO_FILE, UNDONE_FILE
 from etl.files.private_files import PrivateFolder
 
 PREVIOUS = "previous"
 PROBE_BYTES = 2**16  # about what the pages of a small report need
 _RUN_ID = re.compile(r"\w[\w-]{0,99}")
+_OF_MANY = (PARTS_FILE, FLEET_FILE, PAGE_FILE, FILES)
 _OURS = (
     REPORT_FILE,
     "report.html",
@@ -33,6 +35,7 @@ _OURS = (
     LEFT,
     "found",
     "kept",
+    *_OF_MANY,
 )
 
 

@@ -53,6 +53,20 @@ def load_fast(
     return Loaded(plan.name, loaded, Present(), lambda: iter(()))
 
 
+def load_fast_from(session: Session, plan: TablePlan, filled: sql.Identifier) -> Loaded:
+    """Inserts all rows of `filled`; raises `NotFastError` with nothing done if the server refuses one."""
+    columns = sql.SQL(", ").join(sql.Identifier(column.target) for column in plan.columns)
+    statement = sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}").format(
+        identifier(plan.target), columns, columns, filled
+    )
+    try:
+        with session.savepoint(), without_constraints(session, plan.target):
+            loaded = session.run(statement)
+    except psycopg2.Error as error:
+        raise NotFastError from error
+    return Loaded(plan.name, loaded, Present(), lambda: iter(()))
+
+
 def load_staged(
     session: Session,
     group: Sequence[TablePlan],
@@ -64,7 +78,15 @@ def load_staged(
 
     `fatherless` says which references without a parent may become NULL, where the plan allows that.
     """
-    staged = {(plan.target.schema, plan.target.name): _stage(session, plan, batches, narrow=False) for plan in group}
+    stages = [_stage(session, plan, batches, narrow=False) for plan in group]
+    return load_stages(session, stages, classify, fatherless)
+
+
+def load_stages(
+    session: Session, stages: Sequence[Staging], classify: RewritingClassifier, fatherless: Fatherless = no_orphans
+) -> list[Loaded]:
+    """Loads one table, or a circle of them, from where the rows are staged."""
+    staged = {(stage.plan.target.schema, stage.plan.target.name): stage for stage in stages}
     check_together(staged, classify=classify, fatherless=fatherless)
     rows = insert_group(session, staged)
     loaded = [_outcome(stage, count) for stage, count in zip(staged.values(), rows, strict=True)]

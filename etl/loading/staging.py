@@ -7,8 +7,9 @@ moves to the refused rows with its fault and its detail.
 import contextlib
 import re
 import secrets
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -82,9 +83,12 @@ class Staging:
     """The rows of one table on their way. Column names inside are the target's.
 
     `narrow` stages only the columns that the server has to check (keys, checks, types that only it understands).
+    `filled` is a table of `staged_columns` that holds the rows already; its rows go the way of the others.
     """
 
-    def __init__(self, session: Session, plan: TablePlan, *, narrow: bool = False) -> None:
+    def __init__(
+        self, session: Session, plan: TablePlan, *, narrow: bool = False, filled: sql.Identifier | None = None
+    ) -> None:
         self.session = session
         self.plan = plan
         self.columns = _columns_to_check(plan) if narrow else plan.columns
@@ -93,13 +97,15 @@ class Staging:
         self.rewritten: list[Rewritten] = []
         self.orphans: list[Orphan] = []  # whose references were made NULL
         self.altered_keys: set[int] = set()  # rows in whose keys a repair has altered a value
-        self.keys_ascend = _is_number(plan.key)  # so no two are equal
+        self.keys_ascend = filled is None and _is_number(plan.key)  # so no two are equal
         self._last_key: int | None = None
         self._other_faults: list[Fault] = []  # which the refused rows name by their places here
-        self.name = sql.Identifier("pg_temp", f"etl_stage_{plan.target.oid}")
+        self.name = filled or sql.Identifier("pg_temp", f"etl_stage_{plan.target.oid}")
         self.refused_rows = sql.Identifier("pg_temp", "etl_refused")
         self.target = identifier(plan.target)
-        self._create()
+        if filled is None:
+            self._create()
+        self._create_refused()
 
     @property
     def names(self) -> set[str]:
@@ -108,8 +114,7 @@ class Staging:
 
     @property
     def _types(self) -> dict[str, TargetType]:
-        number = named_type("bigint")
-        return {ROW: number, ROWID: number, **{column.target: staged_type(column.type) for column in self.columns}}
+        return staged_types(self.columns)
 
     def _create(self) -> None:
         if len(self._types) > MOST_COLUMNS:
@@ -119,16 +124,10 @@ class Staging:
                 f"is {MOST_COLUMNS:,}. Load it into the empty table, with the rows mended that --dry-run names, or "
                 "leave it out with --tables."
             )
-        collations = {column.name: column.collation for column in self.plan.target.columns if column.collation}
-        columns = [
-            sql.SQL("{} {} {}").format(
-                sql.Identifier(name),
-                sql.SQL(type_.sql),
-                sql.SQL(f"COLLATE {collations[name]}" if name in collations else ""),
-            )
-            for name, type_ in self._types.items()
-        ]
-        self.run("CREATE TEMP TABLE {} ({}) ON COMMIT DROP", self._bare_stage, sql.SQL(", ").join(columns))
+        columns = column_definitions(self.plan, self._types)
+        self.run("CREATE TEMP TABLE {} ({}) ON COMMIT DROP", self._bare_stage, columns)
+
+    def _create_refused(self) -> None:
         # One for all tables: a table of its own for each would take three more of the server's locks.
         self.run(
             "CREATE TEMP TABLE IF NOT EXISTS etl_refused "
@@ -147,40 +146,17 @@ class Staging:
         self.altered_keys.update(altered_keys)
         self.keys_ascend = self.keys_ascend and self._goes_on_ascending(frame[self.plan.key[0].target])
         names = [column.target for column in self.columns]
-        staged = frame[names].copy(deep=False)
-        staged.insert(0, ROW, frame.index)
-        staged.insert(1, ROWID, pd.Series(rowids, index=frame.index, dtype="Int64"))
-        self._copy(staged)
-
-    def _copy(self, staged: pd.DataFrame) -> None:
-        """Sets aside what not even a table without constraints takes: rows wider than a page, JSON nested too deep."""
-        try:
-            with self.session.savepoint():
-                copy_frame(self.session, self.name, staged, self._types)
-        except psycopg2.Error as error:
-            if not concerns_one_row(error):
-                raise
-            if len(staged) == 1:
-                self._refuse_copy(staged, error)
-                return
-            middle = len(staged) // 2
-            self._copy(staged.iloc[:middle])
-            self._copy(staged.iloc[middle:])
-
-    def _refuse_copy(self, staged: pd.DataFrame, error: psycopg2.Error) -> None:
-        rowid = staged[ROWID].iloc[0]
-        rule = f"PostgreSQL refuses it: {first_line(error)}"
-        named = _COPY_COLUMN.search(error.diag.context or "")
-        column = self.source_name(named[1]) if named and named[1] in self._types else None
-        self.run(
-            "INSERT INTO {} VALUES ({}, {}, {}, {}, {}, '')",
-            self.refused_rows,
-            sql.Literal(self.plan.target.oid),
-            sql.Literal(int(staged.index[0])),
-            sql.Literal(None if rowid is pd.NA else int(rowid)),
-            _literals(Fault(RejectStage.LOAD, RejectRule.REFUSED, column, rule)),
-            sql.Literal(rule),
-        )
+        staged = numbered(frame[names], rowids, ROW, ROWID)
+        for refused in copy_what_fits(self.session, self.name, staged, self._types, self.plan):
+            self.run(
+                "INSERT INTO {} VALUES ({}, {}, {}, {}, {}, '')",
+                self.refused_rows,
+                sql.Literal(self.plan.target.oid),
+                sql.Literal(refused.row_number),
+                sql.Literal(refused.rowid),
+                _literals(refused.fault),
+                sql.Literal(refused.detail),
+            )
 
     def _goes_on_ascending(self, keys: pd.Series) -> bool:
         if keys.hasnans:
@@ -279,7 +255,68 @@ class Staging:
 
     def source_name(self, target_name: str | None) -> str | None:
         """What the source calls a column of the target."""
-        return next((column.source for column in self.plan.columns if column.target == target_name), target_name)
+        return _source_name(self.plan, target_name)
+
+
+def _source_name(plan: TablePlan, target_name: str | None) -> str | None:
+    return next((column.source for column in plan.columns if column.target == target_name), target_name)
+
+
+def staged_types(columns: Sequence[ColumnPlan], row: str = ROW, rowid: str = ROWID) -> dict[str, TargetType]:
+    """The columns of a table that stages these: the row's number and rowid, and the values as they are staged."""
+    number = named_type("bigint")
+    return {row: number, rowid: number, **{column.target: staged_type(column.type) for column in columns}}
+
+
+def column_definitions(plan: TablePlan, types: Mapping[str, TargetType]) -> sql.Composable:
+    """What CREATE TABLE takes for columns of these types, with the collations that the target has."""
+    collations = {column.name: column.collation for column in plan.target.columns if column.collation}
+    return sql.SQL(", ").join(
+        sql.SQL("{} {} {}").format(
+            sql.Identifier(name),
+            sql.SQL(type_.sql),
+            sql.SQL(f"COLLATE {collations[name]}" if name in collations else ""),
+        )
+        for name, type_ in types.items()
+    )
+
+
+def numbered(frame: pd.DataFrame, rowids: np.ndarray | None, row: str, rowid: str) -> pd.DataFrame:
+    """The frame with the rows' numbers and rowids in front, under these names."""
+    staged = frame.copy(deep=False)
+    staged.insert(0, row, frame.index)
+    staged.insert(1, rowid, pd.Series(rowids, index=frame.index, dtype="Int64"))
+    return staged
+
+
+def copy_what_fits(
+    session: Session, table: sql.Composable, staged: pd.DataFrame, types: Mapping[str, TargetType], plan: TablePlan
+) -> Iterator[RefusedRow]:
+    """Copies numbered rows; gives those that not even a table without constraints takes: wider than a page, JSON
+    nested too deep."""
+    try:
+        with session.savepoint():
+            copy_frame(session, table, staged, types)
+    except psycopg2.Error as error:
+        if not concerns_one_row(error):
+            raise
+        if len(staged) == 1:
+            yield _refused_by_copy(staged, types, plan, error)
+            return
+        middle = len(staged) // 2
+        yield from copy_what_fits(session, table, staged.iloc[:middle], types, plan)
+        yield from copy_what_fits(session, table, staged.iloc[middle:], types, plan)
+
+
+def _refused_by_copy(
+    staged: pd.DataFrame, types: Mapping[str, TargetType], plan: TablePlan, error: psycopg2.Error
+) -> RefusedRow:
+    rowid: Any = staged.iloc[0, 1]
+    rule = f"PostgreSQL refuses it: {first_line(error)}"
+    named = _COPY_COLUMN.search(error.diag.context or "")
+    column = _source_name(plan, named[1]) if named and named[1] in types else None
+    fault = Fault(RejectStage.LOAD, RejectRule.REFUSED, column, rule)
+    return RefusedRow(int(staged.index[0]), None if rowid is pd.NA else int(rowid), fault, rule)
 
 
 def _literals(fault: Fault) -> sql.Composable:

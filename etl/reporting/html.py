@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from etl.core import text as report_text
 from etl.core.display import UNTYPESET
+from etl.core.fleet_report import FleetReportData
 from etl.core.report import TOOL, Outcome, ReportData
 from etl.core.version import __version__
 from etl.reporting.charts import table_bars
@@ -68,6 +69,19 @@ def render_index(runs: Sequence[Run], *, more: int) -> str:
     style = _asset("report.css")
     template = _environment().get_template("index.html.j2")
     return template.render(runs=runs, more=more, policy=_policy(style), style=style, tool=TOOL, version=__version__)
+
+
+def render_fleet(report: FleetReportData) -> str:
+    """The page over all files of a fleet."""
+    style = _asset("report.css")
+    policy = f"default-src 'none'; style-src '{_hash(style)}'; base-uri 'none'; form-action 'none'"
+    template = _environment().get_template("fleet.html.j2")
+    return template.render(report=report, policy=policy, style=style, linked=True)
+
+
+def render_fleet_display(report: FleetReportData) -> str:
+    """The same for Jupyter, without links."""
+    return _environment().get_template("fleet_table.html.j2").render(report=report, linked=False)
 
 
 def _link(path: str) -> Markup:

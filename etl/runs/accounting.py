@@ -140,8 +140,13 @@ class Accounting:
         for result in results:
             report = _by_source_names(expectation_report(result), self.plans)
             if report.unexpected_rows:
-                examples = () if report.critical else rejects[report.table].warned_examples[expectation_rule(result)]
-                file = rows_file(REJECTS if report.critical else WARNINGS, report.table)
+                warned = rejects[report.table].warned_examples.get(expectation_rule(result), ())
+                examples = () if report.critical else warned
+                file = (
+                    rows_file(REJECTS if report.critical else WARNINGS, report.table)
+                    if report.critical or warned
+                    else None
+                )
                 report = replace(report, examples=tuple(examples), file=file)
             self.expectations.append(report)
 

@@ -69,7 +69,13 @@ class NewSchema:
 
 
 def create_what_is_missing(
-    source: Source, session: Session, settings: Settings, schema: str, description: Description
+    source: Source,
+    session: Session,
+    settings: Settings,
+    schema: str,
+    description: Description,
+    proposal: Proposal | None = None,
+    leading: str = "",
 ) -> NewSchema:
     """Creates the tables that the target lacks for the source's, with their primary and unique keys.
 
@@ -78,6 +84,8 @@ def create_what_is_missing(
     :param settings: names, types, and which tables are wanted.
     :param schema: the target's schema.
     :param description: what is known of this source; its tables are made as it describes them.
+    :param proposal: the schema for the tables that lack one, where it was derived before.
+    :param leading: a column of every table that leads in every key; "" where there is none.
     :raises TargetError: where a table cannot be created.
     """
     new = NewSchema(schema=schema)
@@ -93,8 +101,11 @@ def create_what_is_missing(
     new.names = given_names(source, settings.names, columns_by_table(existing))
     missing = _missing(source, settings, existing, new.names)
     if missing:
-        new.proposal = derive(
-            source, _wishes(source, settings), only=missing, taken={*existing, *read_other_relations(session, schema)}
+        new.proposal = proposal or derive(
+            source,
+            replace(_wishes(source, settings), leading=leading),
+            only=missing,
+            taken={*existing, *read_other_relations(session, schema)},
         )
         new.names = _with_proposal(new.names, new.proposal)
         for table in new.proposal.tables:

@@ -5,16 +5,18 @@ Whatever touches a database happens in the modules that it calls; here stands in
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from etl.comparison.after_load import compare_loaded
 from etl.comparison.target_side import prepare_session
 from etl.concurrency.interruption import Interruptions, interruptible
+from etl.core.errors import DriftError
 from etl.core.name_map import NameMap
-from etl.core.plan import ExtraColumns, Plan
+from etl.core.plan import ExtraColumns, Plan, TablePlan
+from etl.core.proposal import Proposal
 from etl.core.report import Outcome
 from etl.core.undo_record import Created, UndoKind
 from etl.planning.added_columns import add_columns
@@ -25,10 +27,11 @@ from etl.reporting.report import Report
 from etl.runs.connect import Target, open_target
 from etl.runs.create_schema import NewSchema, create_what_is_missing, finish_schema
 from etl.runs.given_names import names_given_before
-from etl.runs.known import description_of
+from etl.runs.known import Description, NoDescription, description_of
 from etl.runs.load_session import lock_tables, prepare_load_session
 from etl.runs.move import Mover
 from etl.runs.observer import Observer, Stage, progress_of
+from etl.runs.one_of_many import OneOfMany
 from etl.runs.record import RunRecord, describe_source
 from etl.runs.schema_files import write_schema_files
 from etl.runs.settings import Settings
@@ -40,13 +43,14 @@ from etl.source.database import Source
 from etl.target.commit import Evidence, commit
 from etl.target.constraints import identifier
 from etl.target.created import created_columns, created_relations
+from etl.target.loading_schemas import cut_off_runs
 from etl.target.lock_room import require_locks
 from etl.target.privileges import require_schema, require_to_load
-from etl.target.search_path import current_schema
+from etl.target.search_path import current_schema, make_schema
 from etl.target.sequences import reset_sequences, unreachable_ids
 from etl.target.session import Session
 from etl.target.triggers import without_triggers
-from etl.validation.suites import refuse_strangers, require_folder, suites_for
+from etl.validation.suites import Suite, refuse_strangers, require_folder, suites_for
 from etl.validation.validator import Validator
 
 
@@ -56,6 +60,7 @@ def run_migration(
     startup: Startup | None = None,
     *,
     opening: AbstractContextManager[Target] | None = None,
+    one: OneOfMany | None = None,
 ) -> Report:
     """Loads, or in a dry run forecasts, and writes the report folder.
 
@@ -63,6 +68,7 @@ def run_migration(
     report says "failed" if both ends had answered before. An interruption after COMMIT has begun is not heard any more.
     Two errors are otherwise: `CommittedError`, `UnconfirmedError`. `startup` is the caller's to close. `opening` gives
     the target; None: the one that the settings name.
+    `one` says that the source is one file of a fleet.
     """
     observer = observer or Observer()
     if settings.validate and settings.expectations is not None:
@@ -83,9 +89,11 @@ def run_migration(
             validated=settings.validate,
             reconciled=settings.reconcile and not settings.dry_run,
         )
+        if one is not None:
+            record = replace(record, source=replace(record.source, path=str(one.path)))
         with record.failures_reported(), target.connect() as connection, one_transaction(connection):
             session = Session(connection)
-            load = _Load(
+            load = Load(
                 settings=settings,
                 observer=observer,
                 source=begun.source,
@@ -93,6 +101,7 @@ def run_migration(
                 session=session,
                 validator=validator,
                 record=record,
+                one=one,
             )
             stop_validation = validator.stop if validator else None
             plan = interruptible(load.carry_out, hang_up=session.hang_up, let_go=stop_validation)
@@ -106,9 +115,22 @@ def run_migration(
         return record.finish(Outcome.DRY_RUN if settings.dry_run else None)
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What is settled before the first row moves. `accepted` is done when Great Expectations has taken the suites."""
+
+    plan: Plan
+    new: NewSchema
+    suites: Mapping[str, Suite]
+    accepted: Future[None] | None
+
+
 @dataclass(frozen=True, kw_only=True)
-class _Load:
-    """One load inside its transaction."""
+class Load:
+    """One load inside its transaction.
+
+    `mover` is how the rows come into the tables, `derived` the schema of tables to be created where it is known before.
+    """
 
     settings: Settings
     observer: Observer
@@ -117,16 +139,30 @@ class _Load:
     session: Session
     validator: Validator | None
     record: RunRecord
+    mover: Callable[..., Mover] = Mover
+    derived: Proposal | None = None
+    one: OneOfMany | None = None
     _added: list[Created] = field(default_factory=list)  # columns
+
+    def prepare(self) -> Prepared:
+        """The tables that are there or are created, the plan between both sides, and the suites."""
+        if self.one is not None and self.one.new_schema is not None:
+            make_schema(self.session, self.one.new_schema)
+        shared = self.one is not None and not self.one.column
+        prepare_load_session(self.session, self.target.schema, shared=shared)
+        self._name_runs_that_were_cut_off()
+        new = self._create_schema()
+        self.observer.stage_begun(Stage.PLAN)
+        plan = self._plan(new.names)
+        suites = self._suites(plan)
+        accepted = self.validator.use(suites) if self.validator else None
+        return Prepared(plan, new, suites, accepted)
 
     def carry_out(self) -> Plan:
         """All stages in their order, but for the COMMIT."""
         with self._timed("plan"):
-            prepare_load_session(self.session, self.target.schema)
-            new = self._create_schema()
-            self.observer.stage_begun(Stage.PLAN)
-            plan = self._plan(new.names)
-            accepted = self._use_suites(plan)
+            prepared = self.prepare()
+        plan, new, accepted = prepared.plan, prepared.new, prepared.accepted
         for table in self.record.accounting.note_tables_left_out(plan):
             self.observer.table_finished(table)
         self.record.accounting.remarks += [remark for table in plan.tables for remark in unreachable_ids(table)]
@@ -150,6 +186,8 @@ class _Load:
             notes.write(self.record.folder, self._wrote(plan), self._created(new))
         if any(table.in_doubt for table in self.record.accounting.tables):
             self.source.verify_sound()
+        if self.one is not None and not self.settings.dry_run:
+            self.one.note(self.session, self.record.report())
         return plan
 
     def _begin_notes(self, plan: Plan) -> UndoNotes | None:
@@ -171,14 +209,32 @@ class _Load:
             return self._added
         return [*created_relations(self.session, new.schema, [*new.created, *new.views]), *self._added]
 
+    def _name_runs_that_were_cut_off(self) -> None:
+        for run in cut_off_runs(self.session):
+            if run.run_id != self.record.run_id:
+                self.observer.remarked(str(run))
+                self.record.accounting.remarks.append(str(run))
+
+    @property
+    def _description(self) -> Description:
+        """None fits tables whose keys have a column more."""
+        return NoDescription() if self.one and self.one.column else description_of(self.source.tables)
+
     def _create_schema(self) -> NewSchema:
         """Tables and keys that the target lacks; on the embedded server they need not be asked for."""
         if not (self.settings.create_schema or self.target.embedded):
             return NewSchema(names=names_given_before(self.source, self.session))
         self.observer.stage_begun(Stage.LOOK)
         schema = require_schema(self.session, current_schema(self.session))
-        description = description_of(self.source.tables)
-        new = create_what_is_missing(self.source, self.session, self.settings, schema, description)
+        new = create_what_is_missing(
+            self.source,
+            self.session,
+            self.settings,
+            schema,
+            self._description,
+            self.derived,
+            self.one.column if self.one else "",
+        )
         if new.created:
             self.observer.tables_created(new.created)
         return new
@@ -198,6 +254,8 @@ class _Load:
             add_columns(self.session, plan)
             self._added.extend(added for table in plan.tables for added in created_columns(table, table.lacking))
             plan = self._plan_with(names, ExtraColumns.STOP)
+        if self.one is not None and self.one.column:
+            plan = _of_share(plan, self.one.column, self.one.value)
         self.record.accounting.note_names(plan)
         if plan.starter:
             path = self.record.leave_starter(plan.starter)
@@ -219,17 +277,17 @@ class _Load:
             allowed=self.record.accounting.allowed,
         )
 
-    def _use_suites(self, plan: Plan) -> Future[None] | None:
+    def _suites(self, plan: Plan) -> Mapping[str, Suite]:
         """Reads and checks the suites; what Great Expectations itself says of them is known before the commit."""
         if self.validator is None:
-            return None
-        known = description_of(self.source.tables).suites
+            return {}
+        known = self._description.suites
         folder = self.settings.expectations or known
         if self.settings.expectations is not None:
             others = [name for name in self.source.tables if name not in {table.name for table in plan.tables}]
             others += [*plan.missing_in_source, *(TABLE_NAMES if known is not None else ())]
             refuse_strangers(self.settings.expectations, [table.target.name for table in plan.tables], others)
-        return self.validator.use(suites_for(folder, [table.target for table in plan.tables]))
+        return suites_for(folder, [table.target for table in plan.tables])
 
     def _move(self, plan: Plan) -> UndoNotes | None:
         self.observer.stage_begun(Stage.FORECAST if self.settings.dry_run else Stage.LOAD)
@@ -238,7 +296,7 @@ class _Load:
         if not self.settings.dry_run:
             lock_tables(self.session, plan)
         notes = self._begin_notes(plan)
-        mover = Mover(
+        mover = self.mover(
             settings=self.settings,
             observer=self.observer,
             source=self.source,
@@ -288,7 +346,12 @@ class _Load:
             self.record.accounting.remarks.append(remark)
 
     def _evidence(self, plan: Plan) -> Evidence | None:
-        """The smallest table that grew, by which a lost answer to COMMIT is told: counting it again is quick."""
+        """The smallest table that grew, by which a lost answer to COMMIT is told: counting it again is quick.
+
+        None where the counts are of a share of its rows.
+        """
+        if self.one is not None and self.one.column:
+            return None
         reports = [(self.record.accounting.report_of(table.name), table) for table in plan.tables]
         grown = [(report.target_rows_after or 0, table) for report, table in reports if report.loaded_rows]
         if not grown:
@@ -301,3 +364,22 @@ class _Load:
         started = time.monotonic()
         yield
         self.record.accounting.timings[stage] = time.monotonic() - started
+
+
+def _of_share(plan: Plan, column: str, value: str) -> Plan:
+    """The plan for the rows with `value` in the column of the target that takes the source's `column`.
+
+    Raises `DriftError` where a table of the target has no such column.
+    """
+    groups = tuple(tuple(_table_of_share(table, column, value) for table in group) for group in plan.groups)
+    return replace(plan, groups=groups)
+
+
+def _table_of_share(table: TablePlan, column: str, value: str) -> TablePlan:
+    target = next((one.target for one in table.columns if one.source == column), None)
+    if target is None:
+        raise DriftError(
+            f"The target's table {table.target.name} has no column {column}, which is to tell the files apart. Add it "
+            "to the table and to its keys, or let an empty schema be created with --create-schema."
+        )
+    return replace(table, share=(target, value))

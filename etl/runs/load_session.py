@@ -26,24 +26,47 @@ _SETTINGS = {
 }
 
 
-def prepare_load_session(session: Session, schema: str | None) -> None:
+def prepare_load_session(session: Session, schema: str | None, *, shared: bool = False) -> None:
     """Makes the session ready for this transaction alone, and takes the lock of a run.
+
+    With `shared`, loads into other schemas that share it as well may go on beside this one.
 
     Raises `LockedError` where another run is loading, `TargetError` where nothing can be written.
     """
-    enter_schema(session, schema)
-    for name, value in _SETTINGS.items():
-        session.run(sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+    set_up(session, schema)
     stage_in_memory(session)
-    choose_timeout(session.rows, session.run)
     require_writable(session)
-    session.be_watched()
     session.run(sql.SQL("SET CONSTRAINTS ALL IMMEDIATE"))
-    if not session.value(sql.SQL("SELECT pg_try_advisory_xact_lock({})").format(sql.Literal(ADVISORY_LOCK))):
+    if shared:
+        _take_lock(session, "pg_try_advisory_xact_lock_shared")
+        _take_lock(session, "pg_try_advisory_xact_lock", sql.SQL("hashtextextended({}, 0)").format(sql.Literal(schema)))
+    else:
+        _take_lock(session, "pg_try_advisory_xact_lock")
+
+
+def hold_lock_of_a_run(session: Session) -> None:
+    """Takes the lock of a run for as long as the connection lasts, over several transactions.
+
+    Raises `LockedError` where another run is loading.
+    """
+    _take_lock(session, "pg_try_advisory_lock")
+
+
+def _take_lock(session: Session, function: str, key: sql.Composable | None = None) -> None:
+    if not session.value(sql.SQL("SELECT {}({})").format(sql.SQL(function), key or sql.Literal(ADVISORY_LOCK))):
         raise LockedError(
             f"Another run is loading into this database: {explain_other_run(session.rows, ADVISORY_LOCK)}. "
             "Wait until it has finished, then run again."
         )
+
+
+def set_up(session: Session, schema: str | None) -> None:
+    """Settings of this transaction: how values are read, how soon the server notices that we are gone."""
+    enter_schema(session, schema)
+    for name, value in _SETTINGS.items():
+        session.run(sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+    choose_timeout(session.rows, session.run)
+    session.be_watched()
 
 
 def lock_tables(session: Session, plan: Plan) -> None:

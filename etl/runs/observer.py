@@ -63,6 +63,12 @@ class Observer:
     def table_compared(self, table: TableReport) -> None:
         """After the load: every value of the table was compared with the source."""
 
+    def remarked(self, text: str) -> None:
+        """Something that the user ought to know at once; it stands in the report as well."""
+
+    def workers_ready(self, text: str) -> None:
+        """A load by several workers begins: how many, with how much memory, and where to watch them."""
+
     def confirmation_lost(self, transaction: int) -> None:
         """The connection broke during COMMIT; the server is being asked what became of the transaction."""
 

@@ -18,6 +18,7 @@ from etl.conversion.convert import Converted, convert
 from etl.core.plan import TablePlan
 from etl.core.rejects import Fault, RejectedRow, RejectRule, RejectStage, StatedFault
 from etl.core.repairs import AlteredCell
+from etl.core.source_tables import WHOLE_TABLE, RowidRange
 from etl.core.values import StorageValue
 from etl.files.reject_files import AlteredValue, DroppedValues, RejectSink, WarnedRow
 from etl.loading.copy import CopyData, encode
@@ -83,6 +84,7 @@ class _Task:
 
     plan: TablePlan
     optimistic: bool
+    part: RowidRange = WHOLE_TABLE
 
 
 class Pipeline:
@@ -140,7 +142,7 @@ class Pipeline:
                 self._unanswered.append(_Unanswered(prepared.batch, plan, prepared.validation))
                 self._await_answers(awaited=0 if prepared.large else VALIDATIONS_AWAITED)
             self._reject_lacking(prepared, plan, lacking)
-            self._keep_dropped(prepared.batch, plan, frame.index)
+            keep_dropped(self.rejects[plan.name], prepared.batch, plan, frame.index)
             yield _accepted(prepared, frame)
             del prepared, frame, lacking
 
@@ -171,6 +173,14 @@ class Pipeline:
         if rows := self._rejected(waiting, plan, awaited=0):
             yield Retracted(rows)
 
+    def surely_accepted(
+        self, plan: TablePlan, part: RowidRange, progress: Callable[[int], None]
+    ) -> Generator[Accepted]:
+        """The convertible and valid rows of a part of a table, each batch when validation has spoken about it."""
+        for prepared in self._prepared(_Task(plan, optimistic=False, part=part), progress):
+            yield self._validated(prepared, plan)
+            del prepared
+
     def _prepared(self, task: _Task, progress: Callable[[int], None]) -> Generator[_Prepared]:
         """The batches of a table, whether or not it is the one that was expected."""
         if self._prefetcher.next_task != task:
@@ -186,14 +196,14 @@ class Pipeline:
                 progress(rows)
 
     def _prepare_all(self, task: _Task) -> Iterator[_Prepared]:
-        """On the reading thread: the table from its beginning, whatever was made of it before."""
+        """On the reading thread: the table, or the part, from its beginning, whatever was made of it before."""
         plan = task.plan
         self.rejects[plan.name].restart()
         if self.validator:
             self.validator.begin(plan.target.name)
         columns = plan.source_columns if plan.source.rowid_name else plan.source.column_names
         faulty: deque[_Faulty] = deque()
-        for batch in read_batches(self.source, plan.source, columns, batch_rows=self.batch_rows):
+        for batch in read_batches(self.source, plan.source, columns, part=task.part, batch_rows=self.batch_rows):
             yield self._prepare(batch, plan, faulty, encode_ahead=task.optimistic)
             del batch  # here and below: while the next one is read, the last is nobody's any more, as it may be large
         while faulty:
@@ -262,7 +272,7 @@ class Pipeline:
         """A batch without the rows that validation, or a missing value, rejects."""
         frame, lacking = require_values(self._split(prepared, plan)[0], plan)
         self._reject_lacking(prepared, plan, lacking)
-        self._keep_dropped(prepared.batch, plan, frame.index)
+        keep_dropped(self.rejects[plan.name], prepared.batch, plan, frame.index)
         return _accepted(prepared, frame)
 
     def _reject_lacking(self, prepared: _Prepared, plan: TablePlan, lacking: pd.DataFrame) -> None:
@@ -342,16 +352,17 @@ class Pipeline:
             rowid, key = rows[cell.row]
             self.rejects[plan.name].keep_altered(AlteredValue(rowid, key, cell))
 
-    def _keep_dropped(self, batch: Batch, plan: TablePlan, accepted: pd.Index) -> None:
-        """Keeps the values of dropped columns; a rejected row's file entry has them already."""
-        if not plan.dropped:
-            return
-        dropped = rows_of(batch.frame[list(plan.dropped)], accepted)
-        dropped = rows_of(dropped, dropped.index[dropped.notna().any(axis=1)])
-        keys = records_of(rows_of(batch.frame[list(plan.source_key)], dropped.index))
-        rowids = rowids_of(batch, dropped.index)
-        for number, rowid, key, values in zip(dropped.index, rowids, keys, records_of(dropped), strict=True):
-            self.rejects[plan.name].keep_dropped(DroppedValues(int(number), rowid, key, values))
+
+def keep_dropped(rejects: RejectSink, batch: Batch, plan: TablePlan, accepted: pd.Index) -> None:
+    """Keeps the values of dropped columns of accepted rows; a rejected row's file entry has them already."""
+    if not plan.dropped:
+        return
+    dropped = rows_of(batch.frame[list(plan.dropped)], accepted)
+    dropped = rows_of(dropped, dropped.index[dropped.notna().any(axis=1)])
+    keys = records_of(rows_of(batch.frame[list(plan.source_key)], dropped.index))
+    rowids = rowids_of(batch, dropped.index)
+    for number, rowid, key, values in zip(dropped.index, rowids, keys, records_of(dropped), strict=True):
+        rejects.keep_dropped(DroppedValues(int(number), rowid, key, values))
 
 
 def _kept(batch: Batch, plan: TablePlan) -> Batch:

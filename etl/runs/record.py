@@ -59,11 +59,21 @@ class RunRecord:
 
     @classmethod
     def begin(
-        cls, source: Source, target: Target, report_folder: Path | None, *, validated: bool, reconciled: bool
+        cls,
+        source: Source,
+        target: Target,
+        report_folder: Path | None,
+        *,
+        validated: bool,
+        reconciled: bool,
+        run_id: str | None = None,
     ) -> "RunRecord":
-        """Gives the run its identity, and makes its folder; raises `CannotRun` where that cannot be written."""
+        """Gives the run its identity, and makes its folder; raises `CannotRun` where that cannot be written.
+
+        `run_id` is that of a run that was cut off and goes on; None: a new one.
+        """
         started = datetime.now(UTC)
-        run_id = new_run_id(started)
+        run_id = run_id or new_run_id(started)
         source.fingerprint_ahead()
         folder = _prepared_folder(report_folder, run_id)
         accounting = Accounting(source)

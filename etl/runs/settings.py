@@ -145,8 +145,28 @@ class Settings(CommonSettings):
     expectations: Path | None = _option(
         "--expectations", "folder of expectation suites (default: those of the 20 tables)", default=None, metavar="DIR"
     )
+    workers: int | None = _option(
+        "--workers",
+        "load by so many worker processes, with Dask (docs/more-than-one-machine.md; default: this process alone)",
+        default=None,
+        metavar="N",
+    )
+    scheduler: str | None = _option(
+        "--scheduler",
+        "load by the workers of this Dask scheduler, such as tcp://HOST:8786",
+        default=None,
+        metavar="ADDRESS",
+    )
+    resume: str | None = _option(
+        "--resume", "go on with a load by workers that was cut off", default=None, metavar="RUN"
+    )
     validate: bool = _option("--skip-validation", "load without asking the expectation suites", default=True)
     reconcile: bool = _option("--no-reconcile", "do not compare every value after the load", default=True)
+
+    @property
+    def by_workers(self) -> bool:
+        """Whether several processes are to load; a dry run forecasts in one."""
+        return not self.dry_run and any(said is not None for said in (self.workers, self.scheduler, self.resume))
 
 
 @dataclass(frozen=True)

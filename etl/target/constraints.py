@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from psycopg2 import sql
 
+from etl.core.plan import TablePlan
 from etl.core.tables import ForeignKey, TargetTable
 from etl.target.session import Session
 
@@ -21,6 +22,22 @@ OLDER = "age(xmin) > age((txid_current() % 4294967296)::text::xid)"
 def identifier(table: TargetTable) -> sql.Identifier:
     """The table's qualified name."""
     return sql.Identifier(table.schema, table.name)
+
+
+def rows_of_share(plan: TablePlan) -> sql.Composable:
+    """The WHERE clause for the rows of a table that belong to the source; nothing where all of them do."""
+    if plan.share is None:
+        return sql.SQL("")
+    column, value = plan.share
+    return sql.SQL(" WHERE {} = {}").format(sql.Identifier(column), sql.Literal(value))
+
+
+def chosen_rows(plan: TablePlan, only: sql.Composable | None) -> sql.Composable:
+    """The WHERE clause for those of these rows that meet the condition `only`; None: for all of them."""
+    share = rows_of_share(plan)
+    if only is None:
+        return share
+    return sql.SQL("{} {} ({})").format(share, sql.SQL(" WHERE" if plan.share is None else "AND"), only)
 
 
 @contextlib.contextmanager

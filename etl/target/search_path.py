@@ -4,11 +4,12 @@ PostgreSQL searches pg_catalog first where the path does not name it; a path tha
 that a function or view of a user could stand for one of the system (documentation, "Schemas and the search path").
 """
 
+import psycopg2
 from psycopg2 import sql
 
 from etl.core.errors import TargetError, UsageError
 from etl.core.text import unknown_names
-from etl.target.session import Session
+from etl.target.session import Session, first_line
 
 _NAMED = """
 SELECT pg_catalog.string_agg(pg_catalog.quote_ident(s), ', ' ORDER BY i)
@@ -42,6 +43,21 @@ def enter_schema(session: Session, name: str | None) -> None:
         raise TargetError(
             f"The role that is connected may not use the schema {name!r}; its owner may GRANT USAGE ON SCHEMA {quoted}."
         )
+
+
+def make_schema(session: Session, name: str) -> None:
+    """Creates the schema where there is none of that name; raises `TargetError` where the role may not."""
+    if session.value(
+        sql.SQL("SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = {})").format(sql.Literal(name))
+    ):
+        return
+    try:
+        session.run(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
+    except psycopg2.errors.InsufficientPrivilege as error:
+        raise TargetError(
+            f"The schema {name!r} cannot be created: {first_line(error)}. Nothing was committed. Needed is GRANT "
+            "CREATE ON DATABASE, or create the schema first."
+        ) from error
 
 
 def current_schema(session: Session) -> str | None:

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import BinaryIO, cast
 
+_URLS = ("DATABASE_URL", "ETL_WORKER_URL")
+
 
 class ValidationProcess:
     """A running `etl.validation.worker.main`, which imports Great Expectations at once. `close` ends it."""
@@ -52,7 +54,7 @@ def _close(pipe: BinaryIO) -> None:
 
 def _environment() -> dict[str, str]:
     """Ours without what leads to a database: the process needs none, and so no password."""
-    kept = {name: text for name, text in os.environ.items() if not name.startswith("PG") and name != "DATABASE_URL"}
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("PG") and name not in _URLS}
     return {**kept, "PYTHONPATH": _import_path()}
 
 

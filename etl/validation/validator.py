@@ -120,6 +120,14 @@ class Validator:
         self._thread.submit(self._check_waiting)
         return batch.answer
 
+    def results(self, table: str) -> "Future[Totals]":
+        """The results over the batches submitted since `begin`, without the row count: those of a part of a table."""
+        return self._thread.submit(lambda: self._totals.get(table, ()))
+
+    def add(self, table: str, results: Totals) -> None:
+        """Adds the results of a part that was checked elsewhere."""
+        self._totals[table] = add_results(self._totals.get(table, ()), results, self._suites[table])
+
     def finish(self, table: str, rows: int) -> "Future[Totals]":
         """The results over all batches submitted so far, in the suite's order, with the row count checked as `rows`."""
         return self._thread.submit(self._finish, table, rows)

@@ -9,18 +9,24 @@ exit codes: 0 all ways did their work, 1 one of ours did not, 2 wrong usage
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 from tests.benchmarks.cluster import running_cluster
 from tests.benchmarks.machine import describe
-from tests.benchmarks.results import to_json, to_markdown
+from tests.benchmarks.results import Result, to_json, to_markdown
 from tests.benchmarks.rounds import Rounds
 from tests.benchmarks.shapes import SHAPES
+from tests.benchmarks.simulation import Measured
+from tests.benchmarks.simulation import to_markdown as simulation_to_markdown
 from tests.benchmarks.ways import WAYS
 
+SIMULATED_FROM = ("load", "workers-1", "workers-2")
 DEFAULT_WORK = Path("data/benchmark")
 
 
@@ -53,6 +59,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--work", type=Path, default=DEFAULT_WORK, metavar="DIR", help=f"working folder (default {DEFAULT_WORK})"
     )
+    parser.add_argument(
+        "--simulate",
+        action="store_true",
+        help="measure loads by 1 and 2 workers, and put their parts into a model of more workers and server cores",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every single run there")
     return parser
 
@@ -73,15 +84,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tempfile.TemporaryDirectory(dir=work, prefix="scratch-") as scratch,
     ):
         machine = describe(cluster)
+        if options.simulate:
+            wanted = SIMULATED_FROM
         rounds = Rounds(cluster, work, Path(scratch), options.scale, shape, lambda line: sys.stderr.write(f"{line}\n"))
         results, skipped = rounds.compare([way for way in WAYS if way.name in wanted], options.rounds)
         sys.stdout.write(
             to_markdown(machine, f"{rounds.source}; timed rounds: {options.rounds}", results, skipped, shape.name)
         )
+        if options.simulate and not any(result.fault for result in results):
+            sys.stdout.write("\n" + _simulated(results, Path(scratch)))
     if options.json:
         data = to_json(machine, options.scale, results, skipped, shape.name)
         options.json.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return int(any(result.fault and result.way.ours for result in results))
+
+
+def _simulated(results: Sequence[Result], scratch: Path) -> str:
+    """The model beside what was measured: the median of the ways, and the parts of the latest round."""
+    single, one, two = (median(result.seconds) for result in results)
+    parts = [Measured.read(scratch / name / "report") for name in SIMULATED_FROM[1:]]
+    whole = [replace(found, seconds=seconds) for found, seconds in zip(parts, (one, two), strict=True)]
+    return simulation_to_markdown(whole[0], whole[1], single, os.cpu_count() or 1)
 
 
 if __name__ == "__main__":

@@ -136,6 +136,8 @@ WAYS = (
     Way("load-compared", "etl.run: validated, every value compared", _ours("run")),
     Way("load-again", "etl.run again, all rows present", _ours("run", *_COUNTED), template=LOADED),
     Way("load-missing", "etl.run again, 1 % of the messages missing", _ours("run", *_COUNTED), template=MISSING),
+    Way("workers-1", "etl.run --workers 1", _ours("run", *_COUNTED, "--workers", "1")),
+    Way("workers-2", "etl.run --workers 2", _ours("run", *_COUNTED, "--workers", "2")),
     Way("dry-run", "etl.run --dry-run", _ours("run", "--dry-run"), leaves_rows=False),
     Way("schema", "etl schema: the schema derived from all values, no load", _derived, leaves_rows=False),
     Way("reconcile", "etl.reconcile", _ours("reconcile"), template=LOADED),
