@@ -25,14 +25,13 @@ class UndoOutcome(StrEnum):
 
 
 class LeftReason(StrEnum):
-    """Why rows, or something that the run created, were left."""
+    """Why rows were left."""
 
     REFERENCED = "referenced"
     CHANGED = "changed_since"
     REWRITTEN = "rewritten"
     KEPT = "kept_by_target"
     CONFLICT = "conflict"
-    DEPENDED_ON = "depended_on"
 
     @property
     def words(self) -> str:
@@ -46,7 +45,6 @@ _WORDS = {
     LeftReason.REWRITTEN: "the whole table was rewritten since the run, so its rows cannot be told apart",
     LeftReason.KEPT: "a trigger, rule or policy of the target kept them",
     LeftReason.CONFLICT: "the old row does not fit to what is there now",
-    LeftReason.DEPENDED_ON: "changed since, still in use, or not ours to drop",
 }
 
 

@@ -19,7 +19,7 @@ _DROPPED = "dropped"
 
 
 class CreatedThings:
-    """What the run created and what is there of it. `going` rows by the oid of a table do not count as its own."""
+    """What the run created and what is there of it."""
 
     def __init__(self, session: Session, created: Sequence[Created]) -> None:
         self._session = session

@@ -79,7 +79,7 @@ def test_every_option_of_the_docs_exists() -> None:
     known = {name for command in PARSERS for action in parser_of(command)._actions for name in action.option_strings}
     others = {"--quiet", "--clear"}  # of pip and other commands that the pages show
     others |= {"--host", "--port", "--nthreads", "--dashboard-address"}  # of Dask's
-    others |= {"--simulate", "--scale"}  # of the benchmarks
+    others |= {"--simulate"}  # of the benchmarks
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", DOCS))
     assert named <= known | others
 
