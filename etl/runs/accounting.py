@@ -140,14 +140,10 @@ class Accounting:
         for result in results:
             report = _by_source_names(expectation_report(result), self.plans)
             if report.unexpected_rows:
-                warned = rejects[report.table].warned_examples.get(expectation_rule(result), ())
-                examples = () if report.critical else warned
-                file = (
-                    rows_file(REJECTS if report.critical else WARNINGS, report.table)
-                    if report.critical or warned
-                    else None
-                )
-                report = replace(report, examples=tuple(examples), file=file)
+                report = replace(report, file=rows_file(REJECTS, report.table)) if report.critical else report
+                # Loads by workers keep no rows of warnings.
+                if warned := rejects[report.table].warned_examples.get(expectation_rule(result)):
+                    report = replace(report, examples=tuple(warned), file=rows_file(WARNINGS, report.table))
             self.expectations.append(report)
 
     def altered_columns(self, *, loaded: bool, compared: bool) -> tuple[AlteredReport, ...]:
