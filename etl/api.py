@@ -14,7 +14,6 @@ from etl.core.plan import Plan
 from etl.core.repairs import Wish
 from etl.core.source_tables import SourceTable
 from etl.core.text import unknown_names
-from etl.fleet.load import FleetObserver, run_fleet
 from etl.planning.declared_types import columns_without_target
 from etl.planning.from_catalogs import plan_between
 from etl.planning.map_check import check_map
@@ -37,6 +36,7 @@ from etl.runs.source_check import Readiness, run_check
 from etl.runs.sync import run_sync
 from etl.runs.undo import UndoObserver, UndoSettings, run_undo
 from etl.scaling.choose import run_load
+from etl.scaling.fleet.load import FleetObserver, run_fleet
 from etl.source.batches import ROW_NUMBER, raw_series, read_batches
 from etl.source.database import Source
 from etl.target.privileges import require_schema
@@ -178,7 +178,7 @@ def migrate_fleet(
         file's name in a column NAME that leads in every primary, unique and foreign key of created tables.
     :param report_folder: folder of the report over all files, with one folder each below `fleet`; None:
         `reports/RUN_ID`.
-    :param observer: hears of each file; see `etl.fleet.load.FleetObserver`.
+    :param observer: hears of each file; see `etl.scaling.fleet.load.FleetObserver`.
     :param options: other parameters of `migrate`, such as `create_schema=True`; they count for each file.
     :returns: the report over all files: `files` has a line for each, `exit_code` is that of the command. It displays
         itself in Jupyter.

@@ -66,7 +66,7 @@ def _load_fleet(options: argparse.Namespace) -> int:
     """Loads many files, each by itself."""
     with postponed_imports():
         from etl.console.fleet import ConsoleFleet
-        from etl.fleet.load import run_fleet
+        from etl.scaling.fleet.load import run_fleet
 
     sources = options.source or options.sqlite
     if sources is None:

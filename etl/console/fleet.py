@@ -6,8 +6,8 @@ from etl.console.page import RULE, make_console
 from etl.core.fleet_report import FileReport, FileStatus, FleetReportData
 from etl.core.redaction import printable
 from etl.core.text import counted
-from etl.fleet.load import FleetObserver
 from etl.runs.connect import Target
+from etl.scaling.fleet.load import FleetObserver
 
 
 class ConsoleFleet(FleetObserver):

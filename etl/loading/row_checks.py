@@ -101,6 +101,8 @@ def _check_type(stage: Staging, column: ColumnPlan, classify: RewritingClassifie
         serious = sql.SQL("|".join(NO_READING_ERRORS))
         stage.session.run(_INPUT_ERROR_FUNCTION.format(staged=sql.SQL(staged), serious=serious))
         error = compose("pg_temp.etl_input_error({})", name)
+        if not stage.session.value(compose("SELECT EXISTS (SELECT FROM {} WHERE {} IS NULL)", stage.name, error)):
+            _refuse_type(stage, column)
         words = f"not accepted as {column.type.sql}"
         fault = Fault(RejectStage.CONVERT, RejectRule.NOT_ACCEPTED, column.source, words)
         stage.reject(compose("{} IS NOT NULL", error), fault, error)
@@ -139,6 +141,22 @@ def _check_rewriting(stage: Staging, column: ColumnPlan, classify: RewritingClas
         stage.rewritten.append(Rewritten(column.source, sum(rows for _, _, rows in kept), examples))
 
 
+def _refuse_type(stage: Staging, column: ColumnPlan) -> None:
+    """Raises `TargetError` where not one value can be read for a reason that lies in the type: it is not built in."""
+    try:
+        with stage.session.savepoint():
+            stage.run("SELECT pg_temp.etl_read({}) FROM {}", sql.Identifier(column.target), stage.name)
+    except psycopg2.errors.FeatureNotSupported as error:
+        raise _cannot_fill(stage, column, error) from error
+    except psycopg2.Error:
+        return
+
+
+def _cannot_fill(stage: Staging, column: ColumnPlan, error: psycopg2.Error) -> TargetError:
+    place = f"{stage.plan.name}.{column.source}"
+    return TargetError(f"The column {place} ({column.type.sql}) cannot be filled: {first_line(error)}.")
+
+
 def _readable(stage: Staging, column: ColumnPlan) -> bool:
     try:
         with stage.session.savepoint():
@@ -146,8 +164,7 @@ def _readable(stage: Staging, column: ColumnPlan) -> bool:
     except psycopg2.Error as error:
         if concerns_one_row(error) or cannot_be_read(error):
             return False
-        place = f"{stage.plan.name}.{column.source}"
-        raise TargetError(f"The column {place} ({column.type.sql}) cannot be filled: {first_line(error)}.") from error
+        raise _cannot_fill(stage, column, error) from error
     return True
 
 

@@ -149,7 +149,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]
     def arrange(act: Callable[[], object], when: str = "planned") -> Meanwhile:
         listener = Meanwhile(act, when)
         monkeypatch.setattr(
-            import_module("etl.runs.load"),
+            import_module("etl.scaling.choose"),
             "run_migration",
             lambda settings, _console, startup: run_migration(settings, listener, startup),
         )

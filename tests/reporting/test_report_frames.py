@@ -204,7 +204,8 @@ def test_a_report_prints_its_outcome() -> None:
 def test_frames_list_themselves() -> None:
     lines = repr(bad().frames).splitlines()
     assert [line.split()[0] for line in lines] == [item.name for item in fields(ReportFrames)]
-    assert "rejects               2 rows: table, stage, column, reason, rows, code, file, examples" in lines
+    columns = "table, stage, column, reason, rows, code, file, repair, repairable_rows, examples"
+    assert f"rejects               2 rows: {columns}" in lines
 
 
 def test_rejects_are_there_for_a_spreadsheet_too(loaded: Report) -> None:
@@ -212,4 +213,4 @@ def test_rejects_are_there_for_a_spreadsheet_too(loaded: Report) -> None:
     frame = pd.read_csv(loaded.folder / "rejects" / "users.csv").sort_values("reject_row_number")
     assert frame["reject_row_number"].tolist() == REJECTED_USERS
     assert frame["reject_code"].tolist() == ["not_a_boolean", "check", "other_storage"]
-    assert frame.columns[6:].tolist() == etl.read_rejects(loaded, "users").columns[4:].tolist()
+    assert frame.columns[6:].tolist() == etl.read_rejects(loaded, "users").columns[5:].tolist()

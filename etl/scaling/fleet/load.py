@@ -13,15 +13,15 @@ from etl.core import defaults
 from etl.core.errors import EtlError, UsageError
 from etl.core.fleet_report import FileReport, FileStatus
 from etl.files.report_folder import prepare_folder
-from etl.fleet.files import FleetFile, PerFile, find_files, named
-from etl.fleet.history import Known, prepare_history, read_history
-from etl.fleet.one_file import FileTask, load_file, load_file_on_worker
 from etl.reporting.fleet import FleetReport, write_fleet_report
 from etl.runs.connect import Target, open_target
 from etl.runs.run_id import new_run_id
 from etl.runs.settings import Settings
 from etl.scaling.cluster import Call, Cluster, open_cluster
 from etl.scaling.fingerprint import checksum
+from etl.scaling.fleet.files import FleetFile, PerFile, find_files, named
+from etl.scaling.fleet.history import Known, prepare_history, read_history
+from etl.scaling.fleet.one_file import FileTask, load_file, load_file_on_worker
 from etl.scaling.work import end_workers, worker_url
 from etl.source.file import beside
 from etl.target.session import Session

@@ -11,12 +11,12 @@ from etl.core.errors import CannotRun, EtlError, UsageError
 from etl.core.fleet_report import FILES, FileReport, FileStatus
 from etl.core.report import ReportData
 from etl.files.private_files import file_name
-from etl.fleet.files import FleetFile, PerFile
-from etl.fleet.history import Known, note
-from etl.fleet.with_column import copy_with_column
 from etl.runs.load import run_migration
 from etl.runs.one_of_many import OneOfMany
 from etl.runs.settings import Settings
+from etl.scaling.fleet.files import FleetFile, PerFile
+from etl.scaling.fleet.history import Known, note
+from etl.scaling.fleet.with_column import copy_with_column
 from etl.scaling.work import application_name, target_of_worker
 from etl.target.session import Session
 

@@ -14,9 +14,9 @@ from support.workers import running_workers
 import etl
 from etl.core.errors import TargetError, UsageError
 from etl.core.fleet_report import FileStatus
-from etl.fleet.load import FleetObserver
 from etl.reporting.fleet import FleetReport
 from etl.runs.load_session import ADVISORY_LOCK
+from etl.scaling.fleet.load import FleetObserver
 
 __all__ = ["commands"]  # a fixture
 TABLES = (
