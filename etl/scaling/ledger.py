@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import pandas as pd
@@ -17,9 +17,10 @@ from psycopg2 import sql
 
 from etl.core.errors import TargetError
 from etl.core.plan import TablePlan
-from etl.core.rejects import Fault, RejectRule, RejectStage
+from etl.core.rejects import Fault, RejectRule, RejectStage, StatedFault
+from etl.core.repairs import HelpfulWish, Repair
 from etl.core.source_tables import RowidRange
-from etl.loading.staging import ROW, ROWID, RefusedRow, column_definitions, compose, staged_types
+from etl.loading.staging import ROW, ROWID, column_definitions, compose, staged_types
 from etl.scaling.parts import Part
 from etl.target.loading_schemas import schema_of
 from etl.target.session import Session, first_line
@@ -62,6 +63,15 @@ class PartLine:
     rejected: int
     results: Totals
     seconds: Mapping[str, float]
+
+
+class PartReject(NamedTuple):
+    """A row that a worker has rejected; its values stay in the source."""
+
+    row_number: int
+    rowid: int | None
+    stated: StatedFault
+    others: tuple[StatedFault, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -147,7 +157,7 @@ class Ledger:
             found[table].append(PartLine(part, count, rejected, totals, orjson.loads(seconds)))
         return found
 
-    def rejected(self, session: Session, table: str) -> Iterator[list[RefusedRow]]:
+    def rejected(self, session: Session, table: str) -> Iterator[list[PartReject]]:
         """The rows of a table that the workers have rejected, in row order, page by page."""
         last = 0
         while True:
@@ -161,7 +171,7 @@ class Ledger:
             )
             if not page:
                 return
-            yield [_refused(*row) for row in page]
+            yield [_rejected(*row) for row in page]
             last = page[-1][0]
 
     # -- the workers' part ------------------------------------------------------------------------------------------
@@ -221,18 +231,30 @@ def agreed_on(plans: Sequence[TablePlan], *decisions: object) -> str:
     return hashlib.sha256(repr((tables, decisions)).encode(errors="surrogatepass")).hexdigest()[:16]
 
 
-def fault_text(fault: Fault, detail: str) -> str:
-    """A fault and what it is in this row as JSON, which any text fits into."""
-    return orjson.dumps([fault.stage, fault.code, fault.column, fault.words, fault.constraint, detail]).decode()
+def fault_text(stated: StatedFault, others: Sequence[StatedFault] = ()) -> str:
+    """What is wrong with a row, the first fault in front, as JSON, which any text fits into."""
+    return orjson.dumps([[_parts(one.fault), one.reason] for one in (stated, *others)]).decode()
+
+
+def _parts(fault: Fault) -> list[object]:
+    helpful = [tuple(wish) for wish in fault.repairs]
+    return [fault.stage, fault.code, fault.column, fault.words, fault.constraint, helpful]
 
 
 def _without_samples(result: ExpectationResult) -> dict[str, object]:
     return {field.name: getattr(result, field.name) for field in fields(result) if field.name != "samples"}
 
 
-def _refused(row_number: int, rowid: int | None, text: str) -> RefusedRow:
-    stage, code, column, words, constraint, detail = orjson.loads(text)
-    return RefusedRow(row_number, rowid, Fault(RejectStage(stage), RejectRule(code), column, words, constraint), detail)
+def _rejected(row_number: int, rowid: int | None, text: str) -> PartReject:
+    stated, *others = (StatedFault(_fault(*parts), reason) for parts, reason in orjson.loads(text))
+    return PartReject(row_number, rowid, stated, tuple(others))
+
+
+def _fault(
+    stage: str, code: str, column: str | None, words: str, constraint: str | None, repairs: Sequence[tuple[str, str]]
+) -> Fault:
+    helpful = tuple(HelpfulWish(of, Repair(name)) for of, name in repairs)
+    return Fault(RejectStage(stage), RejectRule(code), column, words, constraint, helpful)
 
 
 def _todo(part: Part) -> tuple[object, ...]:

@@ -94,12 +94,11 @@ class Publisher(Mover):
         numbers: list[int] = []
         for page in self.ledger.rejected(self.session, plan.name):
             originals = self.source.rows(plan.source, [r.row_number for r in page], [r.rowid for r in page])
-            for refused, (_, row) in zip(page, originals, strict=True):
-                rejects.reject(
-                    RejectedRow(refused.row_number, refused.rowid, plan.source_key, refused.fault, refused.detail, row)
-                )
+            for found, (_, row) in zip(page, originals, strict=True):
+                place, (fault, reason) = (found.row_number, found.rowid, plan.source_key), found.stated
+                rejects.reject(RejectedRow(*place, fault, reason, row, found.others))
             if plan.dropped:
-                numbers += [refused.row_number for refused in page]
+                numbers += [found.row_number for found in page]
         if plan.dropped:
             columns = list(dict.fromkeys([*plan.source_key, *plan.dropped]))
             for batch in read_batches(self.source, plan.source, columns, batch_rows=self.settings.batch_rows):

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from etl.core.errors import CannotRun, SourceError, TargetError
 from etl.core.plan import TablePlan
-from etl.core.rejects import Fault, RejectedRow
+from etl.core.rejects import Fault, RejectedRow, StatedFault
 from etl.core.row_examples import RowExample
 from etl.files.reject_files import Altered, AlteredValue, DroppedValues, WarnedRow
 from etl.loading.staging import copy_what_fits, numbered, staged_types
@@ -145,7 +145,7 @@ def _load(job: Job, part: Part, session: Session) -> bool:
                 copying += time.monotonic() - begun
                 rows += len(staged) - len(refused)
                 for row in refused:
-                    sink.take(row.row_number, row.rowid, row.fault, row.detail)
+                    sink.take(row.row_number, row.rowid, StatedFault(row.fault, row.detail))
                 del batch, staged
         results = validator.results(job.plan.target.name).result() if validator else ()
         source.verify_unchanged()
@@ -168,8 +168,7 @@ def _nobody_looks(rows: int) -> None:
 
 class PartRejects:
     """The rejects of one part, without their original values: the coordinator reads these from the source.
-
-    Each has its first fault alone, and rows that a warning is about are only counted.
+    Rows that a warning is about are only counted.
     """
 
     def __init__(self) -> None:
@@ -186,12 +185,12 @@ class PartRejects:
 
     def reject(self, rejected: RejectedRow) -> None:
         """Takes one rejected row."""
-        self.take(rejected.row_number, rejected.rowid, rejected.fault, rejected.reason)
+        self.take(rejected.row_number, rejected.rowid, StatedFault(rejected.fault, rejected.reason), rejected.others)
 
-    def take(self, row_number: int, rowid: int | None, fault: Fault, detail: str) -> None:
+    def take(self, row_number: int, rowid: int | None, stated: StatedFault, others: Sequence[StatedFault] = ()) -> None:
         """The same of a row whose values nobody has at hand."""
-        self.rows.append((row_number, rowid, fault_text(fault, detail)))
-        self.faults[fault] += 1
+        self.rows.append((row_number, rowid, fault_text(stated, others)))
+        self.faults[stated.fault] += 1
 
     def keep_dropped(self, kept: DroppedValues) -> None:
         """The coordinator reads these from the source as well."""

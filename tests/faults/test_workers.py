@@ -50,13 +50,16 @@ def workers() -> Iterator[Client]:
 def kill_worker(line: Line) -> None:
     """The worker process at the other end of this line."""
     port = line.client.getpeername()[1]
-    (worker,) = (
-        process
-        for process in psutil.Process().children(recursive=True)
-        if any(item.laddr and item.laddr.port == port for item in process.net_connections())
-    )
+    (worker,) = (process for process in psutil.Process().children(recursive=True) if _is_at(process, port))
     worker.kill()  # its nanny waits for it, and starts another
     wait_until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, "it does not die")
+
+
+def _is_at(process: psutil.Process, port: int) -> bool:
+    try:
+        return any(item.laddr and item.laddr.port == port for item in process.net_connections())
+    except (psutil.NoSuchProcess, FileNotFoundError):  # another one, which has ended meanwhile
+        return False
 
 
 @contextlib.contextmanager

@@ -61,7 +61,7 @@ def test_a_whole_table_is_judged_over_its_batches(books: Path, database: Databas
     assert (unique.success, unique.unexpected_rows, unique.judged_rows) == (True, 0, 2)  # the third is not converted
     assert (mean.success, mean.meaning, mean.observed) == (True, "the mean is at most 150", "the mean is 150")
     assert found["empty", "title"] == ExpectationReport(
-        "empty", UNIQUE["type"], "title", "warning", 0, 0, True, "", "no value stands in two rows"
+        "empty", UNIQUE["type"], "title", "warning", 0, 0, True, "", meaning="no value stands in two rows"
     )
     make_sqlite(books, "UPDATE Books SET title = 'a', pages = 300")
     checked = etl.check_source(books, expectations=folder)

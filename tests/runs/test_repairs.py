@@ -663,19 +663,20 @@ def test_large_values_are_altered_too(database: Database, tmp_path: Path) -> Non
     assert query(database, "SELECT length(v), length(d ->> 'a') FROM t") == [(len(large), len(large))]
 
 
-def test_a_check_of_the_source_counts_repairs(tmp_path: Path) -> None:
+def test_a_check_of_the_source_counts_repairs(database: Database, tmp_path: Path) -> None:
     source = make_sqlite(
         tmp_path / "source.db",
         "CREATE TABLE t (id INTEGER PRIMARY KEY, made DATETIME, ok BOOLEAN)",
         "INSERT INTO t VALUES (1, '0000-00-00', 1), (2, '0000-00-00', 'yes'), (3, '2024-01-01', 0), (4, 'soon', 1)",
     )
-    found = etl.check_source(source)
+    execute(database, "CREATE TABLE t (id integer PRIMARY KEY, made timestamptz, ok boolean)")
+    found = etl.check_source(source, database.url)
     assert found.repairs.to_numpy().tolist() == [
         ["t", "made", "zero-date", 2, 1, "--repair zero-date=t.made"],
         ["t", "ok", "bool-words", 1, 0, "--repair bool-words=t.ok"],
     ]
     assert "--repair zero-date=t.made would let 2 rows of t in, 1 by itself" in list(found.findings())
-    repaired = etl.check_source(source, repair=["zero-date", "bool-words"])
+    repaired = etl.check_source(source, database.url, repair=["zero-date", "bool-words"])
     assert (repaired.rejected_rows, len(repaired.helpful)) == (1, 0)
     assert {(item.column, item.repair): item.values for item in repaired.altered} == {
         ("made", "zero-date"): 2,

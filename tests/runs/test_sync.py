@@ -509,7 +509,7 @@ def test_every_damage_of_the_self_test_is_repaired(database: Database, tmp_path:
     source = tmp_path / "sample.db"
     make_sample(source)
     self_test._add_types(source, database.url)
-    self_test._load(source, database.url, tmp_path / "load")
+    self_test._load(source, database.url, tmp_path / "load", None)
     self_test._damage(source, database.url)
     report = sync(database, source, tmp_path / "sync", delete=True, verify="all")
     assert {group.code for group in report.rejects} == {"nul_character", "part_lost"}
