@@ -40,6 +40,7 @@ from etl.runs.transaction import one_transaction
 from etl.runs.undo_notes import UndoNotes, Wrote
 from etl.schema.unified import TABLE_NAMES
 from etl.source.database import Source
+from etl.target.catalog import read_catalog
 from etl.target.commit import Evidence, commit
 from etl.target.constraints import identifier
 from etl.target.created import created_columns, created_relations
@@ -286,6 +287,7 @@ class Load:
         if self.settings.expectations is not None:
             others = [name for name in self.source.tables if name not in {table.name for table in plan.tables}]
             others += [*plan.missing_in_source, *(TABLE_NAMES if known is not None else ())]
+            others += read_catalog(self.session, require_schema(self.session, current_schema(self.session)))
             refuse_strangers(self.settings.expectations, [table.target.name for table in plan.tables], others)
         return suites_for(folder, [table.target for table in plan.tables])
 

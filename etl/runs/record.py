@@ -161,7 +161,8 @@ class RunRecord:
             path = self.leave_starter(error.starter)
             raise DriftError(
                 f"{error}\nA map to begin with is in {path}: take away the # of the lines that are right, then run "
-                f"again with --map {shlex.quote(str(path))}"
+                f"again with --map {shlex.quote(str(path))}",
+                error.starter,
             ) from error
 
     def leave_starter(self, text: str) -> Path:

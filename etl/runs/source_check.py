@@ -12,7 +12,7 @@ import orjson
 import pandas as pd
 
 from etl.core.display import as_written
-from etl.core.errors import UsageError
+from etl.core.errors import DriftError, UsageError
 from etl.core.proposal import Choice, ObjectKind
 from etl.core.redaction import with_controls_escaped
 from etl.core.rejects import RejectStage
@@ -242,8 +242,19 @@ def run_check(settings: Settings, observer: Observer | None = None, startup: Sta
         if settings.pg is None:
             opening = scratch_target()
             asked = replace(asked, tables=_with_parents(begun.source, settings.tables))
-        report = run_migration(asked, observer, begun, opening=opening)
+        try:
+            report = run_migration(asked, observer, begun, opening=opening)
+        except DriftError as error:
+            if settings.report_folder is None and error.starter:
+                raise _without_folder(error) from error
+            raise
     return Readiness(report if settings.report_folder else replace(report, folder=None))
+
+
+def _without_folder(error: DriftError) -> DriftError:
+    """Without the line that names a map in the folder that is gone by now."""
+    words = str(error).rpartition("\n")[0]
+    return DriftError(f"{words}\n--report DIR leaves a map to begin with.", error.starter)
 
 
 def _folder(settings: Settings, ends: contextlib.ExitStack) -> Path:

@@ -51,8 +51,8 @@ class ExpectationResult:
             ", ".join(shown_value(value, column=str(name)) for name, value in row.items())
             for row in self.samples.to_dict(orient="records")
         )
-        examples = list(dict.fromkeys(lines))[:EXAMPLES]
-        return f"{share_of(self.unexpected_rows, self.judged_rows)}: {'; '.join(examples)}"
+        examples = "; ".join(list(dict.fromkeys(lines))[:EXAMPLES])
+        return share_of(self.unexpected_rows, self.judged_rows) + (f": {examples}" if examples else "")
 
 
 def expectation_rule(item: Expectation | ExpectationResult) -> tuple[str, str]:

@@ -87,7 +87,7 @@ def test_texts_begin_at_the_left_and_numbers_end_at_the_right(page: Page, displa
     script = """[...document.querySelectorAll('.jp-OutputArea-output')[PLACE].querySelectorAll('tr')]
         .map((row) => [...row.cells].slice(1).map((cell) => getComputedStyle(cell).textAlign))"""
     rows = page.value(script.replace("PLACE", str(list(displays).index("rejects"))))
-    texts = ["left", "right", "right", "left", "left", "left", "left", "left"]  # row number and rowid are numbers
+    texts = ["left", "right", "right", *["left"] * 7]  # row number and rowid are numbers
     assert rows == [texts, texts]
 
 
@@ -95,8 +95,8 @@ def test_texts_begin_at_the_left_and_numbers_end_at_the_right(page: Page, displa
     ("display", "headings"),
     [
         ("profile", ["Target", "Rejected", "Unusual"]),
-        ("report", ["Rejected", "Unaccounted", "Different", "Missing", "Extra"]),
-        ("findings", ["Rejected", "Unaccounted", "Different", "Missing", "Extra"]),
+        ("report", ["Rejected"]),  # the others are 0 in every table
+        ("findings", ["Rejected", "Different", "Missing", "Extra"]),
     ],
 )
 def test_what_matters_is_in_view(page: Page, displays: dict[str, str], display: str, headings: list[str]) -> None:

@@ -9,10 +9,11 @@ from support.database import Database
 from support.failing_rows import SUITES, failing_database, fails
 from support.loads import load
 from support.sources import make_sqlite
+from support.targets import execute
 from test_validation_in_load import LATEST
 
 import etl
-from etl.core.errors import SourceError, SuiteError, UsageError
+from etl.core.errors import DriftError, SourceError, SuiteError, UsageError
 from etl.runs.source_check import Readiness
 from etl.sample.build import make_sample
 
@@ -198,3 +199,14 @@ def test_what_cannot_be_checked(tmp_path: Path) -> None:
         etl.check_source(path, schema="app")
     with pytest.raises(SuiteError, match="no folder"):
         etl.check_source(path, expectations=tmp_path / "nowhere")
+
+
+def test_a_map_to_begin_with_is_not_named_where_it_is_gone(database: Database, tmp_path: Path) -> None:
+    source = make_sqlite(tmp_path / "source.db", "CREATE TABLE Person (id INTEGER PRIMARY KEY, mail TEXT)")
+    execute(database, "CREATE TABLE people (id integer PRIMARY KEY, mail text)")
+    with pytest.raises(DriftError) as stopped:
+        etl.check_source(source, database.url)
+    assert "/etl-check-" not in str(stopped.value)
+    assert str(stopped.value).endswith("--report DIR leaves a map to begin with.")
+    with pytest.raises(DriftError, match=str(tmp_path / "report" / "map.toml")):
+        etl.check_source(source, database.url, report_folder=tmp_path / "report")
