@@ -97,12 +97,12 @@ def _check_type(stage: Staging, column: ColumnPlan, classify: RewritingClassifie
     # The body as a literal: a type's name may hold any mark between which it could stand.
     body = (_READ_COMPOSITE_BODY if composite else _READ_BODY).replace("{type}", column.type.sql)
     stage.session.run(_READ_FUNCTION.format(staged=sql.SQL(staged), type=type_, body=sql.Literal(body)))
-    if not _readable(stage, column):
+    found = _reading_error(stage, column)
+    if found is not None:
         serious = sql.SQL("|".join(NO_READING_ERRORS))
         stage.session.run(_INPUT_ERROR_FUNCTION.format(staged=sql.SQL(staged), serious=serious))
         error = compose("pg_temp.etl_input_error({})", name)
-        if not stage.session.value(compose("SELECT EXISTS (SELECT FROM {} WHERE {} IS NULL)", stage.name, error)):
-            _refuse_type(stage, column)
+        _refuse_type(stage, column, found, error)
         words = f"not accepted as {column.type.sql}"
         fault = Fault(RejectStage.CONVERT, RejectRule.NOT_ACCEPTED, column.source, words)
         stage.reject(compose("{} IS NOT NULL", error), fault, error)
@@ -141,31 +141,32 @@ def _check_rewriting(stage: Staging, column: ColumnPlan, classify: RewritingClas
         stage.rewritten.append(Rewritten(column.source, sum(rows for _, _, rows in kept), examples))
 
 
-def _refuse_type(stage: Staging, column: ColumnPlan) -> None:
-    """Raises `TargetError` where not one value can be read for a reason that lies in the type: it is not built in."""
-    try:
-        with stage.session.savepoint():
-            stage.run("SELECT pg_temp.etl_read({}) FROM {}", sql.Identifier(column.target), stage.name)
-    except psycopg2.errors.FeatureNotSupported as error:
-        raise _cannot_fill(stage, column, error) from error
-    except psycopg2.Error:
-        return
-
-
-def _cannot_fill(stage: Staging, column: ColumnPlan, error: psycopg2.Error) -> TargetError:
-    place = f"{stage.plan.name}.{column.source}"
-    return TargetError(f"The column {place} ({column.type.sql}) cannot be filled: {first_line(error)}.")
-
-
-def _readable(stage: Staging, column: ColumnPlan) -> bool:
+def _reading_error(stage: Staging, column: ColumnPlan) -> psycopg2.Error | None:
+    """The first error that the type's input has for the column; None where it takes every value."""
     try:
         with stage.session.savepoint():
             stage.run("SELECT count(pg_temp.etl_read({})) FROM {}", sql.Identifier(column.target), stage.name)
     except psycopg2.Error as error:
         if concerns_one_row(error) or cannot_be_read(error):
-            return False
+            return error
         raise _cannot_fill(stage, column, error) from error
-    return True
+    return None
+
+
+def _refuse_type(stage: Staging, column: ColumnPlan, error: psycopg2.Error, refused: sql.Composable) -> None:
+    """Raises `TargetError` where the type takes no value at all since the server was built without it.
+
+    `refused` is NULL for a value that it takes.
+    """
+    if not isinstance(error, psycopg2.errors.FeatureNotSupported):
+        return
+    if not stage.session.value(compose("SELECT EXISTS (SELECT FROM {} WHERE {} IS NULL)", stage.name, refused)):
+        raise _cannot_fill(stage, column, error) from error
+
+
+def _cannot_fill(stage: Staging, column: ColumnPlan, error: psycopg2.Error) -> TargetError:
+    place = f"{stage.plan.name}.{column.source}"
+    return TargetError(f"The column {place} ({column.type.sql}) cannot be filled: {first_line(error)}.")
 
 
 def _check_duplicates(
