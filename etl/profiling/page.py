@@ -1,21 +1,18 @@
 """`profile.html`: a source on one page, without network and scripts, every text from the data visible and escaped."""
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment
 
-from etl.core import text
+from etl.core.text import counted
 from etl.core.version import __version__
+from etl.reporting.pages import asset, page_environment, policy
 
 CHART_WIDTH, CHART_HEIGHT = 240, 40
-_FILTERS = ("name", "number", "counted", "size")
 _CHARTS = {"time": "by time", "number": "by size", "length": "by length"}
 Record = Mapping[str, Any]
 
@@ -99,9 +96,7 @@ class TableView:
 def render_page(profile: Profiled) -> str:
     """The whole page."""
     environment = _environment()
-    style = Markup("\n" + environment.loader.get_source(environment, "profile.css")[0])  # type: ignore[union-attr]
-    hashed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{hashed}'; base-uri 'none'; form-action 'none'"
+    style = asset(environment, "profile.css")
     tables = _tables(profile)
     return environment.get_template("profile.html.j2").render(
         profile=profile,
@@ -109,7 +104,7 @@ def render_page(profile: Profiled) -> str:
         orphans=sum(int(key["orphans"]) for table in tables for key in table.orphans),
         rejected=int(profile.columns["rejected"].sum()),
         style=style,
-        policy=policy,
+        policy=policy(style),
         version=__version__,
         width=CHART_WIDTH,
         height=CHART_HEIGHT,
@@ -171,7 +166,7 @@ def _range(facts: Record, bars: Sequence[Record]) -> str:
     texts = int(facts["text"]) + int(facts["blob"])
     if facts["longest"] is not None and texts >= int(facts["integer"]) + int(facts["real"]):
         unit = "byte" if facts["blob"] > facts["text"] else "character"
-        low, longest = facts["shortest"], text.counted(facts["longest"], unit)
+        low, longest = facts["shortest"], counted(facts["longest"], unit)
         return longest if low == facts["longest"] else f"{low:,} – {longest}"
     return ""
 
@@ -195,15 +190,8 @@ def _chart(bars: Sequence[Record]) -> list[Piece]:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("etl.profiling"),
-        autoescape=True,
-        finalize=_visible,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {name: getattr(text, name) for name in _FILTERS} | {"share": _share, "sql": _short}
+    environment = page_environment("etl.profiling")
+    environment.filters |= {"share": _share, "sql": _short}
     return environment
 
 
@@ -223,8 +211,3 @@ def _share(value: float) -> str:
 def _short(sql: str) -> str:
     """A type's short name: catalogues spell out what declarations abbreviate."""
     return sql.replace("timestamp with time zone", "timestamptz").replace("timestamp without time zone", "timestamp")
-
-
-def _visible(value: object) -> object:
-    """Jinja calls this for everything that a template prints; escaping comes after."""
-    return text.readable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
