@@ -1,57 +1,30 @@
 """Rows as CSV, for those who open them in a spreadsheet; the NDJSON beside it is what holds every value whole."""
 
 from collections.abc import Sequence
-from typing import BinaryIO
 
 from etl.core.text import counted
 from etl.core.values import LargeText, StorageValue
-from etl.files.private_files import PrivateFolder, file_name, writable
+from etl.files.private_files import PrivateFolder, TableFile
 
 LONGEST_CELL = 32_000  # characters; spreadsheets cut longer ones at 32,767 and say nothing
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # else Excel takes UTF-8 for the encoding of the machine
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-class CsvFile:
-    """One CSV file, in UTF-8, that comes into being with its first row.
+class CsvFile(TableFile):
+    """One CSV file, in UTF-8.
 
     Texts stand in quotes, NULL is an empty cell without them. A text that a spreadsheet would run as a formula has an
     apostrophe in front, BLOBs are hexadecimal as PostgreSQL writes them, and a long value is cut and says so.
     """
 
     def __init__(self, folder: PrivateFolder, table: str) -> None:
-        self._folder = folder
-        self._name = f"{table}.csv"
-        self._file: BinaryIO | None = None
-        self.rows = 0
+        super().__init__(folder, f"{table}.csv")
 
     def write(self, headings: Sequence[str], cells: Sequence[StorageValue]) -> None:
         """Appends a row; the headings of the first one become those of the file."""
-        with writable(self._folder.path):
-            if self._file is None:
-                self._file = self._folder.create(self._name)
-            if not self.rows:
-                self._file.write(_BYTE_ORDER_MARK + _line(headings))
-            self._file.write(_line(cells))
-        self.rows += 1
-
-    def restart(self) -> None:
-        """Forgets what was written."""
-        if self._file is not None:
-            with writable(self._folder.path):
-                self._file.seek(0)
-                self._file.truncate()
-        self.rows = 0
-
-    def close(self) -> None:
-        """Closes the file; one that holds nothing is removed."""
-        if self._file is None:
-            return
-        file, self._file = self._file, None
-        with writable(self._folder.path):
-            file.close()
-            if not self.rows:
-                (self._folder.path / file_name(self._name)).unlink()
+        first = [] if self.rows else [_BYTE_ORDER_MARK, _line(headings)]
+        self._append([*first, _line(cells)])
 
 
 def _line(cells: Sequence[StorageValue]) -> bytes:

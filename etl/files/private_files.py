@@ -66,32 +66,14 @@ def writable(folder: Path) -> Iterator[None]:
         ) from error
 
 
-class RowFile:
-    """One NDJSON file that comes into being with its first line."""
+class TableFile:
+    """A private file of one table that comes into being with its first row, and is gone where it holds none."""
 
-    def __init__(self, folder: PrivateFolder, table: str) -> None:
+    def __init__(self, folder: PrivateFolder, name: str) -> None:
         self._folder = folder
-        self._table = table
+        self._name = name
         self._file: BinaryIO | None = None
         self.rows = 0
-
-    def write(self, line: Mapping[str, object]) -> None:
-        """Appends one object."""
-        if _is_large(line):
-            self._write(itertools.chain(_written(line), [b"\n"]))
-        else:
-            self._write([orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)])
-
-    def write_json(self, text: bytes) -> None:
-        """Appends an object that is JSON already, in one line."""
-        self._write([text, b"\n"])
-
-    def _write(self, parts: Iterable[bytes]) -> None:
-        with writable(self._folder.path):
-            if self._file is None:
-                self._file = self._folder.create(f"{self._table}.ndjson")
-            self._file.writelines(parts)
-        self.rows += 1
 
     def restart(self) -> None:
         """Forgets what was written: the table is read again from its first row."""
@@ -101,20 +83,6 @@ class RowFile:
                 self._file.truncate()
         self.rows = 0
 
-    def keep(self, wanted: Callable[[bytes], bool]) -> None:
-        """Leaves only the lines that are `wanted`."""
-        if self._file is None:
-            return
-        name = f"{self._table}.ndjson"
-        with writable(self._folder.path):
-            self._file.close()
-            with (self._folder.path / file_name(name)).open("rb") as former:
-                self._file = self._folder.create(name)  # a new one: the former lives on until it is read
-                self.rows = 0
-                for line in filter(wanted, former):
-                    self._file.write(line)
-                    self.rows += 1
-
     def close(self) -> None:
         """Closes the file; one that holds nothing is removed."""
         if self._file is None:
@@ -123,7 +91,46 @@ class RowFile:
         with writable(self._folder.path):
             file.close()
             if not self.rows:
-                (self._folder.path / file_name(f"{self._table}.ndjson")).unlink()
+                (self._folder.path / file_name(self._name)).unlink()
+
+    def _append(self, parts: Iterable[bytes]) -> None:
+        """Writes one row."""
+        with writable(self._folder.path):
+            if self._file is None:
+                self._file = self._folder.create(self._name)
+            self._file.writelines(parts)
+        self.rows += 1
+
+
+class RowFile(TableFile):
+    """One NDJSON file."""
+
+    def __init__(self, folder: PrivateFolder, table: str) -> None:
+        super().__init__(folder, f"{table}.ndjson")
+
+    def write(self, line: Mapping[str, object]) -> None:
+        """Appends one object."""
+        if _is_large(line):
+            self._append(itertools.chain(_written(line), [b"\n"]))
+        else:
+            self._append([orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)])
+
+    def write_json(self, text: bytes) -> None:
+        """Appends an object that is JSON already, in one line."""
+        self._append([text, b"\n"])
+
+    def keep(self, wanted: Callable[[bytes], bool]) -> None:
+        """Leaves only the lines that are `wanted`."""
+        if self._file is None:
+            return
+        with writable(self._folder.path):
+            self._file.close()
+            with (self._folder.path / file_name(self._name)).open("rb") as former:
+                self._file = self._folder.create(self._name)  # a new one: the former lives on until it is read
+                self.rows = 0
+                for line in filter(wanted, former):
+                    self._file.write(line)
+                    self.rows += 1
 
 
 def _written(value: object) -> Iterator[bytes]:
