@@ -13,19 +13,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from etl.console.command_line import NOTHING_COMMITTED, exit_code_of, leave, over
+from etl.console.command_line import NOTHING_COMMITTED, exit_code_of, leave, run_to_its_end, tell
 from etl.console.options import Parser, add_output, add_settings, add_source, settings_from, source_path
 from etl.core import defaults
-from etl.core.errors import CommittedError, UsageError
+from etl.core.errors import UsageError
 from etl.core.lazy_imports import postponed_imports
 from etl.runs.settings import Settings
 from etl.runs.startup import Startup
-
-if TYPE_CHECKING:
-    from etl.core.report import ReportData
-    from etl.runs.observer import Observer
 
 
 def build_parser() -> Parser:
@@ -74,12 +69,7 @@ def _load_fleet(options: argparse.Namespace) -> int:
     settings = settings_from(options, Settings, Path(sources))
     console = ConsoleFleet(quiet=options.quiet, json_only=options.json, no_color=options.no_color)
     report = run_fleet(sources, settings, options.per_file, console)
-    with over(f"The run itself had come to its end: exit code {report.exit_code}, report in {report.folder}."):
-        console.finished(report)
-        if options.json:
-            sys.stdout.write(report.to_json().decode())
-        sys.stdout.flush()
-    return report.exit_code
+    return tell(report, console.finished, as_json=options.json)
 
 
 def _abandon(options: argparse.Namespace, path: Path) -> int:
@@ -98,6 +88,7 @@ def _load(options: argparse.Namespace, path: Path, startup: Startup | None) -> i
     # here, so that --help need not wait for pandas
     with starting(quiet=options.quiet, no_color=options.no_color), postponed_imports():
         from etl.console.load import ConsoleObserver
+        from etl.scaling.choose import run_load
 
     settings = settings_from(options, Settings, path)
     console = ConsoleObserver(
@@ -108,27 +99,11 @@ def _load(options: argparse.Namespace, path: Path, startup: Startup | None) -> i
         no_color=options.no_color,
     )
     with console:
-        report, trouble = _run_to_its_end(settings, console, startup)
-    with over(f"The run itself had come to its end: exit code {report.exit_code}, report in {report.folder}."):
-        console.finished(report)
-        if options.json:
-            sys.stdout.write(report.to_json().decode())
-        sys.stdout.flush()
+        report, trouble = run_to_its_end(lambda: run_load(settings, console, startup))
+    code = tell(report, console.finished, as_json=options.json)
     if trouble is not None:
         raise trouble
-    return report.exit_code
-
-
-def _run_to_its_end(
-    settings: "Settings", observer: "Observer", startup: Startup | None
-) -> "tuple[ReportData, CommittedError | None]":
-    """The report of a run that came to its end, and what kept it from the report folder."""
-    from etl.scaling.choose import run_load
-
-    try:
-        return run_load(settings, observer, startup), None
-    except CommittedError as error:
-        return error.report, error
+    return code
 
 
 def _source(options: argparse.Namespace) -> Path:

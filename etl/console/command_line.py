@@ -7,10 +7,13 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
 
-from etl.core.errors import EtlError, OutputError
+from etl.core.errors import CommittedError, EtlError, OutputError
 from etl.core.redaction import printable
+
+if TYPE_CHECKING:
+    from etl.core.report import ReportData
 
 INTERRUPTED = 130
 TERMINATED = 143
@@ -52,6 +55,37 @@ def over(notice: str) -> Iterator[None]:
             os.dup2(nowhere.fileno(), 1)  # else Python fails once more when it flushes stdout at the end
         with contextlib.suppress(OSError):
             sys.stderr.write(f"✗ The output was cut off. {notice}\n")
+
+
+class Told(Protocol):
+    """What the end of a command needs of a report, be it that of a load, a fleet or an undo."""
+
+    @property
+    def exit_code(self) -> int: ...
+    @property
+    def folder(self) -> Path | None: ...
+    def to_json(self) -> bytes: ...
+
+
+R = TypeVar("R", bound=Told)
+
+
+def tell(report: R, finished: Callable[[R], None], *, as_json: bool, what: str = "run") -> int:
+    """Prints what has come of a run (`what` names it), which nothing can change any more, and gives the exit code."""
+    with over(f"The {what} itself had come to its end: exit code {report.exit_code}, report in {report.folder}."):
+        finished(report)
+        if as_json:
+            sys.stdout.write(report.to_json().decode())
+        sys.stdout.flush()
+    return report.exit_code
+
+
+def run_to_its_end(run: "Callable[[], ReportData]") -> "tuple[ReportData, CommittedError | None]":
+    """The report of a run that came to its end, and what kept it from the report folder."""
+    try:
+        return run(), None
+    except CommittedError as error:
+        return error.report, error
 
 
 def _stopped(message: str, code: int) -> int:

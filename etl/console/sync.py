@@ -10,21 +10,14 @@ exit codes:
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from etl.console.command_line import NOTHING_COMMITTED, exit_code_of, leave, over
+from etl.console.command_line import NOTHING_COMMITTED, exit_code_of, leave, run_to_its_end, tell
 from etl.console.options import Parser, add_output, add_settings, add_source, positive, settings_from, source_path
-from etl.core.errors import CommittedError
 from etl.core.lazy_imports import postponed_imports
 from etl.runs.settings import SyncSettings
 from etl.runs.startup import Startup
-
-if TYPE_CHECKING:
-    from etl.core.report import ReportData
-    from etl.runs.observer import Observer
 
 
 def build_parser() -> Parser:
@@ -61,7 +54,9 @@ def _sync(options: argparse.Namespace, path: Path, startup: Startup) -> int:
     # here, so that --help need not wait for pandas
     with starting(quiet=options.quiet, no_color=options.no_color), postponed_imports():
         from etl.console.changes import SyncConsole
+        from etl.runs.sync import run_sync
 
+    settings = settings_from(options, SyncSettings, path)
     console = SyncConsole(
         dry_run=options.dry_run,
         quiet=options.quiet,
@@ -70,27 +65,11 @@ def _sync(options: argparse.Namespace, path: Path, startup: Startup) -> int:
         no_color=options.no_color,
     )
     with console:
-        report, trouble = _run_to_its_end(settings_from(options, SyncSettings, path), console, startup)
-    with over(f"The run itself had come to its end: exit code {report.exit_code}, report in {report.folder}."):
-        console.finished(report)
-        if options.json:
-            sys.stdout.write(report.to_json().decode())
-        sys.stdout.flush()
+        report, trouble = run_to_its_end(lambda: run_sync(settings, console, startup))
+    code = tell(report, console.finished, as_json=options.json)
     if trouble is not None:
         raise trouble
-    return report.exit_code
-
-
-def _run_to_its_end(
-    settings: SyncSettings, observer: "Observer", startup: Startup
-) -> "tuple[ReportData, CommittedError | None]":
-    """The report of a run that came to its end, and what kept it from the report folder."""
-    from etl.runs.sync import run_sync
-
-    try:
-        return run_sync(settings, observer, startup), None
-    except CommittedError as error:
-        return error.report, error
+    return code
 
 
 def _watch(options: argparse.Namespace) -> int:

@@ -10,12 +10,11 @@ exit codes:
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl.console.command_line import exit_code_of, leave, over
+from etl.console.command_line import exit_code_of, leave, tell
 from etl.console.options import Parser, add_settings
 from etl.core.lazy_imports import postponed_imports
 from etl.runs.settings import CommonSettings
@@ -52,12 +51,7 @@ def _run(options: argparse.Namespace) -> int:
         dry_run=options.dry_run, quiet=options.quiet, json_only=options.json, no_color=options.no_color
     )
     report = run_undo(settings, page)
-    with over(f"The undo itself had come to its end: exit code {report.exit_code}, report in {report.folder}."):
-        page.finished(report)
-        if options.json:
-            sys.stdout.write(report.to_json().decode())
-        sys.stdout.flush()
-    return report.exit_code
+    return tell(report, page.finished, as_json=options.json, what="undo")
 
 
 if __name__ == "__main__":
